@@ -1,0 +1,36 @@
+/*
+ * Hashes one piece as its bytes pass by, under every rule its manifest has: SHA-1 over the piece
+ * with its padding (v1), SHA-256 leaves and their root (v2). Used for authoring, for verifying
+ * downloads and for checking what lies on disk, always the same way. Reusable: begin, more…, end.
+ */
+#ifndef P2P_FORMAT_PIECEHASH_H
+#define P2P_FORMAT_PIECEHASH_H
+
+#include <p2p/format/manifest.h>
+
+struct piecehash;
+
+struct piecehash_result {
+    uint8_t v1[SHA1_LEN];     /* if the manifest has v1 */
+    uint8_t root[SHA256_LEN]; /* if it has v2 and the piece has data: root of its subtree (a file of
+                                 one piece or less: the file's own pieces root) */
+    const uint8_t *leaves;    /* n_leaves * 32, borrowed until the next begin; v2 only */
+    uint32_t n_leaves;
+};
+
+struct piecehash *piecehash_new(void);
+void piecehash_free(struct piecehash *h);
+void piecehash_begin(struct piecehash *h, const struct manifest *m, uint32_t piece);
+/* The piece's bytes in order, pads given as zeros or left to piecehash_zero. */
+void piecehash_more(struct piecehash *h, struct bytes b);
+void piecehash_zero(struct piecehash *h, uint64_t n); /* n bytes of padding */
+void piecehash_end(struct piecehash *h, struct piecehash_result *out);
+
+enum piecehash_verdict { PIECE_GOOD, PIECE_BAD, PIECE_UNKNOWN /* nothing known to compare with */,
+                         PIECE_HALVES_DISAGREE /* good by one half of a hybrid, bad by the other */ };
+/* Holds a result against the manifest: v1 hash, and v2 piece layer or root where known. */
+enum piecehash_verdict piecehash_check(const struct manifest *m, uint32_t piece, const struct piecehash_result *r);
+/* The expected v2 subtree root of a piece (32 bytes), NULL if not known (layer missing, padding). */
+const uint8_t *piecehash_expected_root(const struct manifest *m, uint32_t piece);
+
+#endif
