@@ -15,7 +15,7 @@ struct bits {
 
 void bits_init(struct bits *b, size_t n); /* all zero */
 void bits_fini(struct bits *b);
-static inline size_t bits_bytes(size_t n) { return (n + 7) / 8; }
+static inline size_t bits_bytes(size_t n) { return n / 8 + (n % 8 != 0); }
 static inline bool bits_get(const struct bits *b, size_t i) { return i < b->n && (b->v[i >> 3] >> (7 - (i & 7)) & 1); }
 bool bits_set(struct bits *b, size_t i);   /* false if it was set already or is out of range */
 bool bits_unset(struct bits *b, size_t i); /* false if it was not set */

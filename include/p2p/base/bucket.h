@@ -14,6 +14,7 @@ struct bucket {
     uint64_t burst; /* most that gather */
     int64_t micro;  /* tokens in hand, in millionths */
     usec last;
+    bool own_burst; /* the caller's, so it does not follow the rate */
 };
 
 /* A burst of 0 means what the rate gives in 50 ms, 16384 at least. Starts full. */

@@ -32,6 +32,6 @@ bool buf_putf(struct buf *b, const char *fmt, ...) __attribute__((format(printf,
 void buf_eat(struct buf *b, size_t n); /* drops n bytes from the front; all of them at most */
 void buf_clear(struct buf *b);         /* empty, memory kept */
 char *buf_take_str(struct buf *b);     /* content with a NUL behind, moved out; b is empty after */
-struct bytes buf_take(struct buf *b);  /* content moved out: free((void *)p); b is empty after */
+struct bytes buf_take(struct buf *b);  /* content moved out: bytes_free() it; b is empty after */
 
 #endif

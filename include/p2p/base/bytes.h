@@ -30,6 +30,8 @@ bool bytes_is(struct bytes a, const char *literal);
 int bytes_cmp(struct bytes a, struct bytes b); /* memcmp order, then shorter first */
 /* Time depends on the lengths only: for tokens and digests of secrets. */
 bool bytes_eq_const(struct bytes a, struct bytes b);
+/* Frees a slice that was moved to the caller (buf_take); slices that borrow never come here. */
+void bytes_free(struct bytes owned);
 
 struct cursor {
     const uint8_t *p, *end;

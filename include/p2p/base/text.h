@@ -16,14 +16,16 @@ size_t text_utf8_cut(struct bytes b, size_t max);
 /*
  * Shell-style pattern over a path: `*` and `?` do not match `/`, `**` does, `[a-z]` and `[!a-z]`
  * are sets, `\` quotes. A pattern without `/` is matched against the last component, and against
- * every folder above it (so `docs` selects what is below docs/). Linear time in practice: no
- * exponential backtracking, whatever the pattern.
+ * every folder above it (so `docs` selects what is below docs/); one that ends in `/` selects what
+ * is below the folders it matches. Two stars and a slash at the start of a component stand for no
+ * folder too. Linear time in practice: no exponential backtracking, whatever the pattern.
  */
 bool text_glob(const char *pattern, const char *path);
 
 /* Percent-escapes all but unreserved characters (RFC 3986) and those in `keep` (may be NULL). */
 void text_percent(struct buf *out, struct bytes s, const char *keep);
-/* Undoes it; `plus` also turns + into a space. False on a broken escape. */
+/* Undoes it; `plus` also turns + into a space. False on a broken escape; what
+ * came before it is in `out` then. */
 bool text_unpercent(struct buf *out, struct bytes s, bool plus);
 
 /*

@@ -1,0 +1,85 @@
+/*
+ * The token bucket. A rate of tokens a second is the same number of millionths a microsecond, so
+ * nothing is ever rounded away.
+ */
+#include <p2p/base/bucket.h>
+
+#define MICRO INT64_C(1000000)
+#define MOST (INT64_MAX / 4 / MICRO) /* the largest burst, and the deepest debt */
+
+static int64_t full(const struct bucket *b)
+{
+    return (int64_t)b->burst * MICRO;
+}
+
+static void set_rate(struct bucket *b, uint64_t rate)
+{
+    b->rate = rate;
+    if (b->own_burst)
+        return;
+    b->burst = rate / 20;
+    if (b->burst < 16384)
+        b->burst = 16384;
+    if (b->burst > (uint64_t)MOST)
+        b->burst = (uint64_t)MOST;
+}
+
+static void refill(struct bucket *b, usec now)
+{
+    if (now <= b->last)
+        return;
+    uint64_t dt = (uint64_t)now - (uint64_t)b->last;
+    uint64_t gap = (uint64_t)(full(b) - b->micro);
+    b->last = now;
+    if (b->rate && dt > gap / b->rate)
+        b->micro = full(b);
+    else
+        b->micro += (int64_t)(dt * b->rate);
+}
+
+void bucket_init(struct bucket *b, uint64_t rate, uint64_t burst, usec now)
+{
+    *b = (struct bucket){.last = now, .own_burst = burst != 0};
+    b->burst = burst < (uint64_t)MOST ? burst : (uint64_t)MOST;
+    set_rate(b, rate);
+    b->micro = full(b);
+}
+
+void bucket_set_rate(struct bucket *b, uint64_t rate, usec now)
+{
+    bool was_unlimited = !b->rate;
+    refill(b, now);
+    set_rate(b, rate);
+    if (was_unlimited || b->micro > full(b))
+        b->micro = full(b);
+}
+
+int64_t bucket_avail(struct bucket *b, usec now)
+{
+    if (!b->rate)
+        return INT64_MAX;
+    refill(b, now);
+    return b->micro > 0 ? b->micro / MICRO : 0;
+}
+
+void bucket_take(struct bucket *b, uint64_t n, usec now)
+{
+    if (!b->rate)
+        return;
+    refill(b, now);
+    int64_t cost = (n < (uint64_t)MOST ? (int64_t)n : MOST) * MICRO;
+    b->micro = b->micro < cost - MOST * MICRO ? -MOST * MICRO : b->micro - cost;
+}
+
+usec bucket_when(struct bucket *b, uint64_t n, usec now)
+{
+    if (!b->rate)
+        return now;
+    refill(b, now);
+    int64_t want = (int64_t)(n < b->burst ? n : b->burst) * MICRO;
+    if (b->micro >= want)
+        return now;
+    uint64_t missing = (uint64_t)(want - b->micro);
+    uint64_t wait = missing / b->rate + (missing % b->rate != 0);
+    return now > 0 && wait > (uint64_t)(USEC_NEVER - now) ? USEC_NEVER : now + (usec)wait;
+}
