@@ -1,0 +1,49 @@
+/*
+ * Whom to serve. Leeching: every ten seconds the peers that gave most in the last 20 s (tit for
+ * tat), snubbers left out, and one optimistic slot that rotates every 30 s, newcomers three times
+ * as likely. Seeding: those that take fastest, but each unchoked peer keeps its slot for a while
+ * and then yields to whoever has waited longest, so that the seed's copies spread. The number of
+ * slots follows the upload rate; peers that are not interested hold no slot but may be unchoked
+ * ahead of interest when they give well.
+ */
+#ifndef P2P_SWARM_CHOKER_H
+#define P2P_SWARM_CHOKER_H
+
+#include <p2p/base/rng.h>
+#include <p2p/base/usec.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CHOKER_PERIOD (10 * USEC_SEC)
+#define CHOKER_OPTIMISTIC (30 * USEC_SEC)
+#define CHOKER_MIN_SLOTS 4u
+
+struct choker_peer { /* one per connected peer of the item, filled by the owner for each round */
+    uint32_t id;
+    bool interested;   /* it wants our data */
+    bool unchoked;     /* in: now; out: the verdict */
+    bool snubbed;      /* it has not sent although it should */
+    bool upload_only;  /* needs nothing */
+    uint64_t gave;     /* bytes a second from it, lately */
+    uint64_t took;     /* bytes a second to it, lately */
+    usec since;        /* when the present choke state began */
+    usec connected;    /* when it connected */
+};
+
+struct choker {
+    uint32_t slots;
+    uint32_t optimistic; /* peer id of the slot, UINT32_MAX: none */
+    usec optimistic_since, next;
+};
+
+void choker_init(struct choker *c, usec now);
+/* Sets `unchoked` of each; returns how many changed. up_rate_limit: bytes a second, 0 unlimited. */
+size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seeding, uint64_t up_rate_limit,
+                  struct rng *r, usec now);
+/* A peer became interested between rounds: may it be unchoked at once (a slot is free)? */
+bool choker_admit(const struct choker *c, size_t unchoked_interested);
+/* The peer left. A free slot is filled at the next run, which is made due soon. */
+void choker_gone(struct choker *c, uint32_t id, usec now);
+usec choker_deadline(const struct choker *c);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * Which block to ask whom for.
+ *
+ * The rules, in order:
+ * 1. Only wanted pieces that we lack and the peer has.
+ * 2. Pieces begun are finished first (the rarest of them, and those with blocks nobody was asked
+ *    for), so that few pieces are open; a peer that is slow joins no piece that only a fast peer has
+ *    blocks of, unless nothing else is left.
+ * 3. Among fresh pieces: higher priority first; then, while we have no piece at all, one at random
+ *    (so we soon have something to give), later the rarest, ties at random.
+ *    Sequential mode: lowest index first instead.
+ * 4. Endgame: when every missing block has been asked for, blocks are asked for a second time (at
+ *    most ENDGAME_COPIES peers a block), those longest outstanding first; the first answer cancels
+ *    the others.
+ * The picker knows nothing of files, hashes or sockets. Peers are small numbers that the owner
+ * gives and reuses. Blocks: states none → asked → received → stored; a piece whose blocks are all
+ * stored waits for the owner's verdict: picker_have or picker_failed.
+ *
+ * Cost: pick is about O(blocks returned), not O(pieces); HAVE is O(1). Memory: a few bytes a piece,
+ * block state only for open pieces.
+ */
+#ifndef P2P_SWARM_PICKER_H
+#define P2P_SWARM_PICKER_H
+
+#include <p2p/base/bits.h>
+#include <p2p/base/rng.h>
+#include <p2p/base/usec.h>
+
+#define PICKER_ENDGAME_COPIES 3u
+#define PICKER_NO_PEER UINT32_MAX
+
+struct block_ref {
+    uint32_t piece, block;
+};
+
+struct picker;
+
+/*
+ * blocks(ctx, piece): number of 16 KiB blocks; skip(ctx, piece, block): true if the block is
+ * padding and counts as had. Both are asked when a piece is opened.
+ */
+struct picker_shape {
+    uint32_t n_pieces;
+    uint32_t (*blocks)(const void *ctx, uint32_t piece);
+    bool (*skip)(const void *ctx, uint32_t piece, uint32_t block);
+    const void *ctx;
+};
+
+struct picker *picker_new(const struct picker_shape *s, struct rng *r); /* rng is borrowed */
+void picker_free(struct picker *p);
+
+void picker_set_sequential(struct picker *p, bool on);
+/* 0: not wanted; 1 (the default) to 7: higher first. Open pieces that are unwanted are let go. */
+void picker_set_priority(struct picker *p, uint32_t piece, unsigned priority);
+/* We have the piece: verified, or from the record. Frees its block state. */
+void picker_have(struct picker *p, uint32_t piece);
+bool picker_has(const struct picker *p, uint32_t piece);
+/* We turned out not to have it (data changed on disk). */
+void picker_lost(struct picker *p, uint32_t piece);
+uint32_t picker_missing(const struct picker *p); /* wanted pieces that we lack */
+bool picker_wanted(const struct picker *p, uint32_t piece); /* priority > 0 and lacking */
+/* Does this peer have anything that we want? O(pieces/64). */
+bool picker_interesting(const struct picker *p, const struct bits *peer_has);
+
+/* Availability. `all` is for seeds: O(1). */
+void picker_peer_have(struct picker *p, uint32_t piece, int delta);
+void picker_peer_bits(struct picker *p, const struct bits *has, int delta);
+void picker_peer_all(struct picker *p, int delta);
+uint32_t picker_availability(const struct picker *p, uint32_t piece);
+/* Least availability over all pieces, counting ourselves: whole copies in the swarm. */
+uint32_t picker_copies(const struct picker *p);
+
+struct picker_ask {
+    uint32_t peer;
+    const struct bits *has;    /* what the peer has; NULL: everything (seed) */
+    const struct bits *only;   /* restrict to these pieces (allowed fast while choked); NULL: none */
+    unsigned speed;            /* 0 slow, 1 medium, 2 fast: by the peer's rate */
+    bool snubbed;              /* only takes one block at a time, from pieces of its own */
+    bool whole_runs;           /* a web seed: prefers long runs of fresh pieces, in order */
+    usec now;
+};
+/* Chooses up to n blocks and marks them asked of the peer. Returns how many; 0: nothing for it. */
+size_t picker_pick(struct picker *p, const struct picker_ask *ask, struct block_ref *out, size_t n);
+
+/* The peer will not deliver (reject, choke, closed, timed out): the block is free again for others. */
+void picker_drop(struct picker *p, struct block_ref b, uint32_t peer);
+/* All blocks asked of this peer are free again; O(open pieces). */
+void picker_drop_peer(struct picker *p, uint32_t peer);
+
+enum picker_got {
+    PICKER_NEW,  /* take it: it is marked received */
+    PICKER_DUP,  /* somebody was faster: throw it away */
+    PICKER_NOT_WANTED,
+};
+/* A block's payload begins to arrive (PIECE header). It stays "asked" until picker_received. */
+bool picker_is_wanted(const struct picker *p, struct block_ref b);
+/* The payload is in. others[]: peers that were asked as well and get a CANCEL (their marks are
+ * removed); *n_others in: room, out: how many. */
+enum picker_got picker_received(struct picker *p, struct block_ref b, uint32_t peer, uint32_t *others, size_t *n_others);
+/* It is on disk. True when this was the last one: all blocks stored, the piece awaits its verdict. */
+bool picker_stored(struct picker *p, struct block_ref b);
+/* Writing failed, or this block is known to be bad: wanted again (state none). */
+void picker_unstore(struct picker *p, struct block_ref b);
+/* Verdict "bad": all blocks are wanted again. */
+void picker_failed(struct picker *p, uint32_t piece);
+/* Who sent the block (the peer of picker_received); PICKER_NO_PEER if none. Until the verdict. */
+uint32_t picker_sender(const struct picker *p, struct block_ref b);
+/* Peer numbers are reused: forget this one as a sender. */
+void picker_forget_sender(struct picker *p, uint32_t peer);
+bool picker_endgame(const struct picker *p);
+uint32_t picker_open_pieces(const struct picker *p);
+/* Walks open pieces (for saving or showing): start with UINT32_MAX; UINT32_MAX at the end. */
+uint32_t picker_next_open(const struct picker *p, uint32_t piece);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * How many requests to keep outstanding at one peer, from its bandwidth and delay: enough that no
+ * round trip is waited for, few enough that a cancel or a choke wastes little. Slow start: doubles
+ * while the rate grows, then follows rate * (least delay + slack). Bounded by the peer's reqq.
+ * Also tells when a peer has snubbed us, and which requests have timed out.
+ */
+#ifndef P2P_SWARM_PIPELINE_H
+#define P2P_SWARM_PIPELINE_H
+
+#include <p2p/base/usec.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PIPELINE_MIN 2u
+#define PIPELINE_START 8u
+#define PIPELINE_SNUB (60 * USEC_SEC) /* nothing arrived for so long while unchoked with requests out */
+
+struct pipeline {
+    uint32_t reqq;      /* most the peer queues (250 if it did not say) */
+    uint32_t target;    /* requests to keep outstanding */
+    uint32_t out;       /* outstanding now */
+    bool slow_start, snubbed;
+    usec last_data;     /* last block, or when requests began to be out */
+    usec least_delay;   /* least time from request to answer lately */
+    uint64_t rate;      /* bytes a second, smoothed */
+    uint64_t window_bytes, window_rate;
+    usec window_start;
+};
+
+void pipeline_init(struct pipeline *p, usec now);
+void pipeline_set_reqq(struct pipeline *p, uint32_t reqq);
+void pipeline_asked(struct pipeline *p, unsigned n, usec now);
+/* A block came, asked for at `asked_at`. */
+void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now);
+void pipeline_dropped(struct pipeline *p, unsigned n, usec now); /* rejected, cancelled, choked */
+unsigned pipeline_room(const struct pipeline *p); /* how many more to ask now; batches: 0 until a quarter of the target is free */
+/* Progress of part of a block counts as life. */
+void pipeline_alive(struct pipeline *p, usec now);
+void pipeline_tick(struct pipeline *p, usec now); /* sets snubbed; shrinks a stale rate */
+usec pipeline_deadline(const struct pipeline *p);
+unsigned pipeline_speed(const struct pipeline *p, uint64_t fastest_rate); /* 0 slow, 1 medium, 2 fast, for the picker */
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Candidate peers: addresses heard of (tracker, link, incoming, later DHT, PEX, LSD), whom to dial
+ * next, and back-off after failures. 3,000 at most; when full, the least promising goes. Among the
+ * untried, order is by BEP 40 priority. Seeds are not dialled by seeds. Bans expire.
+ */
+#ifndef P2P_SWARM_POOL_H
+#define P2P_SWARM_POOL_H
+
+#include <p2p/base/addr.h>
+#include <p2p/base/rng.h>
+#include <p2p/base/usec.h>
+
+#define POOL_MAX 3000u
+#define POOL_BAN (60 * USEC_MIN)
+#define POOL_RETRY_FIRST (10 * USEC_SEC) /* doubled with every failure, */
+#define POOL_RETRY_MAX (30 * USEC_MIN)
+#define POOL_TRIES 8u /* then forgotten unless it was given by the user or the link */
+
+enum pool_source { POOL_USER = 1, POOL_LINK = 2, POOL_TRACKER = 4, POOL_DHT = 8, POOL_PEX = 16, POOL_LSD = 32, POOL_INCOMING = 64 };
+
+struct pool;
+struct pool *pool_new(struct rng *r);
+void pool_free(struct pool *p);
+/* Our own address for BEP 40; until known, the order is random. */
+void pool_set_self(struct pool *p, const struct addr *self);
+/* Hears of an address. Refused (false): port 0, unusable, ports below 1024 but 80 and 443 unless
+ * POOL_USER, banned, a known address of ourselves. */
+bool pool_add(struct pool *p, const struct addr *a, unsigned source, bool seed_hint, usec now);
+/* The next to dial now, marked as connecting; false if none is due. want_seeds false when we seed. */
+bool pool_next(struct pool *p, bool want_seeds, struct addr *out, usec now);
+usec pool_deadline(const struct pool *p, bool want_seeds); /* when pool_next may have one */
+void pool_connected(struct pool *p, const struct addr *a, usec now);
+/* It ended. `useful`: it delivered or handshook well; failures back off. */
+void pool_closed(struct pool *p, const struct addr *a, bool useful, usec now);
+void pool_is_seed(struct pool *p, const struct addr *a, bool seed);
+void pool_is_self(struct pool *p, const struct addr *a); /* we met ourselves: never again */
+void pool_ban(struct pool *p, const struct addr *a, usec now); /* by IP */
+bool pool_banned(const struct pool *p, const struct addr *a, usec now);
+size_t pool_count(const struct pool *p);   /* known */
+size_t pool_waiting(const struct pool *p); /* that may still be dialled sometime, now or after back-off */
+/* BEP 40 canonical priority of two endpoints. */
+uint32_t pool_priority(const struct addr *a, const struct addr *b);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * When to announce to which tracker (BEP 12, 31). All tiers are served side by side, so a dead
+ * tracker delays nobody; within a tier one tracker at a time: shuffled once, the one that answers
+ * moves to the front, a failure or SLOW without an answer goes to the next. Failures back off.
+ * Events: `started` first to each tracker, `completed` once if we finished in this run, `stopped` to
+ * those that heard `started`.
+ */
+#ifndef P2P_SWARM_TIERS_H
+#define P2P_SWARM_TIERS_H
+
+#include <p2p/base/err.h>
+#include <p2p/base/rng.h>
+#include <p2p/base/usec.h>
+
+#define TIERS_SLOW (5 * USEC_SEC)
+#define TIERS_RETRY_FIRST (15 * USEC_SEC)
+#define TIERS_RETRY_MAX (60 * USEC_MIN)
+#define TIERS_MAX 200u /* trackers in all */
+
+enum tiers_event { TIERS_PERIODIC, TIERS_STARTED, TIERS_COMPLETED, TIERS_STOPPED };
+
+struct tiers;
+struct tiers *tiers_new(struct rng *r);
+void tiers_free(struct tiers *t);
+/* Duplicates are ignored. The tracker's number, or -1 past the limit. Shuffles within the tier. */
+int tiers_add(struct tiers *t, unsigned tier, const char *url);
+size_t tiers_count(const struct tiers *t);
+const char *tiers_url(const struct tiers *t, int tracker);
+/* The next announce that is due: tracker number or -1; marks it under way. */
+int tiers_next(struct tiers *t, enum tiers_event *event, usec now);
+usec tiers_deadline(const struct tiers *t);
+void tiers_answered(struct tiers *t, int tracker, usec interval, usec min_interval, usec now);
+/* retry_in: what the tracker asked for; 0 none, USEC_NEVER: strike it. */
+void tiers_failed(struct tiers *t, int tracker, usec retry_in, const char *why, usec now);
+void tiers_completed(struct tiers *t, usec now); /* we have everything: event due for each */
+void tiers_stop(struct tiers *t, usec now);      /* from now only STOPPED are due, to those that heard STARTED */
+bool tiers_stopped(const struct tiers *t);       /* nothing more is due or under way after tiers_stop */
+/* We need peers: allows an announce before its interval, but not before min_interval. */
+void tiers_hurry(struct tiers *t, usec now);
+/* Has every tracker been asked, with no peer-bringing answer under way? For "not to be had". */
+bool tiers_exhausted(const struct tiers *t);
+const char *tiers_last_error(const struct tiers *t, int tracker); /* "" if none */
+void tiers_set_trackerid(struct tiers *t, int tracker, const char *id);
+const char *tiers_trackerid(const struct tiers *t, int tracker); /* NULL if none */
+
+#endif
