@@ -9,8 +9,8 @@
 
 struct json; /* one value; owned by whoever holds it until it is moved into another */
 
-struct json *json_object(void);
-struct json *json_array(void);
+struct json *json_new_object(void); /* jansson owns the shorter names */
+struct json *json_new_array(void);
 void json_free(struct json *j);
 void json_set_str(struct json *o, const char *key, const char *s);   /* nothing if s is NULL */
 void json_set_bytes(struct json *o, const char *key, struct bytes s);
