@@ -17,7 +17,7 @@
 #define CONTROL_REQUEST_MAX (64u << 10) /* bytes of a request with its newline */
 #define CONTROL_ANSWER_MAX (64u << 20)
 #define CONTROL_CLIENTS 16              /* at once; others wait in the backlog */
-#define CONTROL_STALL (10 * USEC_SEC)   /* a client that neither asks nor reads for so long is cut */
+#define CONTROL_STALL (10 * USEC_SEC)   /* a client that does nothing for so long is cut off */
 
 struct control;
 

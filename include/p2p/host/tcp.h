@@ -41,7 +41,7 @@ struct tcp *tcp_dial(struct loop *l, const struct addr *to, const struct addr *f
 void tcp_own(struct tcp *c, const struct tcp_events *ev, void *owner); /* for accepted ones */
 void tcp_close(struct tcp *c); /* safe in any callback; NULL is fine */
 
-void tcp_want(struct tcp *c, bool read, bool write); /* at first: neither */
+void tcp_want(struct tcp *c, bool read, bool write); /* at first: neither; set once connected */
 /* Bytes received into v in order; 0: none there now; TCP_EOF; ERR_NET (see tcp_errno). */
 ssize_t tcp_recv(struct tcp *c, const struct span *v, size_t n);
 /* Bytes the kernel took of v in order; 0: none now, want writable; ERR_NET. `more`: other bytes
@@ -49,7 +49,9 @@ ssize_t tcp_recv(struct tcp *c, const struct span *v, size_t n);
 ssize_t tcp_send(struct tcp *c, const struct bytes *v, size_t n, bool more);
 /* The same for a range of a file, without passing through user space. ERR_IO if the file cannot
  * be read or ends before `off`. Blocks on the disk where the range is not in memory. */
-ssize_t tcp_send_file(struct tcp *c, int fd, uint64_t off, size_t len, bool more);
+ssize_t tcp_send_file(struct tcp *c, int fd, uint64_t off, size_t len);
+/* Between on and off the kernel sends full segments only: around several calls in a row. */
+void tcp_cork(struct tcp *c, bool on);
 
 const struct addr *tcp_peer(const struct tcp *c);
 bool tcp_local(const struct tcp *c, struct addr *out);
