@@ -28,7 +28,7 @@ typedef uint32_t bnode; /* a place in it; 0 is the root */
 /*
  * Parses one value from the front of `in`. `used` (may be NULL) gets its length; without `used`,
  * bytes behind the value are an error. NULL on error (ERR_INVALID or ERR_LIMIT). max_tokens 0
- * stands for BENCODE_MAX_TOKENS.
+ * stands for BENCODE_MAX_TOKENS, which nothing exceeds.
  */
 struct bencode *bencode_parse(struct bytes in, enum bencode_mode mode, uint32_t max_tokens, size_t *used,
                               struct err *e);
