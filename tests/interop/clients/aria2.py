@@ -1,0 +1,50 @@
+"""aria2c. It knows v1; a hybrid is a v1 torrent to it, pad files and all.
+
+It has no way to be handed a peer, and speaks to UDP trackers only with its DHT switched on.
+"""
+
+import json
+import urllib.error
+import urllib.request
+
+from clients.client import Client, is_magnet
+from rig.process import free_port
+
+
+class Aria2(Client):
+    name = "aria2"
+    pads = False
+
+    def _argv(self, folder):
+        return ["aria2c", "--no-conf=true", f"--dir={folder}", f"--interface={self.addr}",
+                f"--listen-port={self.port}", f"--dht-listen-port={self.port}",
+                "--enable-dht=true", f"--dht-file-path={self.path('dht.dat')}",
+                f"--dht-entry-point={self.addr}:{self.port}",
+                "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false",
+                "--disable-ipv6=true", "--file-allocation=none", "--auto-save-interval=0",
+                "--bt-min-crypto-level=plain", "--bt-require-crypto=false",
+                "--bt-hash-check-seed=true", "--allow-overwrite=true", "--summary-interval=0",
+                "--console-log-level=notice", f"--log={self.path('debug')}", "--log-level=info"]
+
+    def _seed(self, torrent, data):
+        rpc = free_port("127.0.0.1")
+        self.start(self._argv(data) + ["--check-integrity=true", "--seed-ratio=0.0",
+                                       "--enable-rpc=true", f"--rpc-listen-port={rpc}", torrent])
+        self.until(lambda: self._seeding(rpc), "to seed")
+
+    @staticmethod
+    def _seeding(rpc):
+        ask = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "aria2.tellActive"}).encode()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{rpc}/jsonrpc", ask, timeout=2) as r:
+                active = json.load(r)["result"]
+        except (urllib.error.URLError, OSError):
+            return False
+        return any(a.get("seeder") == "true" for a in active)
+
+    def _leech(self, source, dest, _peers):
+        extra = ["--bt-save-metadata=false"] if is_magnet(source) else []
+        self.start(self._argv(dest) + extra + ["--seed-time=0", source])
+
+    def _done(self):
+        return self.exited_well()

@@ -1,0 +1,81 @@
+"""A program around libtorrent: make or read a .torrent, or seed and leech until it is ended.
+
+Its arguments are what to do and a JSON object; its results are lines on stdout.
+"""
+
+import json
+import os
+import sys
+import time
+
+import libtorrent as lt
+
+SETTINGS = {
+    "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+    "enable_incoming_utp": False, "enable_outgoing_utp": False, "dht_bootstrap_nodes": "",
+    "allow_multiple_connections_per_ip": True, "announce_to_all_trackers": True,
+    "out_enc_policy": 2, "in_enc_policy": 1, "ssrf_mitigation": False,
+    "torrent_connect_boost": 50, "tick_interval": 100, "stop_tracker_timeout": 1,
+    "enable_ip_notifier": False,
+}
+
+
+def make(job):
+    """Writes a .torrent; a hybrid unless told otherwise."""
+    flags = {"v1": lt.create_torrent.v1_only, "v2": lt.create_torrent.v2_only}
+    storage = lt.file_storage()
+    lt.add_files(storage, job["path"])
+    made = lt.create_torrent(storage, 0, flags.get(job["format"], 0))
+    if job["tracker"]:
+        made.add_tracker(job["tracker"])
+    lt.set_piece_hashes(made, os.path.dirname(job["path"]))
+    with open(job["out"], "wb") as f:
+        f.write(lt.bencode(made.generate()))
+
+
+def read(job):
+    info = lt.torrent_info(job["path"])
+    hashes = info.info_hashes()
+    files = info.files()
+    print(json.dumps({
+        "v1": str(hashes.v1) if hashes.has_v1() else None,
+        "v2": str(hashes.v2) if hashes.has_v2() else None,
+        "name": info.name(), "size": info.total_size(), "pieces": info.num_pieces(),
+        "piece_size": info.piece_length(),
+        "files": [[files.file_path(i), files.file_size(i)] for i in range(files.num_files())
+                  if not files.file_flags(i) & files.flag_pad_file]}))
+
+
+def serve(job):
+    """Seeds or leeches until it is ended; prints "complete" once all is there."""
+    here = f"{job['addr']}:{job['port']}"
+    session = lt.session({**SETTINGS, "listen_interfaces": here,
+                          "outgoing_interfaces": job["addr"],
+                          "alert_mask": lt.alert.category_t.error_notification
+                          | lt.alert.category_t.tracker_notification
+                          | lt.alert.category_t.status_notification
+                          | lt.alert.category_t.connect_notification})
+    if job["source"].startswith("magnet:"):
+        params = lt.parse_magnet_uri(job["source"])
+    else:
+        params = lt.add_torrent_params()
+        params.ti = lt.torrent_info(job["source"])
+    params.save_path = job["folder"]
+    params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    params.peers = [tuple(p) for p in job["peers"]] + list(params.peers)
+    handle = session.add_torrent(params)
+    complete = False
+    while True:
+        session.wait_for_alert(50)
+        for alert in session.pop_alerts():
+            print(alert.message(), file=sys.stderr, flush=True)
+        if not complete and handle.status().is_seeding:
+            # Buffers go to the files before the word is given, or a reader finds holes.
+            handle.flush_cache()
+            time.sleep(0.05)
+            complete = True
+            print("complete", flush=True)
+
+
+if __name__ == "__main__":
+    {"make": make, "read": read, "serve": serve}[sys.argv[1]](json.loads(sys.argv[2]))

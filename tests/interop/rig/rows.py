@@ -1,0 +1,79 @@
+"""The table: which rows there are, by name.
+
+Every client meets ours in both roles with every content, format and kind of source that it
+knows. The ways to find one another (HTTP tracker, UDP tracker, handed a peer) take turns over
+those rows instead of multiplying them; each client sees each way in each role.
+"""
+
+from clients import OTHERS, OURS
+from rig import scenes
+
+LT = OTHERS["libtorrent"]
+ARIA2, TRANSMISSION = OTHERS["aria2"], OTHERS["transmission-daemon"]
+RTORRENT, QBITTORRENT = OTHERS["rtorrent"], OTHERS["qbittorrent-nox"]
+
+
+def _routes(seeder, leecher):
+    routes = ["http"]
+    if seeder.udp and leecher.udp:
+        routes.append("udp")
+    if leecher.takes_peer:
+        routes.append("peer")
+    return routes
+
+
+def _pair(seeder, leecher, kinds=("file", "folder"), formats=("v1", "v2", "hybrid")):
+    routes = _routes(seeder, leecher)
+    rows, turn = [], 0
+    for fmt in formats:
+        if fmt not in seeder.formats or fmt not in leecher.formats:
+            continue
+        for kind in kinds:
+            for source in ("torrent", "magnet"):
+                rows.append((seeder, leecher, kind, fmt, source, routes[turn % len(routes)]))
+                turn += 1
+            turn += len(routes) == 2   # or the two sources would never change ways
+    return rows
+
+
+def _transfers(pairs):
+    table = {}
+    for seeder, leecher, *how in pairs:
+        name = f"{seeder.name}-to-{leecher.name}/" + "/".join(how)
+        table[name] = (scenes.transfer, seeder, leecher, *how)
+    return table
+
+
+def ours():
+    """name -> (scene, arguments...): what `make interop` plays."""
+    pairs = []
+    for other in OTHERS.values():
+        pairs += _pair(other, OURS) + _pair(OURS, other)
+    for seeder, leecher in ((LT, OURS), (OURS, LT), (OURS, QBITTORRENT), (QBITTORRENT, OURS)):
+        pairs += [(seeder, leecher, "folder", "hybrid", only, "http") for only in ("btih", "btmh")]
+    pairs += _pair(OURS, OURS)
+    table = _transfers(pairs)
+    for fmt in ("v1", "v2", "hybrid"):
+        for kind in ("file", "folder"):
+            table[f"agreement/{kind}/{fmt}"] = (scenes.agreement, kind, fmt)
+    table["swarm/p2p-seeds"] = (scenes.swarm, OURS, (ARIA2, LT, OURS, TRANSMISSION))
+    table["swarm/libtorrent-seeds"] = (scenes.swarm, LT, (OURS, TRANSMISSION, RTORRENT, OURS))
+    table["swarm/v1-client-seeds"] = (scenes.swarm, TRANSMISSION, (OURS, LT, ARIA2))
+    table["bridge/aria2-p2p-libtorrent"] = (scenes.bridge, ARIA2, LT)
+    table["bridge/transmission-p2p-qbittorrent"] = (scenes.bridge, TRANSMISSION, QBITTORRENT)
+    return table
+
+
+def others():
+    """The same among the others alone: what proves the drivers and the rig, not our programs."""
+    pairs = []
+    for one in OTHERS.values():
+        if one is not LT:
+            pairs += _pair(one, LT) + _pair(LT, one)
+    for one in OTHERS.values():
+        for two in OTHERS.values():
+            if len({one, two, LT}) == 3:
+                pairs += _pair(one, two, ("file",), ("v1",))
+    table = _transfers(pairs)
+    table["swarm/libtorrent-seeds"] = (scenes.swarm, LT, (ARIA2, TRANSMISSION, RTORRENT))
+    return table
