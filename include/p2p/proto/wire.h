@@ -27,6 +27,7 @@
 #define WIRE_MAX_EXTENDED (1u << 20)
 #define WIRE_MAX_BITFIELD_EARLY (256u << 10) /* before the number of pieces is known */
 #define WIRE_MAX_HASHES 8192u          /* hashes in one HASHES message, proof included */
+#define WIRE_MAX_UNKNOWN (1u << 20)    /* a message of a type we do not know */
 #define WIRE_HANDSHAKE_LEN 68
 
 enum wire_type {
@@ -52,7 +53,7 @@ enum wire_type {
     WIRE_HANDSHAKE = 256, /* handshake */
     WIRE_PIECE_DONE,     /* index, begin, length: the payload is in its place */
     WIRE_KEEPALIVE,
-    WIRE_UNKNOWN,        /* a type we do not know: skipped */
+    WIRE_UNKNOWN,        /* a type we do not know: skipped; index: the type, length: of its body */
 };
 
 struct wire_handshake {
