@@ -20,7 +20,7 @@ struct tcp {
     void *owner;
     int fd, os;
     bool connecting;
-    bool *gone; /* set while a callback runs: tells it that the connection was closed in it */
+    bool busy, closed; /* closed while in a callback: freed when that returns */
     struct addr peer;
 };
 
@@ -37,7 +37,7 @@ struct tcp_listener {
     void *arg;
     struct loop_timer resume;
     bool paused;
-    bool *gone; /* as in struct tcp */
+    bool busy, closed; /* as in struct tcp */
 };
 
 /* ---- connections ---- */
@@ -57,18 +57,18 @@ static void on_connected(struct tcp *c)
 static void on_ready(void *arg, bool in, bool out)
 {
     struct tcp *c = arg;
-    bool gone = false;
+    c->busy = true;
     if (c->connecting) {
         on_connected(c);
-        return;
+    } else {
+        if (out)
+            c->ev->writable(c->owner);
+        if (in && !c->closed)
+            c->ev->readable(c->owner);
     }
-    c->gone = &gone;
-    if (out && c->ev)
-        c->ev->writable(c->owner);
-    if (in && !gone && c->ev)
-        c->ev->readable(c->owner);
-    if (!gone)
-        c->gone = NULL;
+    c->busy = false;
+    if (c->closed)
+        free(c);
 }
 
 static void tune(int fd)
@@ -150,11 +150,11 @@ void tcp_close(struct tcp *c)
 {
     if (!c)
         return;
-    if (c->gone)
-        *c->gone = true;
     loop_watch_free(c->watch);
     close(c->fd);
-    free(c);
+    c->closed = true;
+    if (!c->busy)
+        free(c);
 }
 
 void tcp_want(struct tcp *c, bool read, bool write)
@@ -293,14 +293,14 @@ static void on_caller(void *arg, bool in, bool out)
 {
     struct door *d = arg;
     struct tcp_listener *s = d->of;
-    bool gone = false;
     (void)in, (void)out;
-    s->gone = &gone;
-    for (int i = 0; i < TCP_ACCEPT_BATCH && !gone && !s->paused; i++)
+    s->busy = true;
+    for (int i = 0; i < TCP_ACCEPT_BATCH && !s->closed && !s->paused; i++)
         if (!accept_one(d))
             break;
-    if (!gone)
-        s->gone = NULL;
+    s->busy = false;
+    if (s->closed)
+        free(s);
 }
 
 struct tcp_listener *tcp_listen(struct loop *l, const struct addr *at, uint16_t port,
@@ -357,13 +357,13 @@ void tcp_listener_free(struct tcp_listener *s)
 {
     if (!s)
         return;
-    if (s->gone)
-        *s->gone = true;
     loop_timer_cancel(s->l, &s->resume);
     for (int i = 0; i < 2; i++) {
         loop_watch_free(s->door[i].watch);
         if (s->door[i].fd >= 0)
             close(s->door[i].fd);
     }
-    free(s);
+    s->closed = true;
+    if (!s->busy)
+        free(s);
 }
