@@ -1,0 +1,50 @@
+/* Web seeds (BEP 19): pure arithmetic over the layout, and percent escapes. */
+#include <p2p/base/text.h>
+#include <p2p/proto/webseed.h>
+
+static void put_folder(struct buf *out, const char *base)
+{
+    size_t n = strlen(base);
+    buf_put(out, base, n);
+    if (!n || base[n - 1] != '/')
+        buf_put_u8(out, '/');
+}
+
+void webseed_url(struct buf *out, const char *base, const struct manifest *m, uint32_t file)
+{
+    size_t n = strlen(base);
+    if (!m->multi && (!n || base[n - 1] != '/')) {
+        buf_put(out, base, n);
+        return;
+    }
+    put_folder(out, base);
+    text_percent(out, bytes_str(m->name), NULL);
+    if (!m->multi)
+        return;
+    buf_put_u8(out, '/');
+    text_percent(out, bytes_str(m->files[file].path), "/"); /* no component holds one itself */
+}
+
+size_t webseed_plan(const struct manifest *m, uint64_t at, uint64_t length, struct webseed_part *out, size_t max,
+                    uint64_t *covered)
+{
+    struct layout_iter it;
+    struct layout_seg seg;
+    size_t n = 0;
+    uint64_t done = 0;
+    if (at >= m->space)
+        length = 0;
+    else if (length > m->space - at)
+        length = m->space - at;
+    layout_iter_init(&it, m, at, length);
+    while (layout_iter_next(&it, &seg)) {
+        if (!seg.pad && seg.length) {
+            if (n == max)
+                break;
+            out[n++] = (struct webseed_part){seg.file, seg.offset, seg.length, at + done};
+        }
+        done += seg.length;
+    }
+    *covered = done;
+    return n;
+}
