@@ -5,8 +5,8 @@
  * hybrid agree. The info-hashes are over the original bytes.
  *
  * Content space. Pieces, blocks and resume records count in one space per item: files (pad files
- * too) follow one another; in v2-only manifests every file begins at a piece boundary and the gap
- * before it is no data at all. `offset` of a file is its place there. layout.h does the arithmetic.
+ * too) follow one another; in v2-only manifests every file that is not empty begins at a piece
+ * boundary and the gap before it is no data at all. `offset` of a file is its place there. layout.h does the arithmetic.
  */
 #ifndef P2P_FORMAT_MANIFEST_H
 #define P2P_FORMAT_MANIFEST_H
@@ -21,6 +21,10 @@
 #define MANIFEST_MAX_FILES (1u << 20)
 #define MANIFEST_MAX_PATH_DEPTH 100
 #define MANIFEST_MAX_PIECE_READ (512u << 20)
+#define MANIFEST_MAX_PATH 16384u          /* bytes of one path or link target, or of `name` */
+#define MANIFEST_MAX_PATHS (256u << 20)   /* of all together: a v2 tree names a folder once for all below */
+#define MANIFEST_MAX_URLS 1000u           /* trackers, web seeds, nodes, of each; the rest is left out */
+#define MANIFEST_MAX_URL 8192u            /* bytes; a longer one is left out */
 
 enum {
     FILE_PAD = 1,     /* BEP 47: zeros, never stored, never asked for */
