@@ -16,3 +16,5 @@ $(foreach u,$(UNIT_ALL),$(eval $(call unit_rule,$(u))))
 unit-build: $(UNIT:%=$(B)/tests/unit/%)
 unit: unit-build
 	@for t in $(UNIT:%=$(B)/tests/unit/%); do echo "== $$t"; "$$t" || exit 1; done
+
+-include tests/lint/lint.mk

@@ -1,4 +1,4 @@
-/* Byte slices and the reading cursor. An empty slice may have a NULL pointer: libc must not see it. */
+/* Byte slices and the reading cursor. An empty slice may be NULL: libc must not see that. */
 #include <p2p/base/bytes.h>
 
 #include <stdlib.h>

@@ -171,7 +171,7 @@ static const char *glob_one(const char *p, const char *end, uint32_t c)
 
 enum star { STAR_NONE, STAR_NAME, STAR_ANY, STAR_FOLDERS };
 
-/* `**` and a slash, at the start of a component, stands for any number of whole folders, none too. */
+/* `**` and a slash, at the start of a component, stand for any number of folders, none too. */
 static enum star glob_star(const char *start, const char **p, const char *end)
 {
     const char *s = *p;

@@ -12,9 +12,15 @@ struct addr {
 
 #define ADDR_TEXT 64 /* "[ffff:…]:65535" and a NUL fit */
 
-/* "1.2.3.4:80", "[::1]:80". Numbers only, no names. An IPv4-mapped IPv6 address becomes IPv4. */
+/*
+ * "1.2.3.4:80", "[::1]:80". Numbers only, no names. An IPv4-mapped IPv6 address becomes IPv4, here
+ * and in addr_get_compact: one peer must not count as two. Untouched when false.
+ */
 bool addr_parse(struct addr *a, const char *s);
-/* "HOST:PORT" with any host: copies the host (no brackets) to `host`. False if there is no port. */
+/*
+ * "HOST:PORT" with any host: copies the host (no brackets) to `host`. False if there is no port or
+ * no host, and for a host with colons that stands in no brackets.
+ */
 bool addr_split(const char *s, char *host, size_t hostsize, uint16_t *port);
 bool addr_parse_ip(struct addr *a, const char *ip, uint16_t port);
 void addr_text(const struct addr *a, char out[ADDR_TEXT]);
@@ -36,6 +42,7 @@ enum addr_scope {
     ADDR_LOOPBACK,   /* 127/8, ::1 */
     ADDR_UNUSABLE,   /* unspecified, multicast, broadcast, reserved, documentation */
 };
-enum addr_scope addr_scope(const struct addr *a); /* looks through IPv4 embedded in IPv6 (mapped, 6to4, NAT64) */
+/* Looks through IPv4 embedded in IPv6: mapped, 6to4, NAT64, Teredo. */
+enum addr_scope addr_scope(const struct addr *a);
 
 #endif

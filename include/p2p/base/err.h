@@ -12,10 +12,10 @@ enum err_code {
     ERR_FAIL = -1,     /* another reason (exit 1) */
     ERR_USAGE = -2,    /* wrong usage (exit 2) */
     ERR_NOTFOUND = -3, /* not to be had: nothing found, nobody has it (exit 3) */
-    ERR_INVALID = -4,  /* data does not match its hash; manifest, link or message invalid (exit 4) */
+    ERR_INVALID = -4,  /* data does not match its hash; manifest, link, message invalid (exit 4) */
     ERR_IO = -5,       /* local input/output: space, permission, path (exit 5) */
     ERR_LOCKED = -6,   /* another instance holds the lock (exit 6) */
-    ERR_NET = -7,      /* a remote host failed us; tried again elsewhere (exit 3 if it is the end) */
+    ERR_NET = -7,      /* a remote host failed us; tried again elsewhere (exit 3 at the end) */
     ERR_LIMIT = -8,    /* a named limit was passed (exit 4) */
     ERR_CANCELED = -9, /* stopped by request (exit 130 or 143) */
 };

@@ -18,8 +18,9 @@ struct heap {
 
 void heap_init(struct heap *h);
 void heap_fini(struct heap *h);
-void heap_set(struct heap *h, struct heap_item *it, usec at); /* inserts or moves; USEC_NEVER removes */
-void heap_remove(struct heap *h, struct heap_item *it);       /* nothing if it is not in */
-struct heap_item *heap_peek(const struct heap *h);            /* earliest; NULL when empty */
+/* Inserts or moves; USEC_NEVER removes. */
+void heap_set(struct heap *h, struct heap_item *it, usec at);
+void heap_remove(struct heap *h, struct heap_item *it); /* nothing if it is not in */
+struct heap_item *heap_peek(const struct heap *h);      /* earliest; NULL when empty */
 
 #endif

@@ -9,10 +9,11 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t n);                 /* n bytes, uninitialised; n = 0 is fine */
-void *mem_zero(size_t n);                  /* n bytes of zero */
+void *mem_alloc(size_t n);                  /* n bytes, uninitialised; n = 0 is fine */
+void *mem_zero(size_t n);                   /* n bytes of zero */
 void *mem_array(size_t count, size_t size); /* zeroed array; the product is checked */
-void *mem_grow(void *p, size_t count, size_t size); /* realloc to an array; the product is checked */
+/* realloc to an array; the product is checked. */
+void *mem_grow(void *p, size_t count, size_t size);
 void *mem_dup(const void *p, size_t n);
 char *mem_str(const char *s);              /* NULL gives NULL */
 char *mem_strn(const char *s, size_t n);   /* n bytes and a NUL behind */

@@ -8,7 +8,7 @@ bool num_add(uint64_t a, uint64_t b, uint64_t *out);
 bool num_mul(uint64_t a, uint64_t b, uint64_t *out);
 uint64_t num_ceil_div(uint64_t a, uint64_t b); /* b > 0; never overflows */
 bool num_is_pow2(uint64_t v);                  /* 0 is not */
-uint64_t num_pow2_ceil(uint64_t v);            /* least power of two >= v; 1 for 0; 0 when past 2^63 */
+uint64_t num_pow2_ceil(uint64_t v); /* least power of two >= v; 1 for 0; 0 when past 2^63 */
 unsigned num_log2(uint64_t v);                 /* floor; 0 for 0 */
 /* Decimal, digits only, all of it; false for empty, signs, blanks and past 2^64-1. */
 bool num_parse_u64(struct bytes s, uint64_t *out);

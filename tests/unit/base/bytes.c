@@ -55,7 +55,8 @@ static void const_time_sees_every_bit(void **state)
 static void reads_all_widths(void **state)
 {
     (void)state;
-    static const uint8_t wire[] = {1, 0xff, 2, 0xff, 3, 4, 5, 0xff, 6, 7, 8, 9, 10, 11, 12, 'a', 'b'};
+    static const uint8_t wire[] = {1, 0xff, 2, 0xff, 3,  4,  5,   0xff, 6,
+                                   7, 8,    9, 10,   11, 12, 'a', 'b'};
     struct cursor c;
     cursor_init(&c, BYTES(wire, sizeof wire));
     assert_int_equal(cursor_u8(&c), 1);

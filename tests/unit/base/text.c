@@ -55,7 +55,8 @@ static void base32(void **state)
     for (size_t i = 0; i < 20; i++)
         assert_int_equal(b[i], 0xff);
     assert_false(text_unbase32(b, 1, BYTES_LIT("MZ"))); /* spare bits set */
-    static const char *const bad[] = {"M1", "M8", "M0", "M=", "M ", "M[", "M@", "M`", "M{", "M\x12"};
+    static const char *const bad[] = {"M1", "M8", "M0", "M=", "M ",
+                                      "M[", "M@", "M`", "M{", "M\x12"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(text_unbase32(b, 1, bytes_str(bad[i])));
     assert_false(text_unbase32(b, SIZE_MAX, BYTES_LIT("")));

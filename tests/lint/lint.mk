@@ -1,0 +1,9 @@
+# make lint: every executable file of this folder is a lint. It runs in the root of the tree, says
+# FILE:LINE: REASON for what it finds, and ends with 1. `make lint L="floors rings"` runs those.
+LINTS = $(if $(L),$(L:%=tests/lint/%),$(sort $(shell find tests/lint -type f -perm -u+x)))
+
+.PHONY: lint
+lint:
+	@bad=0; for l in $(LINTS); do \
+	    CC='$(CC)' B='$(B)' ./$$l || { echo "lint: $$l" >&2; bad=1; }; \
+	done; exit $$bad
