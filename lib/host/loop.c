@@ -5,8 +5,6 @@
  */
 #include <p2p/host/loop.h>
 
-#include "loop_uv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <p2p/base/mem.h>
@@ -14,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <uv.h>
 
 #define WAIT_MAX_MS (3600 * 1000)
 
@@ -62,15 +61,9 @@ struct loop_watch {
     bool regular, was_blocking;
 };
 
-uv_loop_t *loop_uv(struct loop *l)
-{
-    return &l->uv;
-}
-
 /* ---- life ---- */
 
-/* Half of libuv's threads at most do look-ups of names, which block for seconds; jobs for the disk
- * also block. Hence more threads than cores. */
+/* More threads than cores, because jobs that wait for the disk keep a thread and no core. */
 static int fix_workers(void)
 {
     const char *set = getenv("UV_THREADPOOL_SIZE");

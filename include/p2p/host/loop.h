@@ -1,6 +1,6 @@
 /*
  * The event loop: one thread, one loop, and everything that waits. libuv is behind it and appears
- * nowhere else but in the resolver.
+ * nowhere else.
  *
  * A turn is: what the sockets and finished jobs have to say, then timers that are due, then calls
  * put off by loop_soon(), then the hooks, then the calls that those put off, and only then does

@@ -1,6 +1,8 @@
 /*
- * Names to addresses. The system's resolver is asked on a worker thread; an address written out is
- * answered without one. Never calls back from inside resolve_start().
+ * Names to addresses. The system's resolver is asked on a thread that nobody ever waits for: it may
+ * block for half a minute, and neither the disk's worker threads nor the end of the program shall
+ * stand behind it. An address written out is answered without a thread. Never calls back from
+ * inside resolve_start().
  */
 #ifndef P2P_HOST_RESOLVE_H
 #define P2P_HOST_RESOLVE_H
@@ -11,6 +13,7 @@
 
 #define RESOLVE_MAX 16       /* addresses told of a name */
 #define RESOLVE_NAME_MAX 253 /* characters of a name (RFC 1035) */
+#define RESOLVE_THREADS 32   /* look-ups at once; others wait their turn */
 
 struct resolve;
 
