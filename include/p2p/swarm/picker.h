@@ -9,9 +9,9 @@
  * 3. Among fresh pieces: higher priority first; then, while we have no piece at all, one at random
  *    (so we soon have something to give), later the rarest, ties at random.
  *    Sequential mode: lowest index first instead.
- * 4. Endgame: when every missing block has been asked for, blocks are asked for a second time (at
- *    most ENDGAME_COPIES peers a block), those longest outstanding first; the first answer cancels
- *    the others.
+ * 4. Endgame: when every missing block that somebody has was asked for, blocks are asked for a
+ *    second time (at most ENDGAME_COPIES peers a block), those longest outstanding first and few
+ *    that were asked for this moment; the first answer cancels the others.
  * The picker knows nothing of files, hashes or sockets. Peers are small numbers that the owner
  * gives and reuses. Blocks: states none → asked → received → stored; a piece whose blocks are all
  * stored waits for the owner's verdict: picker_have or picker_failed.
@@ -37,7 +37,8 @@ struct picker;
 
 /*
  * blocks(ctx, piece): number of 16 KiB blocks; skip(ctx, piece, block): true if the block is
- * padding and counts as had. Both are asked when a piece is opened.
+ * padding and counts as had; may be NULL. Both are asked when a piece is opened. A piece that is
+ * all padding is never picked: the owner judges it by itself.
  */
 struct picker_shape {
     uint32_t n_pieces;
@@ -97,14 +98,15 @@ bool picker_is_wanted(const struct picker *p, struct block_ref b);
 /* The payload is in. others[]: peers that were asked as well and get a CANCEL (their marks are
  * removed); *n_others in: room, out: how many. */
 enum picker_got picker_received(struct picker *p, struct block_ref b, uint32_t peer, uint32_t *others, size_t *n_others);
-/* It is on disk. True when this was the last one: all blocks stored, the piece awaits its verdict. */
+/* It is on disk (or was found there: any wanted block may be stored unasked). True when this was the last one: all blocks stored, the piece awaits its verdict. */
 bool picker_stored(struct picker *p, struct block_ref b);
 /* Writing failed, or this block is known to be bad: wanted again (state none). */
 void picker_unstore(struct picker *p, struct block_ref b);
-/* Verdict "bad": all blocks are wanted again. */
+/* Verdict "bad": all blocks are wanted again, of one peer if possible. Senders are forgotten. */
 void picker_failed(struct picker *p, uint32_t piece);
 /* Who sent the block (the peer of picker_received); PICKER_NO_PEER if none. Until the verdict. */
 uint32_t picker_sender(const struct picker *p, struct block_ref b);
+bool picker_is_stored(const struct picker *p, struct block_ref b); /* or its piece is had */
 /* Peer numbers are reused: forget this one as a sender. */
 void picker_forget_sender(struct picker *p, uint32_t peer);
 bool picker_endgame(const struct picker *p);

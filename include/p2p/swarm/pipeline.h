@@ -26,6 +26,7 @@ struct pipeline {
     uint64_t rate;      /* bytes a second, smoothed */
     uint64_t window_bytes, window_rate;
     usec window_start;
+    usec window_delay;  /* least delay in the window; USEC_NEVER: none measured, as in least_delay */
 };
 
 void pipeline_init(struct pipeline *p, usec now);
@@ -39,6 +40,8 @@ unsigned pipeline_room(const struct pipeline *p); /* how many more to ask now; b
 void pipeline_alive(struct pipeline *p, usec now);
 void pipeline_tick(struct pipeline *p, usec now); /* sets snubbed; shrinks a stale rate */
 usec pipeline_deadline(const struct pipeline *p);
+/* How long a single request may be out, while others are answered, before it counts as lost. */
+usec pipeline_timeout(const struct pipeline *p);
 unsigned pipeline_speed(const struct pipeline *p, uint64_t fastest_rate); /* 0 slow, 1 medium, 2 fast, for the picker */
 
 #endif

@@ -1,0 +1,173 @@
+/*
+ * The depth of the request queue at one peer.
+ *
+ * In slow start each block that comes while the queue was in use deepens it by one, which doubles
+ * it in a round trip; it ends at the first window whose rate did not grow. From then on the depth
+ * is rate * (least delay + SLACK): the slack keeps the pipe full when the rate was measured low
+ * because the queue was short, so the depth finds its way up by itself, and covers our own delays
+ * (disk, rate limits).
+ */
+#include <p2p/swarm/pipeline.h>
+
+#define BLOCK 16384u
+#define REQQ_DEFAULT 250u   /* what a peer takes that says nothing (BEP 10 leaves it open) */
+#define REQQ_MOST 2048u
+#define WINDOW (USEC_SEC / 2)
+#define MEMORY (3 * USEC_SEC / 2) /* weight of the past in the smoothed rate */
+#define SLACK USEC_SEC
+#define DELAY_MOST (2 * USEC_SEC) /* a queue of our own making is not distance */
+#define RATE_STALE 1024u    /* bytes a second: below it, with nothing coming, begin anew */
+
+void pipeline_init(struct pipeline *p, usec now)
+{
+    *p = (struct pipeline){
+        .reqq = REQQ_DEFAULT,
+        .target = PIPELINE_START,
+        .slow_start = true,
+        .last_data = now,
+        .least_delay = USEC_NEVER,
+        .window_delay = USEC_NEVER,
+        .window_start = now,
+    };
+}
+
+static void set_target(struct pipeline *p, uint64_t target)
+{
+    if (target < PIPELINE_MIN)
+        target = PIPELINE_MIN;
+    p->target = target < p->reqq ? (uint32_t)target : p->reqq;
+}
+
+void pipeline_set_reqq(struct pipeline *p, uint32_t reqq)
+{
+    p->reqq = reqq < 1 ? 1 : reqq > REQQ_MOST ? REQQ_MOST : reqq;
+    set_target(p, p->target);
+}
+
+void pipeline_asked(struct pipeline *p, unsigned n, usec now)
+{
+    if (p->out == 0) {
+        p->last_data = now;
+        if (p->window_bytes == 0)
+            p->window_start = now; /* the wait before was ours, not the peer's */
+    }
+    p->out += n;
+}
+
+static void follow_delay(struct pipeline *p)
+{
+    if (p->window_delay == USEC_NEVER)
+        return;
+    /* A path that became longer than delay and slack would starve: its rate would be measured low,
+     * the queue cut, and so on. A standing queue alone never shows more than delay + SLACK. */
+    if (p->window_delay - SLACK > p->least_delay + SLACK / 2)
+        p->least_delay = usec_min(p->window_delay - SLACK, DELAY_MOST);
+    p->window_delay = USEC_NEVER;
+}
+
+static void follow_rate(struct pipeline *p)
+{
+    usec delay = p->least_delay == USEC_NEVER ? SLACK : usec_min(p->least_delay, DELAY_MOST);
+    double bytes = (double)p->rate * (double)(delay + SLACK) / (double)USEC_SEC;
+    set_target(p, (uint64_t)(bytes / BLOCK) + 1);
+}
+
+static void end_window(struct pipeline *p, usec now)
+{
+    usec span = now - p->window_start;
+    uint64_t before = p->window_rate, bytes = p->window_bytes;
+    p->window_rate = (uint64_t)((double)bytes * (double)USEC_SEC / (double)span);
+    if (p->rate == 0)
+        p->rate = p->window_rate;
+    else
+        p->rate = (uint64_t)(((double)p->rate * (double)MEMORY + (double)bytes * (double)USEC_SEC) /
+                             (double)(MEMORY + span));
+    p->window_bytes = 0;
+    p->window_start = now;
+    follow_delay(p);
+    if (bytes == 0 && p->rate < RATE_STALE) {
+        p->rate = p->window_rate = 0;
+        p->slow_start = true;
+        set_target(p, PIPELINE_START);
+        return;
+    }
+    if (p->slow_start && bytes && p->window_rate < before + before / 8)
+        p->slow_start = false;
+    if (!p->slow_start)
+        follow_rate(p);
+}
+
+void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now)
+{
+    usec delay = now > asked_at ? now - asked_at : 0;
+    bool in_use = p->out + p->target / 4 >= p->target;
+    if (p->out > 0)
+        p->out--;
+    p->snubbed = false;
+    p->last_data = now;
+    p->window_bytes += bytes;
+    p->least_delay = usec_min(p->least_delay, delay);
+    p->window_delay = usec_min(p->window_delay, delay);
+    if (p->slow_start && in_use)
+        set_target(p, (uint64_t)p->target + 1);
+    if (now - p->window_start >= WINDOW)
+        end_window(p, now);
+}
+
+void pipeline_dropped(struct pipeline *p, unsigned n, usec now)
+{
+    p->out -= n < p->out ? n : p->out;
+    if (p->out == 0)
+        p->last_data = now;
+}
+
+unsigned pipeline_room(const struct pipeline *p)
+{
+    if (p->snubbed)
+        return p->out == 0; /* one at a time shows whether it lives again */
+    if (p->out >= p->target)
+        return 0;
+    unsigned room = p->target - p->out;
+    return room >= p->target / 4 ? room : 0;
+}
+
+void pipeline_alive(struct pipeline *p, usec now)
+{
+    p->last_data = now;
+}
+
+void pipeline_tick(struct pipeline *p, usec now)
+{
+    if (p->out > 0 && now - p->last_data >= PIPELINE_SNUB)
+        p->snubbed = true;
+    if (p->rate > 0 && now - p->window_start >= 2 * WINDOW)
+        end_window(p, now);
+}
+
+usec pipeline_deadline(const struct pipeline *p)
+{
+    usec at = USEC_NEVER;
+    if (p->out > 0 && !p->snubbed)
+        at = p->last_data + PIPELINE_SNUB;
+    if (p->rate > 0)
+        at = usec_min(at, p->window_start + 2 * WINDOW);
+    return at;
+}
+
+usec pipeline_timeout(const struct pipeline *p)
+{
+    if (p->rate < RATE_STALE)
+        return 2 * PIPELINE_SNUB;
+    usec queue = (usec)((uint64_t)p->target * BLOCK * (uint64_t)USEC_SEC / p->rate);
+    usec t = 4 * (queue + SLACK);
+    return t < PIPELINE_SNUB / 2 ? PIPELINE_SNUB / 2 : usec_min(t, 2 * PIPELINE_SNUB);
+}
+
+unsigned pipeline_speed(const struct pipeline *p, uint64_t fastest_rate)
+{
+    if (p->snubbed)
+        return 0;
+    if (p->rate == 0 || fastest_rate == 0)
+        return 1; /* a newcomer: give it the chance to show */
+    return p->rate >= fastest_rate / 2 ? 2 : p->rate >= fastest_rate / 8 ? 1 : 0;
+}
