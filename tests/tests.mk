@@ -18,3 +18,4 @@ unit: unit-build
 	@for t in $(UNIT:%=$(B)/tests/unit/%); do echo "== $$t"; "$$t" || exit 1; done
 
 -include tests/lint/lint.mk
+-include tests/fuzz/fuzz.mk
