@@ -17,6 +17,7 @@
 
 enum option_kind {   /* type of the value      when not given */
     OPTION_FLAG,     /* bool                   false */
+    OPTION_ACT,      /* as FLAG, but on the command line only and not to be undone (--help) */
     OPTION_TEXT,     /* char *, may be empty   NULL */
     OPTION_STRING,   /* char *, not empty      NULL */
     OPTION_LIST,     /* struct option_list     empty */

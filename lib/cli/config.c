@@ -1,0 +1,167 @@
+/*
+ * The configuration file. Names are checked against the tables of the whole suite, values by the
+ * program that reads them: so a mistake is told at once and by whom it concerns.
+ */
+#include <p2p/base/mem.h>
+#include <p2p/cli/config.h>
+#include <p2p/cli/suite.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct reader {
+    struct options *options;
+    const char *file;
+    unsigned line;
+    const struct option_table *section; /* NULL: before the first */
+};
+
+static int bad(const struct reader *r, struct err *e, const char *what, const char *why)
+{
+    return err_set(e, ERR_USAGE, "%s:%u: %.100s: %.300s", r->file, r->line, what, why);
+}
+
+static char *trim(char *s)
+{
+    size_t n;
+
+    s += strspn(s, " \t\r");
+    n = strlen(s);
+    while (n > 0 && strchr(" \t\r", s[n - 1]))
+        n--;
+    s[n] = 0;
+    return s;
+}
+
+static int read_section(struct reader *r, char *s, struct err *e)
+{
+    size_t n = strlen(s);
+
+    if (s[n - 1] != ']')
+        return bad(r, e, s, "a section is written [p2p-get]");
+    s[n - 1] = 0;
+    s = trim(s + 1);
+    r->section = suite_find(s);
+    return r->section ? 0 : bad(r, e, s, "no program has that name");
+}
+
+static bool known_to_any(const char *key)
+{
+    bool undo;
+
+    for (size_t i = 0; suite[i]; i++)
+        if (options_find(suite[i], key, &undo))
+            return true;
+    return false;
+}
+
+static int set(struct reader *r, const char *key, const char *value, struct err *e)
+{
+    enum option_layer layer = r->section ? OPTION_SECTION : OPTION_GENERAL;
+    struct err why = {0};
+
+    if (options_set(r->options, key, value, layer, &why) == 0)
+        return 0;
+    return err_set(e, ERR_USAGE, "%s:%u: %s", r->file, r->line, why.msg);
+}
+
+static int read_setting(struct reader *r, char *s, struct err *e)
+{
+    char *eq = strchr(s, '=');
+    bool undo;
+
+    if (!eq)
+        return bad(r, e, s, "is not `option = value'");
+    *eq = 0;
+    char *key = trim(s), *value = trim(eq + 1);
+    if (r->section ? !options_find(r->section, key, &undo) : !known_to_any(key))
+        return bad(r, e, key, r->section ? "that program has no such option" : "no program has such an option");
+    if (r->section && r->section != r->options->table)
+        return 0;
+    if (!r->section && !options_find(r->options->table, key, &undo))
+        return 0;
+    return set(r, key, value, e);
+}
+
+static int read_line(struct reader *r, char *line, struct err *e)
+{
+    line = trim(line);
+    if (!*line || *line == '#')
+        return 0;
+    return *line == '[' ? read_section(r, line, e) : read_setting(r, line, e);
+}
+
+int config_apply(struct options *o, struct bytes text, const char *file, struct err *e)
+{
+    struct reader r = {.options = o, .file = file};
+    int rc = 0;
+
+    if (text.n && memchr(text.p, 0, text.n))
+        return err_set(e, ERR_USAGE, "%s: is not a text file", file);
+    while (rc == 0 && text.n > 0) {
+        const uint8_t *end = memchr(text.p, '\n', text.n);
+        size_t n = end ? (size_t)(end - text.p) : text.n, eaten = n + (end != NULL);
+        char *line = mem_strn((const char *)text.p, n);
+
+        r.line++;
+        rc = read_line(&r, line, e);
+        free(line);
+        text = BYTES(text.p + eaten, text.n - eaten);
+    }
+    return rc;
+}
+
+char *config_path(void)
+{
+    const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+
+    if (base && *base == '/') /* the XDG specification: a relative path is to be ignored */
+        return mem_fmt("%s/p2p/config", base);
+    return home && *home ? mem_fmt("%s/.config/p2p/config", home) : NULL;
+}
+
+static int read_whole(int fd, const char *file, struct buf *out, struct err *e)
+{
+    for (;;) {
+        uint8_t *room = buf_room(out, 4096);
+        ssize_t n = room ? read(fd, room, 4096) : 0;
+
+        if (!room)
+            return err_set(e, ERR_USAGE, "%s: longer than %u bytes", file, CONFIG_MAX_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_os(e, errno, "%s", file);
+        if (n == 0)
+            return 0;
+        buf_added(out, (size_t)n);
+    }
+}
+
+int config_load(struct options *o, struct err *e)
+{
+    char *file = config_path();
+    struct buf text;
+    int rc = 0, fd = -1;
+
+    buf_init(&text, CONFIG_MAX_BYTES + 4096);
+    if (!file)
+        goto out;
+    fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            rc = err_os(e, errno, "%s", file);
+        goto out;
+    }
+    rc = read_whole(fd, file, &text, e);
+    if (rc == 0)
+        rc = config_apply(o, buf_bytes(&text), file, e);
+out:
+    if (fd >= 0)
+        close(fd);
+    buf_fini(&text);
+    free(file);
+    return rc;
+}
