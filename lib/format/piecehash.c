@@ -41,9 +41,14 @@ void piecehash_free(struct piecehash *h)
 
 void piecehash_begin(struct piecehash *h, const struct manifest *m, uint32_t piece)
 {
+    piecehash_begin_halves(h, m, piece, true, true);
+}
+
+void piecehash_begin_halves(struct piecehash *h, const struct manifest *m, uint32_t piece, bool v1, bool v2)
+{
     uint32_t file, index;
-    h->v1 = m->has_v1;
-    h->v2 = layout_piece_file(m, piece, &file, &index);
+    h->v1 = v1 && m->has_v1;
+    h->v2 = v2 && layout_piece_file(m, piece, &file, &index);
     h->data_left = 0;
     h->leaf_fill = 0;
     h->n_leaves = 0;

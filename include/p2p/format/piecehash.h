@@ -21,6 +21,8 @@ struct piecehash_result {
 struct piecehash *piecehash_new(void);
 void piecehash_free(struct piecehash *h);
 void piecehash_begin(struct piecehash *h, const struct manifest *m, uint32_t piece);
+/* The same with only the halves asked for, of those that the manifest has. */
+void piecehash_begin_halves(struct piecehash *h, const struct manifest *m, uint32_t piece, bool v1, bool v2);
 /* The piece's bytes in order, pads given as zeros or left to piecehash_zero. */
 void piecehash_more(struct piecehash *h, struct bytes b);
 void piecehash_zero(struct piecehash *h, uint64_t n); /* n bytes of padding */
