@@ -125,11 +125,8 @@ char *config_path(void)
 static int read_whole(int fd, const char *file, struct buf *out, struct err *e)
 {
     for (;;) {
-        uint8_t *room = buf_room(out, 4096);
-        ssize_t n = room ? read(fd, room, 4096) : 0;
+        ssize_t n = read(fd, buf_room(out, 4096), 4096);
 
-        if (!room)
-            return err_set(e, ERR_USAGE, "%s: longer than %u bytes", file, CONFIG_MAX_BYTES);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -137,16 +134,17 @@ static int read_whole(int fd, const char *file, struct buf *out, struct err *e)
         if (n == 0)
             return 0;
         buf_added(out, (size_t)n);
+        if (buf_len(out) > CONFIG_MAX_BYTES)
+            return err_set(e, ERR_USAGE, "%s: longer than %u bytes", file, CONFIG_MAX_BYTES);
     }
 }
 
 int config_load(struct options *o, struct err *e)
 {
     char *file = config_path();
-    struct buf text;
+    struct buf text = {0};
     int rc = 0, fd = -1;
 
-    buf_init(&text, CONFIG_MAX_BYTES + 4096);
     if (!file)
         goto out;
     fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
