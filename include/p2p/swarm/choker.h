@@ -17,6 +17,8 @@
 #define CHOKER_PERIOD (10 * USEC_SEC)
 #define CHOKER_OPTIMISTIC (30 * USEC_SEC)
 #define CHOKER_MIN_SLOTS 4u
+#define CHOKER_MAX_SLOTS 20u
+#define CHOKER_NONE UINT32_MAX
 
 struct choker_peer { /* one per connected peer of the item, filled by the owner for each round */
     uint32_t id;
@@ -32,8 +34,12 @@ struct choker_peer { /* one per connected peer of the item, filled by the owner 
 
 struct choker {
     uint32_t slots;
-    uint32_t optimistic; /* peer id of the slot, UINT32_MAX: none */
+    uint32_t optimistic; /* peer id of the slot, CHOKER_NONE: none */
     usec optimistic_since, next;
+    /* Finding the number of slots when upload is unlimited: the rate before one was added. */
+    uint64_t rate_before;
+    unsigned trial; /* rounds that the added slot has had; 0: none is on trial */
+    unsigned rest;  /* rounds to wait before the next trial */
 };
 
 void choker_init(struct choker *c, usec now);

@@ -1,0 +1,306 @@
+/*
+ * A round: find the number of slots, order the peers, unchoke from the top until the slots are
+ * taken.
+ *
+ * Slots under a rate limit are its square root in proportion, so that each gets a share worth
+ * having. Without a limit the link's width is unknown and is found by trial: when each slot is
+ * fast there is room for more; else one is added now and then and stays if the whole became
+ * faster by a good part of a slot's share.
+ *
+ * Order when leeching: who gave, by how much. The slots that no giver takes are spare, and go as
+ * when seeding, so a swarm of beginners comes off the ground and upload is not left idle; while
+ * givers fill the slots, who gives nothing has the optimistic slot alone to hope for.
+ * Order when seeding: first who has been served for less than HOLD, then who waits, the longest
+ * first, then who has been served for longer. So that those that take fast get more, only a
+ * quarter of the slots change hands in one round, those of the slowest takers.
+ */
+#include <p2p/swarm/choker.h>
+
+#include <p2p/base/mem.h>
+
+#include <stdlib.h>
+
+#define HOLD CHOKER_OPTIMISTIC
+#define NEWCOMER USEC_MIN
+#define NEWCOMER_WEIGHT 3u
+#define SLOT_FAST 65536u /* bytes a second and slot: surely room for more */
+#define TRIAL_ROUNDS 2u
+#define REST_ROUNDS 6u
+#define SOON USEC_SEC
+
+void choker_init(struct choker *c, usec now)
+{
+    *c = (struct choker){
+        .slots = CHOKER_MIN_SLOTS, .optimistic = CHOKER_NONE, .optimistic_since = now, .next = now};
+}
+
+struct seat {
+    struct choker_peer *peer;
+    uint64_t key[2]; /* higher first, the second breaks ties */
+    bool taken;
+};
+
+static int seat_cmp(const void *a, const void *b)
+{
+    const struct seat *x = a, *y = b;
+    for (int i = 0; i < 2; i++)
+        if (x->key[i] != y->key[i])
+            return x->key[i] < y->key[i] ? 1 : -1;
+    return (x->peer->id > y->peer->id) - (x->peer->id < y->peer->id);
+}
+
+static uint64_t age(usec since, usec now)
+{
+    return now > since ? (uint64_t)(now - since) : 0;
+}
+
+static uint32_t root(uint64_t v)
+{
+    uint32_t r = 0;
+    while ((uint64_t)(r + 1) * (r + 1) <= v)
+        r++;
+    return r;
+}
+
+static uint32_t slots_for_limit(uint64_t limit)
+{
+    uint64_t units = limit / 2000; /* 5 slots at 50 kB/s, 22 at 1 MB/s */
+    if (units >= (uint64_t)CHOKER_MAX_SLOTS * CHOKER_MAX_SLOTS)
+        return CHOKER_MAX_SLOTS;
+    uint32_t n = root(units);
+    return n < CHOKER_MIN_SLOTS ? CHOKER_MIN_SLOTS : n;
+}
+
+struct load {
+    uint64_t rate; /* of all that goes out */
+    uint32_t served, waiting;
+};
+
+static struct load measure(const struct choker_peer *v, size_t n)
+{
+    struct load l = {0};
+    for (size_t i = 0; i < n; i++) {
+        l.rate += v[i].took;
+        l.served += v[i].interested && v[i].unchoked;
+        l.waiting += v[i].interested && !v[i].unchoked && !v[i].upload_only;
+    }
+    return l;
+}
+
+/* Ends a trial: true if the slot earned its place. */
+static bool trial_won(const struct choker *c, const struct load *l)
+{
+    return l->rate > c->rate_before && (l->rate - c->rate_before) * c->slots * 2 > l->rate;
+}
+
+static void climb(struct choker *c, const struct load *l)
+{
+    if (c->trial && c->trial++ >= TRIAL_ROUNDS) {
+        c->trial = 0;
+        if (!trial_won(c, l) && c->slots > CHOKER_MIN_SLOTS) {
+            c->slots--;
+            c->rest = REST_ROUNDS;
+        }
+    }
+    if (c->rest)
+        c->rest--;
+    if (c->trial || l->waiting == 0 || l->served < c->slots || c->slots >= CHOKER_MAX_SLOTS)
+        return;
+    if (l->rate / c->slots >= SLOT_FAST) {
+        uint32_t more = c->slots + c->slots / 2;
+        c->slots = more < CHOKER_MAX_SLOTS ? more : CHOKER_MAX_SLOTS;
+    } else if (!c->rest) {
+        c->slots++;
+        c->trial = 1;
+        c->rate_before = l->rate;
+    }
+}
+
+static void find_slots(struct choker *c, const struct choker_peer *v, size_t n, uint64_t limit)
+{
+    if (limit) {
+        c->slots = slots_for_limit(limit);
+        c->trial = c->rest = 0;
+        return;
+    }
+    struct load l = measure(v, n);
+    climb(c, &l);
+}
+
+/* Gives up to `slots` seats; peers without interest are unchoked on the way and cost nothing. */
+static void seat_givers(struct seat *s, size_t n, uint32_t *slots)
+{
+    for (size_t i = 0; i < n && *slots; i++) {
+        struct choker_peer *p = s[i].peer;
+        if (p->gave == 0 || p->snubbed || p->upload_only)
+            continue;
+        s[i].taken = true;
+        *slots -= p->interested;
+    }
+}
+
+static bool may_sit(const struct seat *s)
+{
+    return !s->taken && s->peer->interested && !s->peer->upload_only;
+}
+
+/* How many of those served beyond HOLD must yield for those that wait. */
+static uint32_t yields(const struct seat *s, size_t n, uint32_t slots, usec now)
+{
+    uint32_t held = 0, past = 0, waiting = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!may_sit(&s[i]))
+            continue;
+        if (!s[i].peer->unchoked)
+            waiting++;
+        else if (age(s[i].peer->since, now) < HOLD)
+            held++;
+        else
+            past++;
+    }
+    uint32_t spare = held + past < slots ? slots - held - past : 0;
+    uint32_t want = waiting > spare ? waiting - spare : 0;
+    uint32_t most = slots / 4 ? slots / 4 : 1;
+    want = want < most ? want : most;
+    return want < past ? want : past;
+}
+
+/* key[0]: 3 keeps its slot, 2 waits, 1 yields. */
+static void order_rotation(struct seat *s, size_t n, uint32_t slots, bool seeding, usec now)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct choker_peer *p = s[i].peer;
+        bool late = !seeding && p->snubbed;
+        s[i].key[0] = p->unchoked ? 3 : late ? 1 : 2;
+        s[i].key[1] = p->unchoked ? p->took : age(p->since, now);
+    }
+    qsort(s, n, sizeof *s, seat_cmp);
+    uint32_t left = yields(s, n, slots, now);
+    for (size_t i = n; i-- > 0 && left;) {
+        const struct choker_peer *p = s[i].peer;
+        if (!may_sit(&s[i]) || !p->unchoked || age(p->since, now) < HOLD)
+            continue;
+        s[i].key[0] = 1;
+        left--;
+    }
+    qsort(s, n, sizeof *s, seat_cmp);
+}
+
+static void seat_rotation(struct seat *s, size_t n, uint32_t slots, bool seeding, usec now)
+{
+    order_rotation(s, n, slots, seeding, now);
+    for (size_t i = 0; i < n && slots; i++) {
+        if (!may_sit(&s[i]))
+            continue;
+        s[i].taken = true;
+        slots--;
+    }
+}
+
+static void order_givers(struct seat *s, size_t n, usec now)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct choker_peer *p = s[i].peer;
+        s[i].key[0] = p->gave;
+        s[i].key[1] = p->unchoked ? age(p->since, now) + 1 : 0;
+    }
+    qsort(s, n, sizeof *s, seat_cmp);
+}
+
+static unsigned weight(const struct choker *c, const struct seat *s, usec now)
+{
+    if (!may_sit(s) || s->peer->id == c->optimistic)
+        return 0;
+    return age(s->peer->connected, now) < NEWCOMER ? NEWCOMER_WEIGHT : 1;
+}
+
+static struct seat *draw(const struct choker *c, struct seat *s, size_t n, struct rng *r, usec now)
+{
+    uint64_t total = 0, at;
+    for (size_t i = 0; i < n; i++)
+        total += weight(c, &s[i], now);
+    if (total == 0)
+        return NULL;
+    at = rng_below(r, total);
+    for (size_t i = 0; i < n; i++) {
+        unsigned w = weight(c, &s[i], now);
+        if (at < w)
+            return &s[i];
+        at -= w;
+    }
+    return NULL;
+}
+
+static struct seat *find_seat(struct seat *s, size_t n, uint32_t id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (s[i].peer->id == id)
+            return &s[i];
+    return NULL;
+}
+
+static void seat_optimistic(struct choker *c, struct seat *s, size_t n, struct rng *r, usec now)
+{
+    struct seat *holder = c->optimistic == CHOKER_NONE ? NULL : find_seat(s, n, c->optimistic);
+    bool stays = holder && may_sit(holder);
+    if (!stays || now - c->optimistic_since >= CHOKER_OPTIMISTIC) {
+        struct seat *next = draw(c, s, n, r, now);
+        if (next || !stays) {
+            holder = next;
+            c->optimistic = next ? next->peer->id : CHOKER_NONE;
+        }
+        c->optimistic_since = now;
+    }
+    if (holder)
+        holder->taken = true;
+}
+
+static size_t apply(const struct seat *s, size_t n)
+{
+    size_t changed = 0;
+    for (size_t i = 0; i < n; i++) {
+        changed += s[i].peer->unchoked != s[i].taken;
+        s[i].peer->unchoked = s[i].taken;
+    }
+    return changed;
+}
+
+size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seeding,
+                  uint64_t up_rate_limit, struct rng *r, usec now)
+{
+    struct seat *s = mem_array(n, sizeof *s);
+    for (size_t i = 0; i < n; i++)
+        s[i].peer = &v[i];
+    find_slots(c, v, n, up_rate_limit);
+    c->next = now + CHOKER_PERIOD;
+    if (seeding) {
+        c->optimistic = CHOKER_NONE;
+        seat_rotation(s, n, c->slots, true, now);
+    } else {
+        uint32_t slots = c->slots - 1; /* the last is the optimistic one */
+        order_givers(s, n, now);
+        seat_givers(s, n, &slots);
+        seat_optimistic(c, s, n, r, now);
+        seat_rotation(s, n, slots, false, now);
+    }
+    size_t changed = apply(s, n);
+    free(s);
+    return changed;
+}
+
+bool choker_admit(const struct choker *c, size_t unchoked_interested)
+{
+    return unchoked_interested < c->slots;
+}
+
+void choker_gone(struct choker *c, uint32_t id, usec now)
+{
+    if (c->optimistic == id)
+        c->optimistic = CHOKER_NONE;
+    c->next = usec_min(c->next, now + SOON);
+}
+
+usec choker_deadline(const struct choker *c)
+{
+    return c->next;
+}
