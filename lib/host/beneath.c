@@ -182,7 +182,7 @@ static int parent_of(const struct beneath *b, const char *rel, bool make, const 
     return fd;
 }
 
-/* Never waits: O_NONBLOCK is for the FIFO that has taken a file's place, and does nothing to files. */
+/* Never waits: O_NONBLOCK is for the FIFO in a file's place, and does nothing to files. */
 static int open_flags(enum beneath_how how)
 {
     static const int flags[] = {
@@ -194,7 +194,7 @@ static int open_flags(enum beneath_how how)
     return flags[how] | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
 }
 
-/* Sets errno. What stands there is looked at before it is opened: opening may do things to a device. */
+/* Sets errno. Looks before it opens: opening alone may do things to a device. */
 static int open_regular(int at, const char *name, enum beneath_how how)
 {
     struct stat st;

@@ -266,6 +266,24 @@ int fileio_write(const char *path, struct bytes b, unsigned mode, struct err *e)
     return rc;
 }
 
+/* Another program may make it at the same moment, and what is above may be unwritable. */
+static int make_folder(const char *path, unsigned mode, struct err *e)
+{
+    struct stat st;
+    if (mkdir(path, mode) != 0) {
+        int why = errno;
+        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+            return 0;
+        return err_os(e, why == EEXIST ? ENOTDIR : why, "%s", path);
+    }
+    /* Else a power cut takes the folder, and it looks like a drive that is not mounted. One that
+     * may be written but not read cannot be synced: no reason to fail. */
+    char *above = folder_of(path);
+    fileio_sync_folder(above, NULL);
+    free(above);
+    return 0;
+}
+
 int fileio_mkdirs(const char *path, unsigned mode, struct err *e)
 {
     struct stat st;
@@ -280,12 +298,7 @@ int fileio_mkdirs(const char *path, unsigned mode, struct err *e)
         if (p[i] != '/' && p[i] != '\0')
             continue;
         p[i] = '\0';
-        /* Another program may make it at the same moment, and what is above may be unwritable. */
-        if (mkdir(p, mode) != 0) {
-            int why = errno;
-            if (stat(p, &st) != 0 || !S_ISDIR(st.st_mode))
-                rc = err_os(e, why == EEXIST ? ENOTDIR : why, "%s", p);
-        }
+        rc = make_folder(p, mode, e);
         if (i < n)
             p[i] = '/';
     }

@@ -71,7 +71,7 @@ static int held(const char *name, long pid, struct err *e)
     return err_set(e, ERR_LOCKED, "%s: in use by another process", name);
 }
 
-/* 0 with *fd locked, 1 if the file was removed meanwhile and it must be tried again, or an error. */
+/* 0 with *fd locked, 1 if the file was removed meanwhile (try again), or an error. */
 static int try_once(const char *path, const char *name, int *fd, struct err *e)
 {
     struct flock fl = whole_file();
@@ -135,7 +135,7 @@ void lock_free(struct lock *l)
 {
     if (!l)
         return;
-    /* A child that --daemon left behind shares the lock: only the process named in it removes it. */
+    /* After fork two processes share the lock: only the one named in it removes the file. */
     if (read_pid(l->fd) == (long)getpid() && still_named(l->fd, l->path))
         unlink(l->path);
     close(l->fd);

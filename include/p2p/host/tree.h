@@ -12,13 +12,15 @@
  * - Files are sparse: only what is written takes room. Reading past the end gives a short count.
  * - TREE_PAD is never on disk: it reads as zero, and what is written to it is dropped.
  * - TREE_UNSELECTED is never made. Bytes written to it (the edges of pieces that it shares with
- *   selected files) go to the side file, if the caller named one, at the place they have in the
- *   concatenation of all files; without one they are refused with ERR_USAGE.
+ *   selected files) go to the side file, if the caller named one (it is good for the same list of
+ *   files only); without one they are refused with ERR_USAGE. A file whose .part lies there from
+ *   an earlier run is not to be given as unselected: its bytes are in there.
  * - Links are not followed, nothing leaves the root (see beneath.h).
  * - Errors are ERR_IO with errno in err.os: ENOSPC, EDQUOT, EROFS, EACCES, EFBIG … tell it.
  *
  * Threads: everything but tree_new, tree_free, tree_select and tree_delete may be called from any
- * thread at any time. A call that needs a file pins its descriptor meanwhile.
+ * thread at any time, but nothing may write to a file while it is being finished. A call that needs
+ * a file pins its descriptor meanwhile.
  */
 #ifndef P2P_HOST_TREE_H
 #define P2P_HOST_TREE_H
