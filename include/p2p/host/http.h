@@ -78,7 +78,8 @@ struct http_events {
 
 /* `agent` is the User-Agent. */
 struct http *http_new(struct loop *l, const char *agent, struct err *e);
-void http_free(struct http *h); /* cancels all requests. NULL is fine */
+/* Cancels all requests. Not from inside a callback of theirs. NULL is fine. */
+void http_free(struct http *h);
 /* Authorities to verify TLS with, in place of the system's: a PEM file. */
 void http_set_ca(struct http *h, const char *file);
 /* Address of this host to connect from; NULL or family 0: the kernel's choice. */
