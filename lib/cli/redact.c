@@ -12,18 +12,22 @@
 #define STARS "***"
 #define KEY_LEN 16u /* shorter parts of a path are words */
 #define MAGNET "magnet:?"
+#define MAGNET_LEN (sizeof MAGNET - 1)
 
 static bool ends_url(uint8_t c)
 {
     return c <= ' ' || strchr("\"'<>`|", c);
 }
 
+/* Punctuation at the end is the sentence's ("http://h/x: timed out"). */
 static size_t url_len(struct bytes s)
 {
     size_t n = 0;
 
     while (n < s.n && !ends_url(s.p[n]))
         n++;
+    while (n > 0 && s.p[n - 1] && strchr(":,.;!)", s.p[n - 1]))
+        n--;
     return n;
 }
 
@@ -187,12 +191,12 @@ void redact_text(struct buf *out, struct bytes s)
     while (s.n > 0) {
         size_t scheme = scheme_len(s), n;
 
-        if (s.n >= sizeof MAGNET - 1 && strncasecmp((const char *)s.p, MAGNET, sizeof MAGNET - 1) == 0) {
-            n = url_len(s);
-            buf_put(out, s.p, sizeof MAGNET - 1);
-            put_magnet(out, BYTES(s.p + sizeof MAGNET - 1, n - (sizeof MAGNET - 1)));
+        if (s.n >= MAGNET_LEN && strncasecmp((const char *)s.p, MAGNET, MAGNET_LEN) == 0) {
+            n = MAGNET_LEN + url_len(rest(s, MAGNET_LEN));
+            buf_put(out, s.p, MAGNET_LEN);
+            put_magnet(out, BYTES(s.p + MAGNET_LEN, n - MAGNET_LEN));
         } else if (scheme > 0) {
-            n = url_len(s);
+            n = scheme + url_len(rest(s, scheme));
             buf_put(out, s.p, scheme);
             put_url(out, BYTES(s.p + scheme, n - scheme));
         } else {
