@@ -11,7 +11,9 @@
 #include <p2p/format/names.h>
 #include <stdlib.h>
 
-#define ARENA_CHUNK (64u << 10)
+/* Chunks of the arena double, so that a small manifest is small and a large one has few. */
+#define ARENA_FIRST 2048u
+#define ARENA_LARGEST (1u << 20)
 
 struct chunk {
     struct chunk *next;
@@ -39,7 +41,9 @@ void *manifest_alloc(struct manifest *m, size_t n)
     struct arena *a = m->arena;
     size_t want = (n + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
     if (!a->chunks || a->chunks->cap - a->chunks->used < want) {
-        size_t cap = want > ARENA_CHUNK ? want : ARENA_CHUNK;
+        size_t cap = !a->chunks ? ARENA_FIRST : a->chunks->cap < ARENA_LARGEST ? a->chunks->cap * 2 : ARENA_LARGEST;
+        if (cap < want)
+            cap = want;
         struct chunk *c = mem_alloc(sizeof *c + cap);
         *c = (struct chunk){.next = a->chunks, .cap = cap};
         a->chunks = c;
