@@ -115,7 +115,7 @@ int program_usage(struct program *p, const char *fmt, ...)
         abort();
     va_end(ap);
     output_error(&p->output, "%s", text);
-    output_error(&p->output, "try '%s --help'", p->options.table->program);
+    dprintf(p->output.err, "Try '%s --help'.\n", p->options.table->program);
     free(text);
     return STATUS_USAGE;
 }
