@@ -1,7 +1,7 @@
 /*
  * The resume record on disk, all numbers big-endian:
  *   8 "p2prec1\n" · 32 content · 4 files · 4 pieces · pieces/8 bits
- *   files times: 1 present · 8 size · 8 mtime · 8 inode · then 32 SHA-256 of all before
+ *   files times: 1 flags (1 present, 2 open) · 8 size · 8 mtime · 8 inode · then 32 SHA-256 of all before
  * The checksum comes last and covers everything, so a file cut at any byte or with any bit turned
  * does not read back.
  */
@@ -40,7 +40,7 @@ void record_write(const struct record *r, struct buf *out)
     for (uint32_t i = 0; i < r->n_files; i++) {
         const struct record_file *f = &r->files[i];
 
-        buf_put_u8(out, f->present);
+        buf_put_u8(out, (uint8_t)(f->present | f->open << 1));
         buf_put_be64(out, f->size);
         buf_put_be64(out, (uint64_t)f->mtime_ns);
         buf_put_be64(out, f->inode);
@@ -86,11 +86,12 @@ static int read_body(struct record *r, struct cursor *c, struct err *e)
     r->n_files = n_files;
     for (uint32_t i = 0; i < n_files; i++) {
         struct record_file *f = &r->files[i];
-        uint8_t present = cursor_u8(c);
+        uint8_t flags = cursor_u8(c);
 
-        if (present > 1)
+        if (flags > 3 || flags == 2)
             return broken(e, "a file is neither present nor absent");
-        f->present = present;
+        f->present = flags & 1;
+        f->open = flags & 2;
         f->size = cursor_be64(c);
         f->mtime_ns = (int64_t)cursor_be64(c);
         f->inode = cursor_be64(c);

@@ -16,7 +16,11 @@ struct record_file {
     uint64_t size;
     int64_t mtime_ns;
     uint64_t inode;
+    /* Was being written: after a crash its mtime may be later by what passed until then, which is
+     * RECORD_OPEN_TIME at most, since a record is written at least that often. */
+    bool open;
 };
+#define RECORD_OPEN_TIME 120 /* seconds */
 struct record {
     uint8_t content[SHA256_LEN]; /* SHA-256 of the info dictionary: which item this is about */
     struct bits have;            /* pieces verified and synced */
