@@ -89,9 +89,6 @@ void piecejob_run(struct piecejob *j)
 
 void piecejob_fini(struct piecejob *j)
 {
-    void *owned;
-
-    memcpy(&owned, &j->r.leaves, sizeof owned); /* ours, though the result's type only borrows */
-    free(owned);
+    bytes_free(BYTES(j->r.leaves, 1)); /* ours, though the result's type only borrows */
     memset(&j->r, 0, sizeof j->r);
 }
