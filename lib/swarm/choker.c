@@ -165,13 +165,13 @@ static uint32_t yields(const struct seat *s, size_t n, uint32_t slots, usec now)
     return want < past ? want : past;
 }
 
-/* key[0]: 3 keeps its slot, 2 waits, 1 yields. */
+/* key[0]: 3 keeps its slot, 2 waits, 1 yields, 0 is a snubber. */
 static void order_rotation(struct seat *s, size_t n, uint32_t slots, bool seeding, usec now)
 {
     for (size_t i = 0; i < n; i++) {
         const struct choker_peer *p = s[i].peer;
         bool late = !seeding && p->snubbed;
-        s[i].key[0] = p->unchoked ? 3 : late ? 1 : 2;
+        s[i].key[0] = late ? 0 : p->unchoked ? 3 : 2;
         s[i].key[1] = p->unchoked ? p->took : age(p->since, now);
     }
     qsort(s, n, sizeof *s, seat_cmp);

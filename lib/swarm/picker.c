@@ -306,11 +306,8 @@ static uint32_t find_fresh(struct picker *p, const struct picker_ask *ask, uint3
     struct order_filter f = {ask->has, ask->only};
     if (p->sequential)
         return order_find(&p->order, &f, ORDER_SEQUENTIAL, p->rng);
-    if (ask->whole_runs) {
-        bool next = after != ORDER_NONE && known(p, after + 1) && p->order.cls[after + 1] &&
-                    order_match(&f, after + 1);
-        return next ? after + 1 : order_find_run(&p->order, &f);
-    }
+    if (ask->whole_runs)
+        return order_find_run(&p->order, &f, after);
     return order_find(&p->order, &f, p->have ? ORDER_RAREST : ORDER_RANDOM, p->rng);
 }
 
@@ -430,12 +427,17 @@ void picker_drop_peer(struct picker *p, uint32_t peer)
     free(piece);
 }
 
+static bool is_padding(const struct picker *p, struct block_ref b)
+{
+    return p->shape.skip && p->shape.skip(p->shape.ctx, b.piece, b.block);
+}
+
 bool picker_is_wanted(const struct picker *p, struct block_ref b)
 {
     if (!picker_wanted(p, b.piece))
         return false;
     if (!find_open(p, b.piece))
-        return b.block < p->shape.blocks(p->shape.ctx, b.piece);
+        return b.block < p->shape.blocks(p->shape.ctx, b.piece) && !is_padding(p, b);
     const struct open_piece *o = find_block(p, b);
     return o && o->b[b.block].state <= BLOCK_ASKED;
 }
@@ -487,9 +489,7 @@ bool picker_stored(struct picker *p, struct block_ref b)
 void picker_unstore(struct picker *p, struct block_ref b)
 {
     struct open_piece *o = find_block(p, b);
-    if (!o || o->b[b.block].state < BLOCK_RECEIVED)
-        return;
-    if (p->shape.skip && p->shape.skip(p->shape.ctx, b.piece, b.block))
+    if (!o || o->b[b.block].state < BLOCK_RECEIVED || is_padding(p, b))
         return;
     open_set_state(&p->open, o, b.block, BLOCK_NONE);
     close_if_idle(p, o);

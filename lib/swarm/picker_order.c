@@ -346,24 +346,34 @@ static uint32_t run_length(const struct bits *set, const struct order_filter *f,
     return n;
 }
 
-uint32_t order_find_run(const struct order *o, const struct order_filter *f)
+static uint32_t long_run(const struct bits *set, const struct order_filter *f)
+{
+    uint32_t best = ORDER_NONE, best_n = 0, at = 0;
+    for (uint32_t i = 0; i < RUN_TRIES && best_n < RUN_LONG; i++) {
+        uint32_t piece = order_and_next(set, f, at);
+        if (piece == ORDER_NONE)
+            break;
+        uint32_t n = run_length(set, f, piece);
+        if (n > best_n) {
+            best = piece;
+            best_n = n;
+        }
+        at = piece + n;
+    }
+    return best;
+}
+
+uint32_t order_find_run(const struct order *o, const struct order_filter *f, uint32_t after)
 {
     for (unsigned k = ORDER_CLASSES - 1; k > 0; k--) {
         const struct bits *set = &o->c[k].set;
-        uint32_t best = ORDER_NONE, best_n = 0, at = 0;
-        for (uint32_t i = 0; i < RUN_TRIES && set->ones && best_n < RUN_LONG; i++) {
-            uint32_t piece = order_and_next(set, f, at);
-            if (piece == ORDER_NONE)
-                break;
-            uint32_t n = run_length(set, f, piece);
-            if (n > best_n) {
-                best = piece;
-                best_n = n;
-            }
-            at = piece + n;
-        }
-        if (best != ORDER_NONE)
-            return best;
+        if (set->ones == 0)
+            continue;
+        if (after != ORDER_NONE && run_length(set, f, after + 1) > 0)
+            return after + 1;
+        uint32_t piece = long_run(set, f);
+        if (piece != ORDER_NONE)
+            return piece;
     }
     return ORDER_NONE;
 }

@@ -48,8 +48,8 @@ bool order_match(const struct order_filter *f, uint32_t piece);
 /* The best fresh piece for the asker, ORDER_NONE if there is none at all. */
 uint32_t order_find(struct order *o, const struct order_filter *f, enum order_mode mode,
                     struct rng *r);
-/* Where a long run of fresh pieces begins. */
-uint32_t order_find_run(const struct order *o, const struct order_filter *f);
+/* Where a long run of fresh pieces begins, or goes on behind `after` (ORDER_NONE: nowhere). */
+uint32_t order_find_run(const struct order *o, const struct order_filter *f, uint32_t after);
 /* First piece >= from that is in all three; NULL stands for all ones. */
 uint32_t order_and_next(const struct bits *set, const struct order_filter *f, uint32_t from);
 
