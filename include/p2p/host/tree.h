@@ -72,6 +72,15 @@ int64_t tree_pread(struct tree *t, size_t file, uint64_t off, struct span to, st
 int tree_pwrite(struct tree *t, size_t file, uint64_t off, const struct bytes *v, size_t n,
                 struct err *e);
 
+/*
+ * The next stretch of a file, from `off` on, that was ever written: 1 with [*from, *to), 0 if there
+ * is none or no file. On a file system that does not tell holes apart, all of it.
+ */
+int tree_data(struct tree *t, size_t file, uint64_t off, uint64_t *from, uint64_t *to,
+              struct err *e);
+/* An earlier run wrote to it and may not have synced: the next tree_sync sees to that. */
+void tree_touched(struct tree *t, size_t file);
+
 /* A descriptor that stays open until tree_unpin: for sendfile. */
 struct tree_pin {
     int fd;
