@@ -132,7 +132,8 @@ out:
 }
 
 /* What a known type must say. */
-static int read_meta(struct ext_meta *m, const struct bencode *b, struct bytes behind, struct err *e)
+static int read_meta(struct ext_meta *m, const struct bencode *b, struct bytes behind,
+                     struct err *e)
 {
     uint64_t piece, total = 0;
     if (!bencode_get_uint(b, 0, "piece", &piece) || piece > UINT32_MAX)

@@ -29,7 +29,7 @@ static bool starts_with(struct bytes b, const char *s)
     return b.n >= strlen(s) && memcmp(b.p, s, strlen(s)) == 0;
 }
 
-/* A sleeping, parked or captive server sends a page; say that rather than what bencode makes of it. */
+/* A parked or captive server sends a page; say that rather than what bencode makes of it. */
 static int open_answer(struct bencode **out, struct bytes body, struct err *e)
 {
     if (body.n > TRACKER_MAX_BODY)
@@ -51,7 +51,8 @@ static int open_answer(struct bencode **out, struct bytes body, struct err *e)
         return 0;
     }
     bencode_free(b);
-    return err_set(e, ERR_NET, "answered something that is no announce%s%s", *why.msg ? ": " : "", why.msg);
+    return err_set(e, ERR_NET, "answered something that is no announce%s%s", *why.msg ? ": " : "",
+                   why.msg);
 }
 
 /* BEP 31: minutes, which its own example writes as a string, or "never". */
@@ -107,7 +108,8 @@ static void read_peers(struct tracker_answer *a, const struct bencode *b)
     if (bencode_str(b, peers, &v4))
         tracker_add_compact(a, v4, 6, most);
     else if (bencode_type(b, peers) == BENCODE_LIST)
-        for (bnode p = bencode_first(b, peers); p != BNODE_NONE && a->n_peers < most; p = bencode_next(b, p))
+        for (bnode p = bencode_first(b, peers); p != BNODE_NONE && a->n_peers < most;
+             p = bencode_next(b, p))
             add_dict_peer(a, b, p);
     tracker_add_compact(a, v6, 18, TRACKER_MAX_PEERS);
 }
@@ -142,7 +144,8 @@ static void read_announce(struct tracker_answer *a, const struct bencode *b)
     read_external(a, b);
     if (bencode_get_str(b, 0, "warning message", &s))
         tracker_show(a->warning, sizeof a->warning, s);
-    if (bencode_get_str(b, 0, "tracker id", &s) && s.n && s.n <= MAX_TRACKERID && !memchr(s.p, 0, s.n))
+    if (bencode_get_str(b, 0, "tracker id", &s) && s.n && s.n <= MAX_TRACKERID &&
+        !memchr(s.p, 0, s.n))
         a->trackerid = mem_strn((const char *)s.p, s.n);
 }
 
@@ -160,7 +163,8 @@ int tracker_http_parse(struct tracker_answer *a, struct bytes body, struct err *
     return r;
 }
 
-int tracker_http_parse_scrape(struct tracker_answer *a, const uint8_t info_hash[20], struct bytes body, struct err *e)
+int tracker_http_parse_scrape(struct tracker_answer *a, const uint8_t info_hash[20],
+                              struct bytes body, struct err *e)
 {
     struct bencode *b = NULL;
     tracker_answer_init(a);

@@ -24,7 +24,8 @@ enum {
     MAX_DOUBLINGS = 8,
     OPTION_URLDATA = 2,
     OPTION_MOST = 255,
-    PATH_MOST = TRACKER_UDP_MAX_DATAGRAM - ANNOUNCE_LEN - 2 * 8, /* in pieces of 255 with two bytes before each */
+    /* in pieces of OPTION_MOST with two bytes before each */
+    PATH_MOST = TRACKER_UDP_MAX_DATAGRAM - ANNOUNCE_LEN - 2 * 8,
 };
 
 enum action { CONNECT = 0, ANNOUNCE = 1, SCRAPE = 2, ERROR = 3 };
@@ -110,9 +111,9 @@ static int fail(struct tracker_udp *t, const char *why)
     return err_set(&t->err, ERR_NET, "%s", why);
 }
 
-struct tracker_udp *tracker_udp_new(struct tracker_udp_cache *c, const struct addr *to, const char *path,
-                                    const struct tracker_request *r, bool scrape, usec first, unsigned tries,
-                                    struct rng *rng, usec now)
+struct tracker_udp *tracker_udp_new(struct tracker_udp_cache *c, const struct addr *to,
+                                    const char *path, const struct tracker_request *r, bool scrape,
+                                    usec first, unsigned tries, struct rng *rng, usec now)
 {
     struct tracker_udp *t = mem_zero(sizeof *t);
     t->cache = c;
@@ -187,7 +188,8 @@ static usec wait_of(const struct tracker_udp *t)
     return t->first << n;
 }
 
-static size_t send_request(struct tracker_udp *t, enum action a, uint64_t id, uint8_t *out, usec now)
+static size_t send_request(struct tracker_udp *t, enum action a, uint64_t id, uint8_t *out,
+                           usec now)
 {
     if (!t->has_transaction || t->asked != a) {
         t->transaction = (uint32_t)rng_u64(t->rng);
@@ -283,7 +285,8 @@ static void read_announce(struct tracker_udp *t, struct bytes d, usec now)
     a->interval = tracker_interval(get_be32(d.p + 8));
     a->leechers = count_of(d.p + 12);
     a->seeds = count_of(d.p + 16);
-    tracker_add_compact(a, BYTES(d.p + 20, d.n - 20), t->to.family == 6 ? 18 : 6, TRACKER_MAX_PEERS);
+    tracker_add_compact(a, BYTES(d.p + 20, d.n - 20), t->to.family == 6 ? 18 : 6,
+                        TRACKER_MAX_PEERS);
     finish(t);
 }
 

@@ -105,7 +105,7 @@ int tracker_url_parse(struct tracker_url *u, const char *url, struct err *e)
     return 0;
 }
 
-/* The part before any fragment; false if it is not an HTTP tracker's or holds control characters. */
+/* The part before any fragment; false if it is no HTTP tracker's or has control characters. */
 static bool http_url(const char *url, struct bytes *whole, struct err *e)
 {
     struct tracker_url u;
@@ -145,7 +145,8 @@ static void put_raw(struct buf *out, const char *key, struct bytes value)
     text_percent(out, value, NULL);
 }
 
-int tracker_http_announce(struct buf *out, const char *url, const struct tracker_request *r, struct err *e)
+int tracker_http_announce(struct buf *out, const char *url, const struct tracker_request *r,
+                          struct err *e)
 {
     static const char *const events[] = {
         [TRACKER_NONE] = "",
@@ -176,7 +177,8 @@ int tracker_http_announce(struct buf *out, const char *url, const struct tracker
     return 0;
 }
 
-int tracker_http_scrape(struct buf *out, const char *url, const uint8_t info_hash[20], struct err *e)
+int tracker_http_scrape(struct buf *out, const char *url, const uint8_t info_hash[20],
+                        struct err *e)
 {
     static const char announce[] = "announce";
     enum { N = sizeof announce - 1 };

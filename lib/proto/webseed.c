@@ -25,18 +25,14 @@ void webseed_url(struct buf *out, const char *base, const struct manifest *m, ui
     text_percent(out, bytes_str(m->files[file].path), "/"); /* no component holds one itself */
 }
 
-size_t webseed_plan(const struct manifest *m, uint64_t at, uint64_t length, struct webseed_part *out, size_t max,
-                    uint64_t *covered)
+size_t webseed_plan(const struct manifest *m, uint64_t at, uint64_t length,
+                    struct webseed_part *out, size_t max, uint64_t *covered)
 {
     struct layout_iter it;
     struct layout_seg seg;
     size_t n = 0;
     uint64_t done = 0;
-    if (at >= m->space)
-        length = 0;
-    else if (length > m->space - at)
-        length = m->space - at;
-    layout_iter_init(&it, m, at, length);
+    layout_iter_init(&it, m, at, length); /* cut at the end of content */
     while (layout_iter_next(&it, &seg)) {
         if (!seg.pad && seg.length) {
             if (n == max)

@@ -149,11 +149,13 @@ static int next_handshake(struct wire *w, struct wire_msg *m)
 static int bad_length(struct wire *w, const char *name, uint32_t length)
 {
     broke(w);
-    return err_set(&w->broken, ERR_INVALID, "%s message: wrong length %lu", name, (unsigned long)length);
+    return err_set(&w->broken, ERR_INVALID, "%s message: wrong length %lu", name,
+                   (unsigned long)length);
 }
 
 /* What the table allows, and for a BITFIELD what the number of pieces does. */
-static bool length_fits(const struct wire *w, const struct wire_kind *k, uint8_t type, uint32_t length)
+static bool length_fits(const struct wire *w, const struct wire_kind *k, uint8_t type,
+                        uint32_t length)
 {
     if (type == WIRE_BITFIELD && w->pieces_known)
         return length == 1 + (uint64_t)w->n_pieces / 8 + (w->n_pieces % 8 != 0);

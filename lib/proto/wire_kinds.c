@@ -141,7 +141,8 @@ void wire_put_index(struct buf *out, enum wire_type t, uint32_t index)
         put_be32(p, index);
 }
 
-void wire_put_block(struct buf *out, enum wire_type t, uint32_t index, uint32_t begin_at, uint32_t length)
+void wire_put_block(struct buf *out, enum wire_type t, uint32_t index, uint32_t begin_at,
+                    uint32_t length)
 {
     uint8_t *p = begin(out, t, 12);
     if (!p)

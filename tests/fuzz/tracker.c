@@ -60,7 +60,8 @@ static void scrape(struct bytes in)
     safe(e.msg);
 }
 
-static const struct tracker_request request = {.info_hash = "\xff&=", .peer_id = "?", .trackerid = "\x01"};
+static const struct tracker_request request = {
+    .info_hash = "\xff&=", .peer_id = "?", .trackerid = "\x01"};
 
 /* A URL that we made goes into a request line. */
 static void plain_url(struct buf *b)
@@ -112,7 +113,8 @@ static void datagrams(struct bytes in, bool v6, bool is_scrape)
     usec now = 0;
     rng_seed(&rng, 1);
     cursor_init(&cur, in);
-    struct tracker_udp *t = tracker_udp_new(c, &to, "/a?b", &request, is_scrape, USEC_SEC, 6, &rng, now);
+    struct tracker_udp *t =
+        tracker_udp_new(c, &to, "/a?b", &request, is_scrape, USEC_SEC, 6, &rng, now);
     while (tracker_udp_deadline(t) != USEC_NEVER) {
         must(tracker_udp_deadline(t) >= now || tracker_udp_result(t, &a, NULL) == 0);
         must(tracker_udp_pull(t, out, now) <= sizeof out);

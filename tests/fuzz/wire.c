@@ -145,7 +145,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rng_seed(&rng, data[0]);
     play(whole, in, data[1], NULL);
     play(cut, in, data[1], &rng);
-    must(whole->messages == cut->messages && whole->end == cut->end && whole->unknown == cut->unknown);
+    must(whole->messages == cut->messages && whole->end == cut->end &&
+         whole->unknown == cut->unknown);
     must(bytes_eq(buf_bytes(&whole->again), buf_bytes(&cut->again)));
     must(buf_len(&whole->again) <= in.n);
     must(memcmp(buf_bytes(&whole->again).p, in.p, buf_len(&whole->again)) == 0);

@@ -44,16 +44,21 @@ struct tracker_answer {
 int tracker_http_announce(struct buf *out, const char *url, const struct tracker_request *r, struct err *e);
 /* Scrape URL (BEP 48): the last path component `announce` becomes `scrape`; ERR_NOTFOUND if it has none. */
 int tracker_http_scrape(struct buf *out, const char *url, const uint8_t info_hash[20], struct err *e);
-/* Reads the body. A `failure reason` is ERR_NET with its text (made safe); retry_in may be set then. */
+/*
+ * Reads the body. A `failure reason` is ERR_NET with its text (made safe); retry_in may be set then.
+ * What is no answer at all (a web page, broken bencode) is ERR_NET too: the tracker's fault. A
+ * scrape that does not name the item is ERR_NOTFOUND.
+ */
 int tracker_http_parse(struct tracker_answer *a, struct bytes body, struct err *e);
 int tracker_http_parse_scrape(struct tracker_answer *a, const uint8_t info_hash[20], struct bytes body, struct err *e);
 
 /*
  * UDP. One machine per announce or scrape to one resolved address; connection ids are kept for a
  * minute in `struct tracker_udp_cache` so that several items share one connect.
- * feed: a datagram from that address. pull: the datagram to send now, if any. tick/deadline:
- * retransmission at 15 * 2^n seconds as in BEP 15 (`first` shortens the first waits), giving up
- * after `tries`.
+ * feed: a datagram from that address. pull: the datagram to send now, if any; it is the tick too,
+ * to be called when the deadline has come and after feed took something. Retransmission at
+ * 15 * 2^n seconds as in BEP 15 (`first` stands for the 15 if it is shorter, 0: it is not), giving
+ * up after `tries` datagrams without an answer. Cache and rng are borrowed.
  */
 struct tracker_udp;
 struct tracker_udp_cache; /* connection ids by address */
@@ -74,7 +79,8 @@ usec tracker_udp_deadline(const struct tracker_udp *t);
 /* 0: under way. 1: done, *a filled. Negative: failed (ERR_NET) with the reason. */
 int tracker_udp_result(struct tracker_udp *t, struct tracker_answer *a, struct err *e);
 
-/* Splits a tracker URL. kind 'u' udp, 'h' http(s), 0 otherwise. Host without brackets. */
+/* Splits a tracker URL. kind 'u' udp, 'h' http(s), 0 otherwise (and ERR_INVALID). Host without
+ * brackets and user info. */
 struct tracker_url {
     char kind;
     bool tls;

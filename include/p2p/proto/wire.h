@@ -103,7 +103,8 @@ int wire_next(struct wire *w, struct wire_msg *m, struct err *e);
 /* Answers WIRE_PIECE: `length` bytes at place, or NULL to discard the payload. WIRE_PIECE_DONE
  * follows in both cases. The place must live until then, or until wire_unplace. */
 void wire_place(struct wire *w, uint8_t *place);
-/* The place goes away: what is still to come is discarded. */
+/* The place goes away: what is still to come is discarded. Not while a receive into wire_want is
+ * under way: those bytes would be lost to wire_feed. */
 void wire_unplace(struct wire *w);
 
 /* Writers. */

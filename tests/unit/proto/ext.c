@@ -39,8 +39,15 @@ static void says_all(void **state)
     (void)state;
     struct buf b = {0};
     struct ext_hello all = {
-        .metadata = true, .pex = true, .donthave = true, .upload_only_msg = true,
-        .metadata_size = 31235, .reqq = 500, .port = 6881, .upload_only = true, .client = "p2p 0.1.0",
+        .metadata = true,
+        .pex = true,
+        .donthave = true,
+        .upload_only_msg = true,
+        .metadata_size = 31235,
+        .reqq = 500,
+        .port = 6881,
+        .upload_only = true,
+        .client = "p2p 0.1.0",
     };
     addr_parse_ip(&all.yourip, "2001:db8::1", 0);
     ext_put_handshake(&b, &all);
@@ -151,7 +158,17 @@ static void broken_handshakes(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "x", "d", "le", "i1e", "3:abc", "d1:pi1e", "d1:pi1eee", "d1:pi01ee", "d1:vi1e1:pi1ee", "d1:pi1e1:pi1ee",
+        "",
+        "x",
+        "d",
+        "le",
+        "i1e",
+        "3:abc",
+        "d1:pi1e",
+        "d1:pi1eee",
+        "d1:pi01ee",
+        "d1:vi1e1:pi1ee",
+        "d1:pi1e1:pi1ee",
         "d1:v99999999999:e",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -13,8 +13,10 @@ static void ours(void **state)
     static const struct {
         const char *version, *start;
     } cases[] = {
-        {"0.1.0", "-PP0100-"}, {"1.2.3", "-PP1230-"},   {"10.35.61", "-PPAZz0-"}, {"62.999.99999999999999999999", "-PPzzz0-"},
-        {"2", "-PP2000-"},     {"1.2.3.4", "-PP1230-"}, {"", "-PP0000-"},         {"1.2-rc1", "-PP1200-"},
+        {"0.1.0", "-PP0100-"},    {"1.2.3", "-PP1230-"},
+        {"10.35.61", "-PPAZz0-"}, {"62.999.99999999999999999999", "-PPzzz0-"},
+        {"2", "-PP2000-"},        {"1.2.3.4", "-PP1230-"},
+        {"", "-PP0000-"},         {"1.2-rc1", "-PP1200-"},
     };
     struct rng r;
     rng_seed(&r, 1);
@@ -56,7 +58,8 @@ static void others(void **state)
         {"M1111-1-1-1-1-1-1-1-", "M1111-1-"},
         {"ab\x1b[31mcdefghijklmn", "ab"},
         {"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "unknown"},
-        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "unknown"},
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+         "unknown"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[48];

@@ -151,7 +151,8 @@ static void limit_of_peers(void **state)
 static void fields(void **state)
 {
     (void)state;
-    GOOD("d8:completei11e10:downloadedi13772e11:external ip4:\x01\x02\x03\x04" "10:incompletei19e8:intervali900e"
+    GOOD("d8:completei11e10:downloadedi13772e11:external ip4:\x01\x02\x03\x04"
+         "10:incompletei19e8:intervali900e"
          "12:min intervali300e5:peers0:10:tracker id3:a&b15:warning message5:be \x1b!e");
     assert_int_equal(answer.seeds, 11);
     assert_int_equal(answer.leechers, 19);
@@ -303,8 +304,9 @@ static void size_and_tokens(void **state)
 }
 
 /* The example of BEP 48. */
-static const char scraped[] = "d5:filesd20:xxxxxxxxxxxxxxxxxxxxd8:completei11e10:downloadedi13772e10:incompletei19ee"
-                              "20:yyyyyyyyyyyyyyyyyyyyd8:completei21e10:downloadedi206e10:incompletei20eeee";
+static const char scraped[] =
+    "d5:filesd20:xxxxxxxxxxxxxxxxxxxxd8:completei11e10:downloadedi13772e10:incompletei19ee"
+    "20:yyyyyyyyyyyyyyyyyyyyd8:completei21e10:downloadedi206e10:incompletei20eeee";
 
 static int scrape(struct tracker_answer *a, const char *hash, const char *body, struct err *e)
 {
@@ -325,14 +327,20 @@ static void scrapes(void **state)
     assert_int_equal(scrape(&a, "zzzzzzzzzzzzzzzzzzzz", scraped, &e), ERR_NOTFOUND);
     assert_int_equal(a.seeds, -1);
     err_clear(&e);
-    assert_int_equal(scrape(&a, "zzzzzzzzzzzzzzzzzzzz", "d14:failure reason6:privat8:retry in1:2e", &e), ERR_NET);
+    assert_int_equal(
+        scrape(&a, "zzzzzzzzzzzzzzzzzzzz", "d14:failure reason6:privat8:retry in1:2e", &e),
+        ERR_NET);
     assert_string_equal(e.msg, "privat");
     assert_int_equal(a.retry_in, 2 * USEC_MIN);
-    static const char *const none[] = {"", "<html>", "de", "d5:filesi5ee", "d5:filesle", "d5:filesd20:zzzzzzzzzzzzzzzzzzzz"};
+    static const char *const none[] = {
+        "", "<html>", "de", "d5:filesi5ee", "d5:filesle", "d5:filesd20:zzzzzzzzzzzzzzzzzzzz"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         assert_int_equal(scrape(&a, "zzzzzzzzzzzzzzzzzzzz", none[i], NULL), ERR_NET);
-    assert_int_equal(scrape(&a, "zzzzzzzzzzzzzzzzzzzz", "d5:filesd20:zzzzzzzzzzzzzzzzzzzzi5eee", NULL), ERR_NOTFOUND);
-    assert_int_equal(scrape(&a, "zzzzzzzzzzzzzzzzzzzz", "d5:filesd20:zzzzzzzzzzzzzzzzzzzzdeee", NULL), 0);
+    assert_int_equal(
+        scrape(&a, "zzzzzzzzzzzzzzzzzzzz", "d5:filesd20:zzzzzzzzzzzzzzzzzzzzi5eee", NULL),
+        ERR_NOTFOUND);
+    assert_int_equal(
+        scrape(&a, "zzzzzzzzzzzzzzzzzzzz", "d5:filesd20:zzzzzzzzzzzzzzzzzzzzdeee", NULL), 0);
     assert_int_equal(a.seeds, -1);
 }
 

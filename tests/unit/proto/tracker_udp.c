@@ -1,4 +1,4 @@
-/* UDP trackers under virtual time: the timetables of BEP 15, and everything that is not an answer. */
+/* UDP trackers under virtual time: the timetables of BEP 15, and all that is not an answer. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,9 +11,16 @@
 #include <stdlib.h>
 
 static const struct tracker_request request = {
-    .info_hash = "infohash-infohash-in", .peer_id = "-PP0100-abcdefghijkl",
-    .uploaded = 0x0102030405060708, .downloaded = 0x1112131415161718, .left = UINT64_MAX,
-    .event = TRACKER_STARTED, .port = 6881, .numwant = 50, .key = 0xfeedbeef, .trackerid = "borrowed",
+    .info_hash = "infohash-infohash-in",
+    .peer_id = "-PP0100-abcdefghijkl",
+    .uploaded = 0x0102030405060708,
+    .downloaded = 0x1112131415161718,
+    .left = UINT64_MAX,
+    .event = TRACKER_STARTED,
+    .port = 6881,
+    .numwant = 50,
+    .key = 0xfeedbeef,
+    .trackerid = "borrowed",
 };
 
 static struct rng rng;
@@ -39,7 +46,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct tracker_udp *machine(const struct addr *to, const char *path, bool scrape, unsigned tries, usec now)
+static struct tracker_udp *machine(const struct addr *to, const char *path, bool scrape,
+                                   unsigned tries, usec now)
 {
     struct tracker_udp *t = tracker_udp_new(cache, to, path, &request, scrape, 0, tries, &rng, now);
     assert_true(addr_eq(tracker_udp_addr(t), to));
@@ -122,7 +130,9 @@ static void announce(void **state)
     assert_memory_equal(out + 80, "\0\0\0\x02\0\0\0\0\xfe\xed\xbe\xef\0\0\0\x32\x1a\xe1", 18);
     assert_false(pull(t, 1000));
     assert_int_equal(result(t, &a, ""), 0);
-    assert_true(answer(t, 1, "\0\0\x07\x08\0\0\0\x03\0\0\0\x04\x01\x02\x03\x04\x1a\xe1\x05\x06\x07\x08\0\x01\x09", 25, 2000));
+    assert_true(answer(
+        t, 1, "\0\0\x07\x08\0\0\0\x03\0\0\0\x04\x01\x02\x03\x04\x1a\xe1\x05\x06\x07\x08\0\x01\x09",
+        25, 2000));
     assert_int_equal(result(t, &a, ""), 1);
     assert_int_equal(a.interval, 1800 * USEC_SEC);
     assert_int_equal(a.leechers, 3);
@@ -270,7 +280,8 @@ static void foreign_and_broken(void **state)
     (void)state;
     struct tracker_answer a;
     struct tracker_udp *t = machine(&v4, "", false, 5, 0);
-    assert_false(tracker_udp_feed(t, BYTES_LIT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), 0)); /* before a word was said */
+    /* before a word was said */
+    assert_false(tracker_udp_feed(t, BYTES_LIT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), 0));
     expect_connect(t, 0);
     assert_false(tracker_udp_feed(t, BYTES(NULL, 0), 0));
     assert_false(tracker_udp_feed(t, BYTES("\0\0\0\0\0\0\0", 7), 0));
@@ -373,8 +384,8 @@ static void tries_are_counted_together(void **state)
     (void)state;
     struct tracker_answer a;
     for (unsigned tries = 0; tries < 6; tries++) {
-        struct tracker_udp *t =
-            tracker_udp_new(cache, &v4, "", &request, false, USEC_SEC, tries, &rng, tries * 10000 * USEC_SEC);
+        struct tracker_udp *t = tracker_udp_new(cache, &v4, "", &request, false, USEC_SEC, tries,
+                                                &rng, tries * 10000 * USEC_SEC);
         unsigned sent = 0;
         while (result(t, &a, "did not answer") == 0) {
             usec now = tracker_udp_deadline(t);
@@ -395,11 +406,13 @@ static void short_first_wait(void **state)
 {
     (void)state;
     static const usec at[] = {0, 3, 9, 21, 45};
-    struct tracker_udp *t = tracker_udp_new(cache, &v4, "", &request, false, 3 * USEC_SEC, 9, &rng, 0);
+    struct tracker_udp *t =
+        tracker_udp_new(cache, &v4, "", &request, false, 3 * USEC_SEC, 9, &rng, 0);
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(next_at(t), at[i]);
     tracker_udp_free(t);
-    t = tracker_udp_new(cache, &v6, "", &request, false, 300 * USEC_SEC, 9, &rng, 0); /* never longer */
+    /* never longer */
+    t = tracker_udp_new(cache, &v6, "", &request, false, 300 * USEC_SEC, 9, &rng, 0);
     assert_true(pull(t, 0));
     assert_int_equal(tracker_udp_deadline(t), 15 * USEC_SEC);
     tracker_udp_free(t);

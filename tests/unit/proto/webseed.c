@@ -22,7 +22,8 @@ static void urls_of_one_file(void **state)
     (void)state;
     char name[] = "a film (1).mkv";
     struct manifest_file f = {.path = name, .length = 5};
-    struct manifest m = {.name = name, .files = &f, .n_files = 1, .space = 5, .piece_length = 16384};
+    struct manifest m = {
+        .name = name, .files = &f, .n_files = 1, .space = 5, .piece_length = 16384};
     url_is(&m, "http://mirror.com/file.exe", 0, "http://mirror.com/file.exe");
     url_is(&m, "http://mirror.com/get?id=7", 0, "http://mirror.com/get?id=7");
     url_is(&m, "http://mirror.com/", 0, "http://mirror.com/a%20film%20%281%29.mkv");
@@ -34,8 +35,10 @@ static void urls_of_folders(void **state)
     (void)state;
     char name[] = "michael";
     struct manifest_file f[] = {{.path = "Readme.txt"}, {.path = "a b/c#d?/\xc3\xa9%41\xff"}};
-    struct manifest m = {.name = name, .multi = true, .files = f, .n_files = 2, .piece_length = 16384};
-    url_is(&m, "http://mirror.com/pub/", 0, "http://mirror.com/pub/michael/Readme.txt"); /* BEP 19's example */
+    struct manifest m = {
+        .name = name, .multi = true, .files = f, .n_files = 2, .piece_length = 16384};
+    /* the example of BEP 19 */
+    url_is(&m, "http://mirror.com/pub/", 0, "http://mirror.com/pub/michael/Readme.txt");
     url_is(&m, "http://mirror.com/pub", 0, "http://mirror.com/pub/michael/Readme.txt");
     url_is(&m, "http://h/", 1, "http://h/michael/a%20b/c%23d%3F/%C3%A9%2541%FF");
 }
@@ -55,7 +58,8 @@ static const struct manifest v1 = {
     .piece_length = 0x4000, .n_pieces = 3, .space = 0x806b,
 };
 
-static void part_is(const struct webseed_part *p, uint32_t file, uint64_t offset, uint64_t length, uint64_t at)
+static void part_is(const struct webseed_part *p, uint32_t file, uint64_t offset, uint64_t length,
+                    uint64_t at)
 {
     assert_int_equal(p->file, file);
     assert_int_equal(p->offset, offset);
@@ -103,7 +107,8 @@ static void plan_stops_at_its_limit(void **state)
 static void plan_over_gaps(void **state)
 {
     (void)state;
-    struct manifest_file f[] = {{.path = "a", .length = 10}, {.path = "b", .length = 20, .offset = 0x4000}};
+    struct manifest_file f[] = {{.path = "a", .length = 10},
+                                {.path = "b", .length = 20, .offset = 0x4000}};
     struct manifest m = {.name = top, .multi = true, .has_v2 = true, .files = f, .n_files = 2,
                          .piece_length = 0x4000, .n_pieces = 2, .space = 0x4014};
     struct webseed_part p[4];

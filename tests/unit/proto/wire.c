@@ -131,10 +131,11 @@ static void fixed_lengths(void **state)
     static const struct {
         uint8_t type, length;
     } fixed[] = {
-        {WIRE_CHOKE, 1},     {WIRE_UNCHOKE, 1},    {WIRE_INTERESTED, 1},    {WIRE_NOT_INTERESTED, 1},
-        {WIRE_HAVE, 5},      {WIRE_REQUEST, 13},   {WIRE_CANCEL, 13},       {WIRE_PORT, 3},
-        {WIRE_SUGGEST, 5},   {WIRE_HAVE_ALL, 1},   {WIRE_HAVE_NONE, 1},     {WIRE_REJECT, 13},
-        {WIRE_ALLOWED_FAST, 5}, {WIRE_HASH_REQUEST, 49}, {WIRE_HASH_REJECT, 49},
+        {WIRE_CHOKE, 1},          {WIRE_UNCHOKE, 1},       {WIRE_INTERESTED, 1},
+        {WIRE_NOT_INTERESTED, 1}, {WIRE_HAVE, 5},          {WIRE_REQUEST, 13},
+        {WIRE_CANCEL, 13},        {WIRE_PORT, 3},          {WIRE_SUGGEST, 5},
+        {WIRE_HAVE_ALL, 1},       {WIRE_HAVE_NONE, 1},     {WIRE_REJECT, 13},
+        {WIRE_ALLOWED_FAST, 5},   {WIRE_HASH_REQUEST, 49}, {WIRE_HASH_REJECT, 49},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
         assert_true(judge(fixed[i].length, fixed[i].type) >= 0);
@@ -177,8 +178,10 @@ static void bitfield_of_known_pieces(void **state)
     } sizes[] = {{1, 1}, {8, 1}, {9, 2}, {1u << 21, 1u << 18}, {UINT32_MAX, 1u << 29}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         assert_true(judge_head(1 + sizes[i].bytes, WIRE_BITFIELD, true, sizes[i].pieces) >= 0);
-        assert_int_equal(judge_head(sizes[i].bytes, WIRE_BITFIELD, true, sizes[i].pieces), ERR_INVALID);
-        assert_int_equal(judge_head(2 + sizes[i].bytes, WIRE_BITFIELD, true, sizes[i].pieces), ERR_INVALID);
+        assert_int_equal(judge_head(sizes[i].bytes, WIRE_BITFIELD, true, sizes[i].pieces),
+                         ERR_INVALID);
+        assert_int_equal(judge_head(2 + sizes[i].bytes, WIRE_BITFIELD, true, sizes[i].pieces),
+                         ERR_INVALID);
     }
     struct wire *w = talking(); /* known while half of it is here */
     struct wire_msg m;
@@ -205,8 +208,8 @@ static void fields(void **state)
 {
     (void)state;
     struct buf b = {0};
-    static const enum wire_type simple[] = {WIRE_CHOKE, WIRE_UNCHOKE, WIRE_INTERESTED, WIRE_NOT_INTERESTED,
-                                            WIRE_HAVE_ALL, WIRE_HAVE_NONE};
+    static const enum wire_type simple[] = {WIRE_CHOKE,          WIRE_UNCHOKE,  WIRE_INTERESTED,
+                                            WIRE_NOT_INTERESTED, WIRE_HAVE_ALL, WIRE_HAVE_NONE};
     for (size_t i = 0; i < sizeof simple / sizeof *simple; i++) {
         wire_put_simple(&b, simple[i]);
         assert_int_equal(one(&b).type, simple[i]);
@@ -506,8 +509,8 @@ static void tell(struct trace *t, struct wire *w, const struct wire_msg *m)
 {
     if (m->type == WIRE_PIECE)
         wire_place(w, m->index % 3 ? t->place : NULL);
-    buf_putf(&t->text, "%d %u %u %u %u %u %zu:", m->type, m->index, m->begin, m->length, m->port, m->ext_id,
-             m->body.n);
+    buf_putf(&t->text, "%d %u %u %u %u %u %zu:", m->type, m->index, m->begin, m->length, m->port,
+             m->ext_id, m->body.n);
     buf_put_bytes(&t->text, m->body);
     if (m->type == WIRE_PIECE_DONE && m->index % 3)
         buf_put(&t->text, t->place, m->length);
