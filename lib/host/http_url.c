@@ -46,7 +46,9 @@ static char *get_scheme(CURLU *u)
 
 static CURLU *cut(const char *url)
 {
-    if (strnlen(url, HTTP_URL_MAX + 1) > HTTP_URL_MAX || !strstr(url, "://"))
+    const char *authority = strstr(url, "://");
+    /* curl would take the first component of the path for a host that is missing. */
+    if (!authority || authority[3] == '/' || strnlen(url, HTTP_URL_MAX + 1) > HTTP_URL_MAX)
         return NULL;
     CURLU *u = curl_url();
     if (u && curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME)) {
