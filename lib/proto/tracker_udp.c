@@ -104,11 +104,17 @@ static bool id_valid(const struct known *k, usec now)
     return k->has_id && now - k->got < ID_LIFE;
 }
 
-static int fail(struct tracker_udp *t, const char *why)
+/* It is over. Until tracker_udp_result has told so there is a deadline, which brings the owner. */
+static void finish(struct tracker_udp *t, enum state state, usec now)
 {
-    t->state = FAILED;
-    t->deadline = USEC_NEVER;
-    return err_set(&t->err, ERR_NET, "%s", why);
+    t->state = state;
+    t->deadline = now;
+}
+
+static void fail(struct tracker_udp *t, const char *why, usec now)
+{
+    err_set(&t->err, ERR_NET, "%s", why);
+    finish(t, FAILED, now);
 }
 
 struct tracker_udp *tracker_udp_new(struct tracker_udp_cache *c, const struct addr *to,
@@ -128,7 +134,7 @@ struct tracker_udp *tracker_udp_new(struct tracker_udp_cache *c, const struct ad
     t->deadline = now;
     tracker_answer_init(&t->answer);
     if (strlen(path) > PATH_MOST)
-        fail(t, "the URL is too long for a UDP tracker");
+        fail(t, "the URL is too long for a UDP tracker", now);
     return t;
 }
 
@@ -220,14 +226,14 @@ static bool leave_to_others(struct tracker_udp *t, const struct known *k, usec n
 }
 
 /* The wait is over and nothing came. False if it was the last. */
-static bool count_silence(struct tracker_udp *t)
+static bool count_silence(struct tracker_udp *t, usec now)
 {
     t->silences++;
     t->doublings++;
     t->state = IDLE;
     if (t->silences < t->tries)
         return true;
-    fail(t, "did not answer");
+    fail(t, "did not answer", now);
     return false;
 }
 
@@ -235,7 +241,7 @@ size_t tracker_udp_pull(struct tracker_udp *t, uint8_t out[TRACKER_UDP_MAX_DATAG
 {
     if (now < t->deadline || t->state == DONE || t->state == FAILED)
         return 0;
-    if (t->state == WAITING && !count_silence(t))
+    if (t->state == WAITING && !count_silence(t, now))
         return 0;
     struct known *k = know(t->cache, &t->to);
     if (id_valid(k, now))
@@ -250,12 +256,6 @@ static int64_t count_of(const uint8_t *p)
 {
     uint32_t v = get_be32(p);
     return v <= INT32_MAX ? (int64_t)v : -1;
-}
-
-static void finish(struct tracker_udp *t)
-{
-    t->state = DONE;
-    t->deadline = USEC_NEVER;
 }
 
 /* The next request goes out at once. */
@@ -280,23 +280,21 @@ static void read_connect(struct tracker_udp *t, struct bytes d, usec now)
 
 static void read_announce(struct tracker_udp *t, struct bytes d, usec now)
 {
-    (void)now;
     struct tracker_answer *a = &t->answer;
     a->interval = tracker_interval(get_be32(d.p + 8));
     a->leechers = count_of(d.p + 12);
     a->seeds = count_of(d.p + 16);
     tracker_add_compact(a, BYTES(d.p + 20, d.n - 20), t->to.family == 6 ? 18 : 6,
                         TRACKER_MAX_PEERS);
-    finish(t);
+    finish(t, DONE, now);
 }
 
 static void read_scrape(struct tracker_udp *t, struct bytes d, usec now)
 {
-    (void)now;
     t->answer.seeds = count_of(d.p + 8);
     t->answer.downloaded = count_of(d.p + 12);
     t->answer.leechers = count_of(d.p + 16);
-    finish(t);
+    finish(t, DONE, now);
 }
 
 /* Trackers have no code for it, but they all name the connection. */
@@ -318,7 +316,7 @@ static void read_error(struct tracker_udp *t, struct bytes d, usec now)
         go_on(t, now);
         return;
     }
-    fail(t, *text ? text : "refused without a reason");
+    fail(t, *text ? text : "refused without a reason", now);
 }
 
 static const struct {
@@ -350,10 +348,11 @@ usec tracker_udp_deadline(const struct tracker_udp *t)
 
 int tracker_udp_result(struct tracker_udp *t, struct tracker_answer *a, struct err *e)
 {
+    if (t->state != DONE && t->state != FAILED)
+        return 0;
+    t->deadline = USEC_NEVER;
     if (t->state == FAILED)
         return err_set(e, t->err.code, "%s", t->err.msg);
-    if (t->state != DONE)
-        return 0;
     *a = t->answer;
     return 1;
 }

@@ -58,7 +58,8 @@ int tracker_http_parse_scrape(struct tracker_answer *a, const uint8_t info_hash[
  * feed: a datagram from that address. pull: the datagram to send now, if any; it is the tick too,
  * to be called when the deadline has come and after feed took something. Retransmission at
  * 15 * 2^n seconds as in BEP 15 (`first` stands for the 15 if it is shorter, 0: it is not), giving
- * up after `tries` datagrams without an answer. Cache and rng are borrowed.
+ * up after `tries` datagrams without an answer; the deadline is also that of a result that
+ * tracker_udp_result has not told yet. Cache and rng are borrowed.
  */
 struct tracker_udp;
 struct tracker_udp_cache; /* connection ids by address */

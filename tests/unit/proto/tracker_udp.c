@@ -133,6 +133,7 @@ static void announce(void **state)
     assert_true(answer(
         t, 1, "\0\0\x07\x08\0\0\0\x03\0\0\0\x04\x01\x02\x03\x04\x1a\xe1\x05\x06\x07\x08\0\x01\x09",
         25, 2000));
+    assert_int_equal(tracker_udp_deadline(t), 2000);
     assert_int_equal(result(t, &a, ""), 1);
     assert_int_equal(a.interval, 1800 * USEC_SEC);
     assert_int_equal(a.leechers, 3);
@@ -248,9 +249,10 @@ static void url_too_long(void **state)
         char *path = mem_zero(lengths[i] + 1);
         memset(path, 'a', lengths[i]);
         struct tracker_udp *t = machine(&v4, path, false, 5, 0);
-        assert_int_equal(tracker_udp_deadline(t), USEC_NEVER);
         assert_false(pull(t, 0));
+        assert_int_equal(tracker_udp_deadline(t), 0); /* somebody must come and ask */
         assert_int_equal(result(t, &a, "too long"), ERR_NET);
+        assert_int_equal(tracker_udp_deadline(t), USEC_NEVER);
         tracker_udp_free(t);
         free(path);
     }
@@ -335,6 +337,7 @@ static void silent_connect(void **state)
     usec end = tracker_udp_deadline(t);
     assert_int_equal(end, (usec)(11505 + 3840) * USEC_SEC);
     assert_false(pull(t, end));
+    assert_int_equal(tracker_udp_deadline(t), end);
     assert_int_equal(result(t, &a, "did not answer"), ERR_NET);
     assert_int_equal(tracker_udp_deadline(t), USEC_NEVER);
     tracker_udp_free(t);
