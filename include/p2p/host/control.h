@@ -17,7 +17,7 @@
 #define CONTROL_REQUEST_MAX (64u << 10) /* bytes of a request with its newline */
 #define CONTROL_ANSWER_MAX (64u << 20)
 #define CONTROL_CLIENTS 16              /* at once; others wait in the backlog */
-#define CONTROL_STALL (10 * USEC_SEC)   /* a client that does nothing for so long is cut off */
+#define CONTROL_STALL (5 * USEC_SEC)   /* a client that does nothing for so long is cut off */
 
 struct control;
 
@@ -26,7 +26,8 @@ struct control;
 struct control *control_listen(struct loop *l, const char *path,
                                void (*asked)(void *arg, struct bytes request, struct buf *answer),
                                void *arg, struct err *e);
-void control_free(struct control *c); /* removes the socket. NULL is fine */
+/* Removes the socket. Not from inside `asked`. NULL is fine. */
+void control_free(struct control *c);
 
 /* Asks and waits, without a loop. 0 and the whole answer; ERR_NOTFOUND: nobody listens there;
  * ERR_NET: no whole answer within `timeout`; ERR_IO; ERR_USAGE: newline or NUL in the request. */
