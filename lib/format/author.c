@@ -217,6 +217,17 @@ static int place_all(struct planner *p)
     return rc;
 }
 
+static int check_weight(const struct manifest *m, struct err *e)
+{
+    struct author_weight w = author_weigh(m);
+    if (w.tokens > BENCODE_MAX_TOKENS)
+        return err_set(e, ERR_LIMIT, "too many files for one manifest of this format (v1 alone takes the most)");
+    if (w.bytes > MANIFEST_MAX_BYTES)
+        return err_set(e, ERR_LIMIT, "the manifest would be longer than %u bytes: larger pieces are needed",
+                       MANIFEST_MAX_BYTES);
+    return 0;
+}
+
 static char *own(struct manifest *m, const char *s)
 {
     return s ? manifest_strn(m, bytes_str(s)) : NULL;
@@ -248,12 +259,15 @@ struct author *author_new(const struct author_options *o, const struct author_en
     if (rc == 0)
         rc = place_all(&p);
     free(p.r);
+    /* Not before: what is planned by hand is checked by the rules of a folder without a tree. */
+    m->has_v1 = o->format != AUTHOR_V2;
+    m->has_v2 = o->format != AUTHOR_V1;
+    if (rc == 0)
+        rc = check_weight(m, e);
     if (rc < 0) {
         author_free(a);
         return NULL;
     }
-    m->has_v1 = o->format != AUTHOR_V2;
-    m->has_v2 = o->format != AUTHOR_V1;
     bits_init(&a->set, m->n_pieces);
     a->v1 = m->has_v1 ? mem_array(m->n_pieces, SHA1_LEN) : NULL;
     a->roots = m->has_v2 ? mem_array(m->n_pieces, SHA256_LEN) : NULL;

@@ -133,3 +133,65 @@ void author_write_info(const struct manifest *m, struct buf *out)
         bencode_put_key_str(out, "source", bytes_str(m->source));
     bencode_put_end(out);
 }
+
+/* ---- its weight ---- */
+
+#define TOKENS_AROUND 40 /* keys and values that are there once, dictionaries and all */
+#define BYTES_AROUND 400 /* of those whose length is known beforehand */
+
+static void weigh_path(struct author_weight *w, const char *path)
+{
+    uint64_t parts = 1;
+    for (const char *p = path; (p = strchr(p, '/')); p++)
+        parts++;
+    w->tokens += parts;
+    w->bytes += strlen(path) + parts * 6;
+}
+
+/* d 4:attr 3:hxl 6:length i…e 4:path l…e 12:symlink path l…e e */
+static void weigh_v1_file(struct author_weight *w, const struct manifest_file *f)
+{
+    w->tokens += 5 + (f->attr ? 2 : 0);
+    w->bytes += 60;
+    weigh_path(w, f->path);
+    if (!f->target)
+        return;
+    w->tokens += 2;
+    w->bytes += 20;
+    weigh_path(w, f->target);
+}
+
+/* Folders and name d 0: d … 6:length i…e 11:pieces root 32:… e e, and the layer outside. */
+static void weigh_v2_file(struct author_weight *w, const struct manifest *m, const struct manifest_file *f,
+                          const char *before)
+{
+    struct author_weight folders = {0};
+    weigh_path(&folders, f->path + shared_folders(before, f->path));
+    w->tokens += 2 * folders.tokens + 4 + (f->attr ? 2 : 0) + (f->length ? 2 : 0);
+    w->bytes += folders.bytes + 2 * folders.tokens + 100;
+    if (f->target)
+        weigh_path(w, f->target);
+    if (f->length <= m->piece_length)
+        return;
+    w->tokens += 2;
+    w->bytes += 50 + (f->length / m->piece_length + 1) * SHA256_LEN;
+}
+
+struct author_weight author_weigh(const struct manifest *m)
+{
+    struct author_weight w = {TOKENS_AROUND, BYTES_AROUND + strlen(m->name)};
+    const char *before = "", *words[] = {m->comment, m->created_by, m->source};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        w.bytes += words[i] ? strlen(words[i]) : 0;
+    w.bytes += m->has_v1 ? (uint64_t)m->n_pieces * SHA1_LEN : 0;
+    for (uint32_t i = 0; i < m->n_files; i++) {
+        const struct manifest_file *f = &m->files[i];
+        if (m->has_v1)
+            weigh_v1_file(&w, f);
+        if (m->has_v2 && !(f->attr & FILE_PAD)) {
+            weigh_v2_file(&w, m, f, before);
+            before = f->path;
+        }
+    }
+    return w;
+}

@@ -1,0 +1,389 @@
+/*
+ * Authoring: the same bytes that libtorrent made of the same content, whatever the order of the
+ * entries; and what cannot be made is refused.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <p2p/format/author.h>
+#include <p2p/format/layout.h>
+
+#include "torrents.h"
+
+static const struct author_entry pack[] = {
+    {.path = "twin", .length = 100000}, {.path = "dir/b.bin", .length = 40000, .attr = FILE_EXEC},
+    {.path = "z", .length = 100000},    {.path = "dir-x/c", .length = 16384},
+    {.path = "a.txt", .length = 5},     {.path = "dir/empty"},
+};
+static const struct author_entry solo[] = {{.path = NULL, .length = 50000}};
+
+/* Hashes every piece, the last first: order is of no matter. */
+static void hash_all(struct author *a)
+{
+    const struct manifest *m = author_plan(a);
+    struct piecehash *h = piecehash_new();
+    for (uint32_t p = m->n_pieces; p-- > 0;) {
+        struct piecehash_result r;
+        struct layout_iter it;
+        struct layout_seg s;
+        layout_iter_init(&it, m, (uint64_t)p * m->piece_length, layout_piece_len(m, p));
+        piecehash_begin(h, m, p);
+        while (layout_iter_next(&it, &s)) {
+            if (s.pad)
+                piecehash_zero(h, s.length);
+            for (uint64_t k = 0; !s.pad && k < s.length; k++) {
+                uint8_t byte = content_byte(m->files[s.file].length, s.offset + k);
+                piecehash_more(h, BYTES(&byte, 1));
+            }
+        }
+        piecehash_end(h, &r);
+        author_set(a, p, &r);
+    }
+    piecehash_free(h);
+}
+
+static struct author_options options(enum author_format format, const char *name, uint32_t piece_length)
+{
+    return (struct author_options){.format = format, .name = name, .piece_length = piece_length, .creation_date = -1};
+}
+
+static struct manifest *make(const struct author_options *o, const struct author_entry *entries, size_t n)
+{
+    struct err e = {0};
+    struct author *a = author_new(o, entries, n, &e);
+    if (!a)
+        fail_msg("%s", e.msg);
+    hash_all(a);
+    const struct manifest *plan = author_plan(a);
+    struct manifest *m = author_finish(a, &e);
+    if (!m)
+        fail_msg("%s", e.msg);
+    /* What was planned is what comes out. */
+    assert_int_equal(plan->n_files, m->n_files);
+    assert_int_equal(plan->n_pieces, m->n_pieces);
+    assert_int_equal(plan->multi, m->multi);
+    assert_true(plan->space == m->space && plan->size == m->size);
+    for (uint32_t i = 0; i < m->n_files; i++) {
+        assert_string_equal(plan->files[i].path, m->files[i].path);
+        assert_true(plan->files[i].offset == m->files[i].offset && plan->files[i].attr == m->files[i].attr);
+    }
+    author_free(a);
+    return m;
+}
+
+static void as_libtorrent(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *vector;
+        enum author_format format;
+        uint32_t piece_length;
+    } list[] = {
+        {"pack-v2.torrent", AUTHOR_V2, 32768}, {"pack-hybrid.torrent", AUTHOR_HYBRID, 32768},
+        {"solo-v1.torrent", AUTHOR_V1, 16384}, {"solo-v2.torrent", AUTHOR_V2, 16384},
+        {"solo-hybrid.torrent", AUTHOR_HYBRID, 16384},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        bool folder = list[i].vector[0] == 'p';
+        struct author_options o = options(list[i].format, folder ? "pack" : "solo.bin", list[i].piece_length);
+        o.created_by = "libtorrent";
+        o.creation_date = 1700000000;
+        struct bytes want = read_vector(list[i].vector);
+        struct manifest *m = make(&o, folder ? pack : solo, folder ? 6 : 1);
+        assert_true(bytes_eq(m->raw, want));
+        manifest_free(m);
+        bytes_free(want);
+    }
+}
+
+static void v1_folder(void **state)
+{
+    (void)state;
+    struct author_options o = options(AUTHOR_V1, "pack", 32768);
+    struct bytes raw = read_vector("pack-v1.torrent");
+    struct manifest *want = manifest_parse(raw, NULL), *m = make(&o, pack, 6);
+    assert_true(bytes_eq(m->info, want->info));
+    manifest_free(m);
+    manifest_free(want);
+    bytes_free(raw);
+}
+
+/* Nothing outside of info changes its hash. */
+static void words_outside(void **state)
+{
+    (void)state;
+    struct author_options o = options(AUTHOR_HYBRID, "pack", 0);
+    struct manifest *plain = make(&o, pack, 6);
+    o.comment = "c";
+    o.created_by = "p";
+    o.creation_date = 0;
+    struct manifest *wordy = make(&o, pack, 6);
+    assert_true(bytes_eq(plain->info, wordy->info));
+    assert_string_equal(wordy->comment, "c");
+    assert_string_equal(wordy->created_by, "p");
+    assert_int_equal(wordy->creation_date, 0);
+    o.private_flag = true;
+    o.source = "S";
+    struct manifest *inside = make(&o, pack, 6);
+    assert_true(inside->private_flag);
+    assert_string_equal(inside->source, "S");
+    assert_memory_not_equal(inside->hash_v2, plain->hash_v2, SHA256_LEN);
+    manifest_free(plain);
+    manifest_free(wordy);
+    manifest_free(inside);
+}
+
+static void entries_are_found_again(void **state)
+{
+    (void)state;
+    struct author_options o = options(AUTHOR_HYBRID, "pack", 16384);
+    struct author *a = author_new(&o, pack, 6, NULL);
+    const struct manifest *m = author_plan(a);
+    uint32_t pads = 0;
+    for (uint32_t i = 0; i < m->n_files; i++) {
+        uint32_t en = author_entry_of(a, i);
+        if (m->files[i].attr & FILE_PAD) {
+            assert_int_equal(en, UINT32_MAX);
+            pads++;
+            continue;
+        }
+        assert_string_equal(pack[en].path, m->files[i].path);
+        assert_int_equal(pack[en].length, m->files[i].length);
+    }
+    assert_int_equal(pads, 4); /* not behind the empty file, nor where a piece ends anyway */
+    author_free(a);
+}
+
+static void links_and_attributes(void **state)
+{
+    (void)state;
+    static const struct author_entry list[] = {
+        {.path = "d/l", .target = "a", .attr = FILE_SYMLINK}, {.path = "a", .length = 3, .attr = FILE_HIDDEN | FILE_EXEC},
+        {.path = "m", .target = "d", .attr = FILE_SYMLINK},
+    };
+    for (int f = AUTHOR_V1; f <= AUTHOR_HYBRID; f++) {
+        struct author_options o = options((enum author_format)f, "n", 0);
+        struct manifest *m = make(&o, list, 3);
+        uint32_t link = 1;
+        assert_int_equal(m->files[0].attr, FILE_HIDDEN | FILE_EXEC);
+        while (!(m->files[link].attr & FILE_SYMLINK))
+            link++;
+        assert_string_equal(m->files[link].target, "a");
+        assert_string_equal(m->files[link + 1].target, "d");
+        manifest_free(m);
+    }
+}
+
+/* Folders that open and close at every depth, all of them empty files but one. */
+static void deep_trees(void **state)
+{
+    (void)state;
+    static const struct author_entry list[] = {
+        {.path = "a/b/c/d", .length = 1}, {.path = "a/b/c-"}, {.path = "a/b-/c"}, {.path = "a-"},
+        {.path = "a.b/c/d/e/f"},          {.path = "ab"},     {.path = "a/b/c/\xff\xfe"},
+    };
+    struct author_options o = options(AUTHOR_HYBRID, "n", 0);
+    struct manifest *m = make(&o, list, 7);
+    static const char *const order[] = {"a/b/c/d", ".pad/16383", "a/b/c/\xff\xfe", "a/b/c-", "a/b-/c", "a-", "a.b/c/d/e/f", "ab"};
+    assert_int_equal(m->n_files, 8);
+    for (uint32_t i = 0; i < 8; i++)
+        assert_string_equal(m->files[i].path, order[i]);
+    manifest_free(m);
+}
+
+static void folder_of_one(void **state)
+{
+    (void)state;
+    static const struct author_entry one[] = {{.path = "f", .length = 20000}};
+    for (int f = AUTHOR_V1; f <= AUTHOR_HYBRID; f++) {
+        struct author_options o = options((enum author_format)f, "n", 16384);
+        struct manifest *m = make(&o, one, 1);
+        assert_true(m->multi);
+        assert_string_equal(m->files[0].path, "f");
+        manifest_free(m);
+    }
+    struct err e = {0};
+    struct author_options o = options(AUTHOR_V2, "f", 0);
+    assert_null(author_new(&o, one, 1, &e));
+    assert_int_equal(e.code, ERR_INVALID);
+    o.format = AUTHOR_HYBRID;
+    manifest_free(make(&o, one, 1));
+}
+
+static void nothing_in_it(void **state)
+{
+    (void)state;
+    static const struct author_entry empty[] = {{.path = "a"}, {.path = "b/c"}};
+    for (int f = AUTHOR_V1; f <= AUTHOR_HYBRID; f++) {
+        struct author_options o = options((enum author_format)f, "n", 0);
+        struct manifest *m = make(&o, empty, 2);
+        assert_int_equal(m->n_pieces, 0);
+        manifest_free(m);
+    }
+}
+
+static void refused(void **state)
+{
+    (void)state;
+#define ENTRIES(...) .list = {__VA_ARGS__}, .n = sizeof((struct author_entry[]){__VA_ARGS__}) / sizeof(struct author_entry)
+    static const struct {
+        const char *name;
+        uint32_t piece_length;
+        struct author_entry list[3];
+        size_t n;
+        int code;
+    } tries[] = {
+        {"n", 0, .code = ERR_INVALID},
+        {NULL, 0, ENTRIES({.path = "a"}), .code = ERR_INVALID},
+        {"a/b", 0, ENTRIES({.path = "a"}), .code = ERR_INVALID},
+        {"..", 0, ENTRIES({.path = "a"}), .code = ERR_INVALID},
+        {"n", 8192, ENTRIES({.path = "a"}), .code = ERR_INVALID},
+        {"n", 20000, ENTRIES({.path = "a"}), .code = ERR_INVALID},
+        {"n", 256u << 20, ENTRIES({.path = "a"}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a"}, {.path = "a"}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a"}, {.path = "a-"}, {.path = "a/b"}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a//b"}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "/a"}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "../a"}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a/"}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a"}, {.path = NULL}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a"}, {.path = "l", .target = "b", .attr = FILE_SYMLINK}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "d/a"}, {.path = "d/l", .target = "a", .attr = FILE_SYMLINK}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a"}, {.path = "l", .target = "../a", .attr = FILE_SYMLINK}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a"}, {.path = "l", .attr = FILE_SYMLINK}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a"}, {.path = "l", .target = "a", .length = 1, .attr = FILE_SYMLINK}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a", .length = UINT64_MAX}), .code = ERR_LIMIT},
+        {"n", 0, ENTRIES({.path = "a", .length = UINT64_MAX}, {.path = "b", .length = UINT64_MAX}), .code = ERR_LIMIT},
+        {"n", 16384, ENTRIES({.path = "a", .length = (uint64_t)MANIFEST_MAX_PIECES * 16384 + 1}), .code = ERR_LIMIT},
+        {"n", 16384, ENTRIES({.path = "a", .length = (uint64_t)1000000 * 16384}), .code = 0},
+    };
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
+        for (int f = AUTHOR_V1; f <= AUTHOR_HYBRID; f++) {
+            struct err e = {0};
+            struct author_options o = options((enum author_format)f, tries[i].name, tries[i].piece_length);
+            struct author *a = author_new(&o, tries[i].list, tries[i].n, &e);
+            if (e.code != tries[i].code || !a != (e.code != 0))
+                fail_msg("try %zu, format %d: %d (%s)", i, f, e.code, e.msg);
+            author_free(a);
+        }
+}
+
+/* n empty files, whose manifest no reader would take if they are too many. */
+static int many(enum author_format format, size_t n, bool finish)
+{
+    struct author_entry *list = mem_array(n, sizeof *list);
+    char(*paths)[16] = mem_array(n, sizeof *paths);
+    struct err e = {0};
+    for (size_t i = 0; i < n; i++) {
+        snprintf(paths[i], sizeof paths[i], "%zu/%zu", i / 1000, i % 1000);
+        list[i].path = paths[i];
+    }
+    struct author_options o = options(format, "n", 0);
+    struct author *a = author_new(&o, list, n, &e);
+    struct manifest *m = a && finish ? author_finish(a, &e) : NULL;
+    assert_true(!m == (e.code != 0));
+    manifest_free(m);
+    author_free(a);
+    free(list);
+    free(paths);
+    return e.code;
+}
+
+/* 7, 6 and 13 tokens each, two for a folder in a tree, 40 around. What is planned can be finished. */
+static void too_many_files(void **state)
+{
+    (void)state;
+    assert_int_equal(many(AUTHOR_V1, (3000000 - 40) / 7, true), 0);
+    assert_int_equal(many(AUTHOR_V1, (3000000 - 40) / 7 + 1, false), ERR_LIMIT);
+    assert_int_equal(many(AUTHOR_V2, 499800, true), 0);
+    assert_int_equal(many(AUTHOR_V2, 499900, false), ERR_LIMIT);
+    assert_int_equal(many(AUTHOR_HYBRID, 230700, true), 0);
+    assert_int_equal(many(AUTHOR_HYBRID, 230800, false), ERR_LIMIT);
+}
+
+/* Hashes of both halves of two million pieces would be 104 MB. */
+static void too_many_hashes(void **state)
+{
+    (void)state;
+    const struct author_entry big = {.length = (uint64_t)MANIFEST_MAX_PIECES * 16384};
+    static const int codes[] = {0, ERR_LIMIT, ERR_LIMIT};
+    for (int f = AUTHOR_V1; f <= AUTHOR_HYBRID; f++) {
+        struct err e = {0};
+        struct author_options o = options((enum author_format)f, "n", 16384);
+        struct author *a = author_new(&o, &big, 1, &e);
+        assert_int_equal(e.code, codes[f]);
+        author_free(a);
+    }
+}
+
+static void not_all_hashed(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct author_options o = options(AUTHOR_HYBRID, "n", 16384);
+    struct author *a = author_new(&o, solo, 1, NULL);
+    struct piecehash_result r = {0};
+    author_set(a, 0, &r);
+    author_set(a, 99, &r);
+    assert_null(author_finish(a, &e));
+    assert_int_equal(e.code, ERR_FAIL);
+    author_free(a);
+    author_free(NULL);
+}
+
+static void piece_lengths(void **state)
+{
+    (void)state;
+    const uint64_t MiB = 1u << 20, TiB = (uint64_t)1 << 40;
+    assert_int_equal(author_piece_length(0), 16384);
+    assert_int_equal(author_piece_length(2 * MiB), 16384);
+    assert_int_equal(author_piece_length(8192 * MiB), MiB);
+    assert_int_equal(author_piece_length(TiB), 16 * MiB);
+    assert_int_equal(author_piece_length(UINT64_MAX), AUTHOR_MAX_PIECE);
+    uint32_t last = 0;
+    for (uint64_t total = 1; total < 256 * TiB; total *= 2) {
+        uint32_t p = author_piece_length(total);
+        assert_true(p >= last && total / p <= MANIFEST_MAX_PIECES);
+        last = p;
+    }
+}
+
+/* Many small files of a hybrid get small pieces, or v1 would hash padding most of the time. */
+static void small_files_small_pieces(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    struct author_entry *list = mem_array(N, sizeof *list);
+    char(*paths)[16] = mem_array(N, sizeof *paths);
+    for (size_t i = 0; i < N; i++) {
+        snprintf(paths[i], sizeof paths[i], "%zu", i);
+        list[i] = (struct author_entry){.path = paths[i], .length = 10000};
+    }
+    struct author_options o = options(AUTHOR_HYBRID, "n", 0);
+    struct author *a = author_new(&o, list, N, NULL);
+    assert_int_equal(author_plan(a)->piece_length, 16384);
+    author_free(a);
+    o.format = AUTHOR_V1;
+    a = author_new(&o, list, N, NULL);
+    assert_int_equal(author_plan(a)->piece_length, author_piece_length((uint64_t)N * 10000));
+    author_free(a);
+    free(list);
+    free(paths);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_libtorrent),        cmocka_unit_test(v1_folder),
+        cmocka_unit_test(words_outside),        cmocka_unit_test(entries_are_found_again),
+        cmocka_unit_test(links_and_attributes), cmocka_unit_test(deep_trees),
+        cmocka_unit_test(folder_of_one),        cmocka_unit_test(nothing_in_it),
+        cmocka_unit_test(refused),              cmocka_unit_test(not_all_hashed),
+        cmocka_unit_test(too_many_files),       cmocka_unit_test(too_many_hashes),
+        cmocka_unit_test(piece_lengths),        cmocka_unit_test(small_files_small_pieces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
