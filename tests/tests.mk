@@ -7,7 +7,7 @@ UNIT_ALL  := $(UNIT_SRC:tests/unit/%.c=%)
 UNIT      := $(if $(T),$(filter $(T) $(T)/%,$(UNIT_ALL)),$(UNIT_ALL))
 
 define unit_rule
-$(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $(call floor_libs,$(patsubst %/,%,$(dir $(1))))
+$(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $(if $(filter node/%,$(1)),$(B)/tests/tube.a) $(call floor_libs,$(patsubst %/,%,$(dir $(1))))
 	$$(Q)$$(CC) $$(LINKFLAGS) -o $$@ $$^ $$(call outside_libs,$(patsubst %/,%,$(dir $(1)))) -lcmocka
 endef
 $(foreach u,$(UNIT_ALL),$(eval $(call unit_rule,$(u))))
@@ -19,3 +19,12 @@ unit: unit-build
 
 -include tests/lint/lint.mk
 -include tests/fuzz/fuzz.mk
+
+# The test tube: whole nodes under virtual time. Unit tests of the node floor link it too.
+TUBE_SRC := $(filter-out tests/sim/scenario_%.c,$(sort $(wildcard tests/sim/*.c)))
+$(B)/tests/tube.a: $(TUBE_SRC:%.c=$(B)/%.o)
+	@rm -f $@
+	$(Q)ar rcsD $@ $^
+
+-include tests/interop/interop.mk
+-include tests/bench/bench.mk

@@ -1,4 +1,5 @@
-"""aria2c. It knows v1; a hybrid is a v1 torrent to it, pad files and all.
+"""aria2c. It knows v1. Version 1.36 takes another info-hash for a hybrid than everybody else (it loses the
+empty keys of the file tree before it hashes), so it stands in v1 rows alone.
 
 It has no way to be handed a peer, and speaks to UDP trackers only with its DHT switched on.
 """
@@ -13,7 +14,7 @@ from rig.process import free_port
 
 class Aria2(Client):
     name = "aria2"
-    pads = False
+    formats = ("v1",)
 
     def _argv(self, folder):
         return ["aria2c", "--no-conf=true", f"--dir={folder}", f"--interface={self.addr}",

@@ -22,6 +22,7 @@ class Peer:
 class Client:
     name = ""
     formats = ("v1", "hybrid")   # that it can load; a hybrid may be a v1 torrent to it
+    empty_files = True           # creates the empty files of a folder
     pads = True                  # knows BEP 47 pad files; False: holds them as files
     takes_peer = False           # a leech can be handed an address; False: needs a tracker
     makes = ()                   # formats that make_torrent writes
@@ -62,6 +63,11 @@ class Client:
         """Ends it; what it says about its own end is nobody's business, save ours."""
         if self.program:
             self.program.stop(self.patience)
+
+    @staticmethod
+    def accept_link(link):
+        """What its user would have to make of a link so that it takes it."""
+        return link
 
     # For the drivers.
 

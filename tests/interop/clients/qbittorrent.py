@@ -8,7 +8,7 @@ import urllib.request
 import uuid
 
 from clients.client import Client, is_magnet
-from rig.process import free_port
+from rig.process import free_port, shakes_hands
 
 CONFIG = """[LegalNotice]
 Accepted=true
@@ -91,6 +91,10 @@ class Qbittorrent(Client):
     def _seed(self, torrent, data):
         self._add(torrent, data)
         self.until(self._done, "to seed")
+        # It says so some tenths of a second before it lets a peer in.
+        found = self._torrent()
+        known = found["infohash_v1"] or found["infohash_v2"][:40]
+        self.until(lambda: shakes_hands(self.addr, self.port, known), "to let peers in")
 
     def _leech(self, source, dest, peers):
         self._add(source, dest)

@@ -1,10 +1,14 @@
 """rtorrent 0.9.8 as a daemon, spoken to by XML-RPC over SCGI on a socket in its folder.
 
-It knows v1; a hybrid is a v1 torrent to it. `add_peer` hands it a peer.
+It knows v1; a hybrid is a v1 torrent to it. `add_peer` hands it a peer. A .torrent without a
+tracker is refused unless the DHT is on; it has nobody to ask there. It hangs up on a peer
+that sends a second bitfield, as aria2 does when pieces come in fast.
 """
 
 import os
+import re
 import socket
+import time
 import xmlrpc.client
 
 from clients.client import Client
@@ -18,11 +22,20 @@ class Rtorrent(Client):
     makes = ("v1",)
     patience = 0.2
 
+    def __init__(self, *args, **kw):
+        super().__init__(*args, **kw)
+        self.peers, self.introduced, self.door = (), 0, None
+
     @staticmethod
     def make_torrent(path, out, fmt, tracker, folder):
         """By mktorrent, which is what rtorrent's users have."""
         run(["mktorrent", "-o", out] + (["-a", tracker] if tracker else []) + [path],
             os.path.join(folder, "create.log"), folder)
+
+    @staticmethod
+    def accept_link(link):
+        """It calls a link that has a btmh hash beside the btih invalid."""
+        return re.sub(r"xt=urn:btmh:[0-9a-f]+&?", "", link)
 
     def _call(self, method, *args):
         body = xmlrpc.client.dumps(args, method).encode()
@@ -55,7 +68,8 @@ class Rtorrent(Client):
             network.bind_address.set = {self.addr}
             network.port_range.set = {self.port}-{self.port}
             network.port_random.set = no
-            dht.mode.set = disable
+            dht.mode.set = on
+            dht.port.set = {self.port}
             protocol.pex.set = no
             trackers.use_udp.set = yes
             protocol.encryption.set = allow_incoming
@@ -76,6 +90,7 @@ class Rtorrent(Client):
         return self._try("d.multicall2", "", "main", *fields) or []
 
     def _done(self):
+        self._introduce()
         found = self._torrents()
         return bool(found) and all(f[1] and not f[2] and not f[3] and f[6] for f in found)
 
@@ -87,13 +102,19 @@ class Rtorrent(Client):
     def _leech(self, source, dest, peers):
         self._start(dest)
         self._call("load.start", "", source)
-        if not peers:
+        self.peers = peers
+
+    def _introduce(self):
+        """Again every second, for with a link's manifest comes a new download without peers."""
+        if time.monotonic() < self.introduced + 1:
             return
-        found = self.until(self._torrents, "to load it")
-        for p in peers:
-            self._try("add_peer", found[0][0], f"{p.addr}:{p.port}")
+        for found in self._torrents() if self.peers else ():
+            self.introduced = time.monotonic()
+            for p in self.peers:
+                self._try("add_peer", found[0], f"{p.addr}:{p.port}")
 
     def stop(self):
         super().stop()
-        if self.program:
+        if self.door is not None:
             os.close(self.door)
+            self.door = None

@@ -116,3 +116,14 @@ def accepts(addr, port):
             return True
     except OSError:
         return False
+
+
+def shakes_hands(addr, port, info_hash):
+    """Whether a peer there answers the handshake (BEP 3) for this hash."""
+    hello = b"\x13BitTorrent protocol" + bytes(8) + bytes.fromhex(info_hash) + b"-XX0000-" + bytes(12)
+    try:
+        with socket.create_connection((addr, port), timeout=1) as s:
+            s.sendall(hello)
+            return s.recv(68)[:20] == hello[:20]
+    except OSError:
+        return False

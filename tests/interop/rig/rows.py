@@ -56,24 +56,28 @@ def ours():
     for fmt in ("v1", "v2", "hybrid"):
         for kind in ("file", "folder"):
             table[f"agreement/{kind}/{fmt}"] = (scenes.agreement, kind, fmt)
-    table["swarm/p2p-seeds"] = (scenes.swarm, OURS, (ARIA2, LT, OURS, TRANSMISSION))
-    table["swarm/libtorrent-seeds"] = (scenes.swarm, LT, (OURS, TRANSMISSION, RTORRENT, OURS))
-    table["swarm/v1-client-seeds"] = (scenes.swarm, TRANSMISSION, (OURS, LT, ARIA2))
-    table["bridge/aria2-p2p-libtorrent"] = (scenes.bridge, ARIA2, LT)
-    table["bridge/transmission-p2p-qbittorrent"] = (scenes.bridge, TRANSMISSION, QBITTORRENT)
+    table["swarm/p2p-seeds"] = (scenes.swarm, OURS, (RTORRENT, LT, OURS, QBITTORRENT))
+    table["swarm/libtorrent-seeds"] = (scenes.swarm, LT, (OURS, RTORRENT, QBITTORRENT, OURS))
+    table["swarm/v1-client-seeds"] = (scenes.swarm, RTORRENT, (OURS, LT, QBITTORRENT))
+    table["swarm/v1"] = (scenes.swarm, OURS, (ARIA2, TRANSMISSION, RTORRENT, LT, OURS), "v1")
+    table["bridge/rtorrent-p2p-libtorrent"] = (scenes.bridge, RTORRENT, LT)
+    table["bridge/rtorrent-p2p-qbittorrent"] = (scenes.bridge, RTORRENT, QBITTORRENT)
     return table
 
 
 def others():
-    """The same among the others alone: what proves the drivers and the rig, not our programs."""
+    """The same among the others alone: what proves the drivers and the rig, not our programs.
+
+    Without rtorrent to aria2, which do not get on (see clients/rtorrent.py).
+    """
     pairs = []
     for one in OTHERS.values():
         if one is not LT:
             pairs += _pair(one, LT) + _pair(LT, one)
     for one in OTHERS.values():
         for two in OTHERS.values():
-            if len({one, two, LT}) == 3:
+            if len({one, two, LT}) == 3 and (one, two) != (RTORRENT, ARIA2):
                 pairs += _pair(one, two, ("file",), ("v1",))
     table = _transfers(pairs)
-    table["swarm/libtorrent-seeds"] = (scenes.swarm, LT, (ARIA2, TRANSMISSION, RTORRENT))
+    table["swarm/libtorrent-seeds"] = (scenes.swarm, LT, (QBITTORRENT, RTORRENT, LT))
     return table

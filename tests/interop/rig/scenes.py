@@ -36,7 +36,8 @@ def _publish_ours(stage, seed, path, fmt, url):
 
 def _check(stage, client, path, dest, made):
     """The folder holds the content, and in our case nothing else."""
-    wrong = content.difference(path, os.path.join(dest, made.name))
+    wrong = content.difference(path, os.path.join(dest, made.name),
+                               client.empty_files)
     if wrong:
         raise Failed(f"{client.name} completed, but {wrong}")
     if isinstance(client, OURS) and os.listdir(dest) != [made.name]:
@@ -75,13 +76,13 @@ def transfer(stage, seeder, leecher, kind, fmt, source, route):
         link += "".join(f"&x.pe={p.addr}:{p.port}" for p in peers)
     elif source != "torrent":
         link = made.magnet(url, peers, {"btih": "v1", "btmh": "v2"}.get(source))
-    leech.leech(link or made.path, stage.path("got"), peers)
+    leech.leech(leecher.accept_link(link) if link else made.path, stage.path("got"), peers)
     stage.say("complete")
     _check(stage, leech, path, stage.path("got"), made)
 
 
-def swarm(stage, seeder, leechers, kind="folder", fmt="hybrid"):
-    """One seeds a hybrid; several, each in its own tongue, leech it at the same time."""
+def swarm(stage, seeder, leechers, fmt="hybrid", kind="folder"):
+    """One seeds, several, each in its own tongue, leech it at the same time."""
     path = stage.content(kind)
     seed = stage.client(seeder)
     tracker = stage.tracker()

@@ -36,7 +36,7 @@ def entry():
 class Space:
     """The addresses of this process's network."""
 
-    def __init__(self, mtu=None):
+    def __init__(self, mtu=1500):
         self.own = os.environ.get(INSIDE) == "own"
         self.count = 0
         if self.own:
