@@ -61,7 +61,8 @@ static uint32_t piece_length_v2(const struct author_entry *entries, size_t n)
     return AUTHOR_MAX_PIECE;
 }
 
-static uint32_t choose_piece_length(const struct author_options *o, const struct author_entry *entries, size_t n)
+static uint32_t choose_piece_length(const struct author_options *o,
+                                    const struct author_entry *entries, size_t n)
 {
     uint64_t total = 0;
     if (o->piece_length)
@@ -95,7 +96,8 @@ static int keep_path(struct planner *p, const char *path, const char **out)
     p->r->path_len = 0;
     for (const char *at = path, *slash; at; at = slash ? slash + 1 : NULL) {
         slash = strchr(at, '/');
-        int rc = manifest_path_add(p->r, BYTES(at, slash ? (size_t)(slash - at) : strlen(at)), false);
+        int rc =
+            manifest_path_add(p->r, BYTES(at, slash ? (size_t)(slash - at) : strlen(at)), false);
         if (rc < 0)
             return rc;
         if (++depth > MANIFEST_MAX_PATH_DEPTH)
@@ -143,7 +145,8 @@ static int take_entries(struct planner *p, size_t n)
         return rc;
     qsort(m->files, m->n_files, sizeof *m->files, cmp_files);
     if (p->format == AUTHOR_V2 && m->multi && n == 1 && strcmp(m->files[0].path, m->name) == 0)
-        return manifest_bad_path(p->r, "v2 alone cannot tell a folder from its only file of the same name", m->name);
+        return manifest_bad_path(
+            p->r, "v2 alone cannot tell a folder from its only file of the same name", m->name);
     return manifest_check_paths(p->r);
 }
 
@@ -152,7 +155,8 @@ static int end_at(struct planner *p, uint64_t space)
     struct manifest *m = p->r->m;
     uint64_t n = num_ceil_div(space, m->piece_length);
     if (n > MANIFEST_MAX_PIECES)
-        return err_set(p->r->e, ERR_LIMIT, "more than %u pieces: larger pieces are needed", MANIFEST_MAX_PIECES);
+        return err_set(p->r->e, ERR_LIMIT, "more than %u pieces: larger pieces are needed",
+                       MANIFEST_MAX_PIECES);
     m->n_pieces = (uint32_t)n;
     m->space = space;
     return 0;
@@ -221,9 +225,11 @@ static int check_weight(const struct manifest *m, struct err *e)
 {
     struct author_weight w = author_weigh(m);
     if (w.tokens > BENCODE_MAX_TOKENS)
-        return err_set(e, ERR_LIMIT, "too many files for one manifest of this format (v1 alone takes the most)");
+        return err_set(e, ERR_LIMIT,
+                       "too many files for one manifest of this format (v1 alone takes the most)");
     if (w.bytes > MANIFEST_MAX_BYTES)
-        return err_set(e, ERR_LIMIT, "the manifest would be longer than %u bytes: larger pieces are needed",
+        return err_set(e, ERR_LIMIT,
+                       "the manifest would be longer than %u bytes: larger pieces are needed",
                        MANIFEST_MAX_BYTES);
     return 0;
 }
@@ -243,13 +249,15 @@ static void take_options(struct manifest *m, const struct author_options *o)
     m->private_flag = o->private_flag;
 }
 
-struct author *author_new(const struct author_options *o, const struct author_entry *entries, size_t n, struct err *e)
+struct author *author_new(const struct author_options *o, const struct author_entry *entries,
+                          size_t n, struct err *e)
 {
     if (check_options(o, n, e) < 0)
         return NULL;
     struct author *a = mem_zero(sizeof *a);
     struct manifest *m = a->plan = manifest_blank();
-    struct planner p = {.a = a, .format = o->format, .r = mem_zero(sizeof *p.r), .entries = entries};
+    struct planner p = {
+        .a = a, .format = o->format, .r = mem_zero(sizeof *p.r), .entries = entries};
     p.r->m = m;
     p.r->e = e;
     p.r->strict_links = true;

@@ -162,8 +162,8 @@ static void weigh_v1_file(struct author_weight *w, const struct manifest_file *f
 }
 
 /* Folders and name d 0: d … 6:length i…e 11:pieces root 32:… e e, and the layer outside. */
-static void weigh_v2_file(struct author_weight *w, const struct manifest *m, const struct manifest_file *f,
-                          const char *before)
+static void weigh_v2_file(struct author_weight *w, const struct manifest *m,
+                          const struct manifest_file *f, const char *before)
 {
     struct author_weight folders = {0};
     weigh_path(&folders, f->path + shared_folders(before, f->path));

@@ -226,8 +226,8 @@ static int parse_one(struct parser *p)
     }
 }
 
-struct bencode *bencode_parse(struct bytes in, enum bencode_mode mode, uint32_t max_tokens, size_t *used,
-                              struct err *e)
+struct bencode *bencode_parse(struct bytes in, enum bencode_mode mode, uint32_t max_tokens,
+                              size_t *used, struct err *e)
 {
     struct bencode *b = mem_zero(sizeof *b);
     if (max_tokens == 0 || max_tokens > BENCODE_MAX_TOKENS)
@@ -392,7 +392,8 @@ static bool unique_dict(const struct bencode *b, bnode dict)
 {
     struct bytes before = BYTES("", 0), key = BYTES("", 0);
     bool any = false;
-    for (bnode k = bencode_first(b, dict); k != BNODE_NONE; k = bencode_next(b, bencode_next(b, k))) {
+    for (bnode k = bencode_first(b, dict); k != BNODE_NONE;
+         k = bencode_next(b, bencode_next(b, k))) {
         bencode_str(b, k, &key);
         if (any && bytes_cmp(before, key) >= 0)
             return unique_sorted(b, dict);

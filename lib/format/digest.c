@@ -29,7 +29,8 @@ static void fetch_all(void)
 {
     fetched[DIGEST_SHA1] = EVP_MD_fetch(NULL, "SHA1", NULL);
     fetched[DIGEST_SHA256] = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (!fetched[DIGEST_SHA1] || !fetched[DIGEST_SHA256] || tss_create(&thread_ctx, ctx_drop) != thrd_success)
+    if (!fetched[DIGEST_SHA1] || !fetched[DIGEST_SHA256] ||
+        tss_create(&thread_ctx, ctx_drop) != thrd_success)
         abort();
 }
 
@@ -61,7 +62,8 @@ static void one_shot(enum digest_kind k, uint8_t *out, struct bytes b)
 {
     const EVP_MD *md = kind_md(k);
     EVP_MD_CTX *ctx = own_ctx();
-    must(EVP_DigestInit_ex2(ctx, md, NULL) && EVP_DigestUpdate(ctx, b.p, b.n) && EVP_DigestFinal_ex(ctx, out, NULL));
+    must(EVP_DigestInit_ex2(ctx, md, NULL) && EVP_DigestUpdate(ctx, b.p, b.n) &&
+         EVP_DigestFinal_ex(ctx, out, NULL));
 }
 
 void digest_sha1(uint8_t out[SHA1_LEN], struct bytes b)
@@ -74,7 +76,8 @@ void digest_sha256(uint8_t out[SHA256_LEN], struct bytes b)
     one_shot(DIGEST_SHA256, out, b);
 }
 
-void digest_pair(uint8_t out[SHA256_LEN], const uint8_t left[SHA256_LEN], const uint8_t right[SHA256_LEN])
+void digest_pair(uint8_t out[SHA256_LEN], const uint8_t left[SHA256_LEN],
+                 const uint8_t right[SHA256_LEN])
 {
     uint8_t both[2 * SHA256_LEN];
     memcpy(both, left, SHA256_LEN);

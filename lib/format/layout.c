@@ -67,7 +67,8 @@ uint32_t layout_block_len(const struct manifest *m, uint32_t piece, uint32_t blo
     return (uint32_t)(before_pads(m, start, start + n) - start);
 }
 
-bool layout_piece_file(const struct manifest *m, uint32_t piece, uint32_t *file, uint32_t *index_in_file)
+bool layout_piece_file(const struct manifest *m, uint32_t piece, uint32_t *file,
+                       uint32_t *index_in_file)
 {
     uint64_t start = (uint64_t)piece * m->piece_length;
     if (!m->has_v2 || start >= m->space)
@@ -88,7 +89,8 @@ void layout_file_pieces(const struct manifest *m, uint32_t file, uint32_t *first
     *end = f->length ? (uint32_t)num_ceil_div(f->offset + f->length, m->piece_length) : *first;
 }
 
-void layout_iter_init(struct layout_iter *it, const struct manifest *m, uint64_t offset, uint64_t length)
+void layout_iter_init(struct layout_iter *it, const struct manifest *m, uint64_t offset,
+                      uint64_t length)
 {
     uint64_t left = offset < m->space ? m->space - offset : 0;
     it->m = m;

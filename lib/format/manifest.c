@@ -41,7 +41,9 @@ void *manifest_alloc(struct manifest *m, size_t n)
     struct arena *a = m->arena;
     size_t want = (n + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
     if (!a->chunks || a->chunks->cap - a->chunks->used < want) {
-        size_t cap = !a->chunks ? ARENA_FIRST : a->chunks->cap < ARENA_LARGEST ? a->chunks->cap * 2 : ARENA_LARGEST;
+        size_t cap = !a->chunks                       ? ARENA_FIRST
+                     : a->chunks->cap < ARENA_LARGEST ? a->chunks->cap * 2
+                                                      : ARENA_LARGEST;
         if (cap < want)
             cap = want;
         struct chunk *c = mem_alloc(sizeof *c + cap);
@@ -147,7 +149,8 @@ int manifest_path_keep(struct manifest_reader *r, const char **out)
 {
     r->path_bytes += r->path_len + 1;
     if (r->path_bytes > MANIFEST_MAX_PATHS)
-        return err_set(r->e, ERR_LIMIT, "manifest: paths of more than %u bytes", MANIFEST_MAX_PATHS);
+        return err_set(r->e, ERR_LIMIT, "manifest: paths of more than %u bytes",
+                       MANIFEST_MAX_PATHS);
     *out = manifest_strn(r->m, BYTES(r->path, r->path_len));
     return 0;
 }
@@ -211,7 +214,8 @@ static int read_name(struct manifest_reader *r)
     struct bytes name, utf8;
     if (!bencode_get_str(r->b, r->info, "name", &name))
         name = BYTES("", 0);
-    if (bencode_get_str(r->b, r->info, "name.utf-8", &utf8) && names_component_ok(utf8) && text_utf8_valid(utf8))
+    if (bencode_get_str(r->b, r->info, "name.utf-8", &utf8) && names_component_ok(utf8) &&
+        text_utf8_valid(utf8))
         name = utf8;
     if (!names_component_ok(name))
         return manifest_bad(r, "no name, or one that is no file name");
@@ -227,7 +231,8 @@ static int read_piece_length(struct manifest_reader *r)
     if (!bencode_get_uint(r->b, r->info, "piece length", &n) || n == 0)
         return manifest_bad(r, "no piece length");
     if (n > MANIFEST_MAX_PIECE_READ)
-        return err_set(r->e, ERR_LIMIT, "manifest: pieces longer than %u bytes", MANIFEST_MAX_PIECE_READ);
+        return err_set(r->e, ERR_LIMIT, "manifest: pieces longer than %u bytes",
+                       MANIFEST_MAX_PIECE_READ);
     if (r->m->has_v2 && (n < MERKLE_BLOCK || !num_is_pow2(n)))
         return manifest_bad(r, "a v2 piece length that is no power of two from 16 KiB");
     r->m->piece_length = (uint32_t)n;
@@ -272,7 +277,8 @@ static void read_details(struct manifest_reader *r)
     int64_t private_flag = 0;
     if (bencode_get_str(r->b, r->info, "source", &s))
         r->m->source = manifest_strn(r->m, s);
-    r->m->private_flag = bencode_get_int(r->b, r->info, "private", &private_flag) && private_flag != 0;
+    r->m->private_flag =
+        bencode_get_int(r->b, r->info, "private", &private_flag) && private_flag != 0;
 }
 
 static int sum_up(struct manifest_reader *r)
@@ -291,7 +297,8 @@ static int sum_up(struct manifest_reader *r)
 static int read_info(struct manifest_reader *r)
 {
     static int (*const steps[])(struct manifest_reader *) = {
-        read_version, read_name, read_piece_length, manifest_read_v1, manifest_read_v2, sum_up, manifest_check_paths,
+        read_version,     read_name, read_piece_length,    manifest_read_v1,
+        manifest_read_v2, sum_up,    manifest_check_paths,
     };
     if (bencode_type(r->b, r->info) != BENCODE_DICT)
         return manifest_bad(r, "no info dictionary");
@@ -430,7 +437,8 @@ static uint32_t lower_root(const struct manifest *m, const uint8_t *root)
     return low;
 }
 
-const uint32_t *manifest_roots(const struct manifest *m, const uint8_t *root, uint32_t *first, uint32_t *end)
+const uint32_t *manifest_roots(const struct manifest *m, const uint8_t *root, uint32_t *first,
+                               uint32_t *end)
 {
     const struct arena *a = m->arena;
     *first = lower_root(m, root);
@@ -448,16 +456,20 @@ uint32_t manifest_find_root(const struct manifest *m, const uint8_t root[SHA256_
 
 uint32_t manifest_layer_len(const struct manifest *m, const struct manifest_file *f)
 {
-    return f->root && f->length > m->piece_length ? (uint32_t)num_ceil_div(f->length, m->piece_length) : 0;
+    return f->root && f->length > m->piece_length
+               ? (uint32_t)num_ceil_div(f->length, m->piece_length)
+               : 0;
 }
 
-bool manifest_layer_proves(const struct manifest *m, const struct manifest_file *f, struct bytes layer)
+bool manifest_layer_proves(const struct manifest *m, const struct manifest_file *f,
+                           struct bytes layer)
 {
     uint8_t root[SHA256_LEN];
     uint32_t n = manifest_layer_len(m, f);
     if (n == 0 || layer.n != (size_t)n * SHA256_LEN)
         return false;
-    merkle_root(root, layer.p, n, (size_t)num_pow2_ceil(n), num_log2(m->piece_length / MERKLE_BLOCK));
+    merkle_root(root, layer.p, n, (size_t)num_pow2_ceil(n),
+                num_log2(m->piece_length / MERKLE_BLOCK));
     return memcmp(root, f->root, SHA256_LEN) == 0;
 }
 

@@ -1,8 +1,8 @@
 /*
  * What the parts of the manifest reader share: the arena that strings live in, and the state of one
- * reading. manifest.c leads; manifest_v1.c and manifest_v2.c read the two descriptions of the files,
- * manifest_paths.c holds the paths against one another, manifest_outer.c reads what stands around
- * the info dictionary. All return 0 or a negative code with the error filled.
+ * reading. manifest.c leads; manifest_v1.c and manifest_v2.c read the two descriptions of the
+ * files, manifest_paths.c holds the paths against one another, manifest_outer.c reads what stands
+ * around the info dictionary. All return 0 or a negative code with the error filled.
  */
 #ifndef FORMAT_MANIFEST_INT_H
 #define FORMAT_MANIFEST_INT_H
@@ -18,7 +18,8 @@ char *manifest_strn(struct manifest *m, struct bytes s); /* up to a NUL in it */
 /* The index of files by pieces root; made once the files are known. */
 void manifest_index_roots(struct manifest *m);
 /* Files with this root are order[first..end). */
-const uint32_t *manifest_roots(const struct manifest *m, const uint8_t *root, uint32_t *first, uint32_t *end);
+const uint32_t *manifest_roots(const struct manifest *m, const uint8_t *root, uint32_t *first,
+                               uint32_t *end);
 
 /* All files with a root, by it. */
 const uint32_t *manifest_root_order(const struct manifest *m, uint32_t *n);
@@ -46,7 +47,8 @@ int manifest_bad_path(struct manifest_reader *r, const char *what, const char *p
 int manifest_path_add(struct manifest_reader *r, struct bytes c, bool dots);
 /* Puts a list of components together in r->path. */
 int manifest_path_list(struct manifest_reader *r, bnode list, bool dots);
-int manifest_path_keep(struct manifest_reader *r, const char **out); /* copies r->path to the arena */
+/* Copies r->path to the arena. */
+int manifest_path_keep(struct manifest_reader *r, const char **out);
 /* A new last file (zero), NULL past MANIFEST_MAX_FILES. */
 struct manifest_file *manifest_file_add(struct manifest_reader *r);
 uint8_t manifest_attr(struct manifest_reader *r, bnode dict);
@@ -64,6 +66,7 @@ void manifest_read_outer(struct manifest_reader *r, bnode root);
 
 /* How many hashes a file's piece layer has; 0 if it needs none. */
 uint32_t manifest_layer_len(const struct manifest *m, const struct manifest_file *f);
-bool manifest_layer_proves(const struct manifest *m, const struct manifest_file *f, struct bytes layer);
+bool manifest_layer_proves(const struct manifest *m, const struct manifest_file *f,
+                           struct bytes layer);
 
 #endif

@@ -99,7 +99,8 @@ static void read_trackers(struct manifest_reader *r, bnode root)
         size_t tier = r->m->n_tiers;
         if (bencode_type(r->b, t) != BENCODE_LIST)
             continue;
-        for (bnode u = bencode_first(r->b, t); u != BNODE_NONE && budget > 0; u = bencode_next(r->b, u), budget--)
+        for (bnode u = bencode_first(r->b, t); u != BNODE_NONE && budget > 0;
+             u = bencode_next(r->b, u), budget--)
             if (bencode_str(r->b, u, &url))
                 tracker_add(r->m, tier, url);
     }
@@ -118,7 +119,8 @@ static void read_web_seeds(struct manifest_reader *r, bnode root)
         list_add(m, &m->web_seeds, &m->n_web_seeds, url);
     if (bencode_type(r->b, list) != BENCODE_LIST)
         return;
-    for (bnode u = bencode_first(r->b, list); u != BNODE_NONE && budget > 0; u = bencode_next(r->b, u), budget--)
+    for (bnode u = bencode_first(r->b, list); u != BNODE_NONE && budget > 0;
+         u = bencode_next(r->b, u), budget--)
         if (bencode_str(r->b, u, &url))
             list_add(m, &m->web_seeds, &m->n_web_seeds, url);
 }
@@ -131,7 +133,8 @@ static void read_nodes(struct manifest_reader *r, bnode root)
     bnode list = bencode_get(r->b, root, "nodes");
     if (bencode_type(r->b, list) != BENCODE_LIST)
         return;
-    for (bnode n = bencode_first(r->b, list); n != BNODE_NONE && budget > 0; n = bencode_next(r->b, n), budget--) {
+    for (bnode n = bencode_first(r->b, list); n != BNODE_NONE && budget > 0;
+         n = bencode_next(r->b, n), budget--) {
         struct bytes host;
         uint64_t port;
         bnode h = bencode_type(r->b, n) == BENCODE_LIST ? bencode_first(r->b, n) : BNODE_NONE;
@@ -140,8 +143,8 @@ static void read_nodes(struct manifest_reader *r, bnode root)
         if (host.n == 0 || host.n > 255 || memchr(host.p, 0, host.n) || port == 0 || port > 65535)
             continue;
         bool v6 = memchr(host.p, ':', host.n) && host.p[0] != '[';
-        char *s = mem_fmt("%s%.*s%s:%u", v6 ? "[" : "", (int)host.n, (const char *)host.p, v6 ? "]" : "",
-                          (unsigned)port);
+        char *s = mem_fmt("%s%.*s%s:%u", v6 ? "[" : "", (int)host.n, (const char *)host.p,
+                          v6 ? "]" : "", (unsigned)port);
         list_add(m, &m->nodes, &m->n_nodes, bytes_str(s));
         free(s);
     }

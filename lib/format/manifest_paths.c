@@ -118,14 +118,16 @@ static int check_link(struct manifest_reader *r, const struct sorted *s, struct 
         if (rc < 0)
             return rc;
     }
-    return strcmp(f->target, f->path) == 0 ? manifest_bad_path(r, "a symlink to itself", f->path) : 0;
+    return strcmp(f->target, f->path) == 0 ? manifest_bad_path(r, "a symlink to itself", f->path)
+                                           : 0;
 }
 
 int manifest_check_paths(struct manifest_reader *r)
 {
     struct manifest *m = r->m;
     int rc = 0;
-    /* The keys of a v2 tree differ within a folder, and a leaf has no siblings: nothing to check. */
+    /* The keys of a v2 tree differ within a folder, and a leaf has no siblings: nothing to check.
+     */
     if (m->has_v2 && r->links == 0)
         return 0;
     struct sorted s = sort_paths(m);

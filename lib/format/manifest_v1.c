@@ -22,7 +22,8 @@ static bool utf8_path_ok(struct manifest_reader *r, bnode list)
     return true;
 }
 
-/* Padding is never stored, so its path is made up whatever the entry says (BEP 47 lets it be absent). */
+/* Padding is never stored, so its path is made up whatever the entry says (BEP 47 lets it be
+ * absent). */
 static int pad_path(struct manifest_reader *r, struct manifest_file *f)
 {
     r->path_len = (size_t)snprintf(r->path, sizeof r->path, ".pad/%" PRIu64, f->length);
@@ -56,7 +57,8 @@ static int read_file(struct manifest_reader *r, bnode dict)
     int rc = manifest_entry(r, dict, f);
     if (rc == 0 && !(f->attr & FILE_PAD)) {
         bnode utf8 = bencode_get(r->b, dict, "path.utf-8");
-        rc = manifest_path_list(r, utf8_path_ok(r, utf8) ? utf8 : bencode_get(r->b, dict, "path"), false);
+        rc = manifest_path_list(r, utf8_path_ok(r, utf8) ? utf8 : bencode_get(r->b, dict, "path"),
+                                false);
         if (rc == 0 && bitcomet_pad(r->path) && !(f->attr & FILE_SYMLINK))
             f->attr = FILE_PAD;
     }
@@ -78,7 +80,8 @@ static int read_multi(struct manifest_reader *r, bnode files)
 {
     int rc = 0;
     r->m->multi = true;
-    for (bnode n = bencode_first(r->b, files); rc == 0 && n != BNODE_NONE; n = bencode_next(r->b, n))
+    for (bnode n = bencode_first(r->b, files); rc == 0 && n != BNODE_NONE;
+         n = bencode_next(r->b, n))
         rc = read_file(r, n);
     return rc;
 }

@@ -44,7 +44,8 @@ static int match_v1(struct manifest_reader *r, const struct manifest_file *f)
     if (v1->length != f->length || v1->attr != f->attr || !same_text(v1->target, f->target))
         return manifest_bad_path(r, "the halves disagree on a file", f->path);
     if (f->length && v1->offset != f->offset)
-        return manifest_bad_path(r, "a file that does not begin at a piece in the v1 half", f->path);
+        return manifest_bad_path(r, "a file that does not begin at a piece in the v1 half",
+                                 f->path);
     v1->root = f->root;
     return 0;
 }
@@ -104,8 +105,9 @@ static int read_entry(struct manifest_reader *r, struct frame *stack, unsigned *
         return manifest_bad_path(r, "an entry of the file tree that is no dictionary", r->path);
     bnode leaf = bencode_get(r->b, value, "");
     if (leaf != BNODE_NONE)
-        return bencode_count(r->b, value) == 1 ? read_file(r, leaf)
-                                               : manifest_bad_path(r, "a file that is a folder too", r->path);
+        return bencode_count(r->b, value) == 1
+                   ? read_file(r, leaf)
+                   : manifest_bad_path(r, "a file that is a folder too", r->path);
     if (*depth == MANIFEST_MAX_PATH_DEPTH)
         return err_set(r->e, ERR_LIMIT, "manifest: a path deeper than %d", MANIFEST_MAX_PATH_DEPTH);
     stack[(*depth)++] = (struct frame){bencode_first(r->b, value), r->path_len};
@@ -138,7 +140,8 @@ static int finish_hybrid(struct manifest_reader *r)
     struct manifest *m = r->m;
     for (; r->v1_file < m->n_files; r->v1_file++)
         if (!(m->files[r->v1_file].attr & FILE_PAD))
-            return manifest_bad_path(r, "a file that only the v1 half has", m->files[r->v1_file].path);
+            return manifest_bad_path(r, "a file that only the v1 half has",
+                                     m->files[r->v1_file].path);
     if (m->n_pieces != r->v2_pieces)
         return manifest_bad(r, "the halves disagree on the number of pieces");
     return 0;
@@ -202,7 +205,8 @@ int manifest_read_layers(struct manifest_reader *r, bnode layers)
     for (bnode key = bencode_first(r->b, layers); key != BNODE_NONE;) {
         bnode value = bencode_next(r->b, key);
         struct bytes root, layer;
-        if (bencode_str(r->b, key, &root) && root.n == SHA256_LEN && bencode_str(r->b, value, &layer)) {
+        if (bencode_str(r->b, key, &root) && root.n == SHA256_LEN &&
+            bencode_str(r->b, value, &layer)) {
             int rc = take_layer(r, root, layer);
             if (rc < 0)
                 return rc;

@@ -14,7 +14,8 @@ void merkle_pad(uint8_t out[SHA256_LEN], unsigned height)
 }
 
 /* Joins what the stack holds (node of height h is there if bit h of n is set) with padding. */
-static void fold(uint8_t out[SHA256_LEN], uint8_t stack[][SHA256_LEN], size_t n, unsigned height, unsigned pad_height)
+static void fold(uint8_t out[SHA256_LEN], uint8_t stack[][SHA256_LEN], size_t n, unsigned height,
+                 unsigned pad_height)
 {
     uint8_t pad[SHA256_LEN];
     bool have = false;
@@ -32,7 +33,8 @@ static void fold(uint8_t out[SHA256_LEN], uint8_t stack[][SHA256_LEN], size_t n,
         memcpy(out, stack[height], SHA256_LEN);
 }
 
-void merkle_root(uint8_t out[SHA256_LEN], const uint8_t *hashes, size_t n, size_t width, unsigned pad_height)
+void merkle_root(uint8_t out[SHA256_LEN], const uint8_t *hashes, size_t n, size_t width,
+                 unsigned pad_height)
 {
     uint8_t stack[65][SHA256_LEN], node[SHA256_LEN];
     for (size_t i = 0; i < n; i++) {
@@ -55,8 +57,8 @@ unsigned merkle_height(uint64_t leaves)
     return leaves <= 1 ? 0 : num_log2(leaves - 1) + 1;
 }
 
-bool merkle_prove(const uint8_t root[SHA256_LEN], unsigned top, unsigned base, uint64_t index, const uint8_t *hashes,
-                  size_t n, const uint8_t *proof, size_t n_proof)
+bool merkle_prove(const uint8_t root[SHA256_LEN], unsigned top, unsigned base, uint64_t index,
+                  const uint8_t *hashes, size_t n, const uint8_t *proof, size_t n_proof)
 {
     uint8_t node[SHA256_LEN];
     if (top > 63 || !num_is_pow2(n) || index % n != 0)
@@ -77,8 +79,8 @@ bool merkle_prove(const uint8_t root[SHA256_LEN], unsigned top, unsigned base, u
 }
 
 /* The node `place` at `height` of the tree over a layer at height `base`. */
-static void layer_node(uint8_t out[SHA256_LEN], const uint8_t *layer, size_t n_layer, unsigned base, unsigned height,
-                       uint64_t place)
+static void layer_node(uint8_t out[SHA256_LEN], const uint8_t *layer, size_t n_layer, unsigned base,
+                       unsigned height, uint64_t place)
 {
     unsigned up = height - base;
     uint64_t first = place << up, width = (uint64_t)1 << up;
@@ -90,8 +92,8 @@ static void layer_node(uint8_t out[SHA256_LEN], const uint8_t *layer, size_t n_l
     merkle_root(out, layer + first * SHA256_LEN, there, (size_t)width, base);
 }
 
-void merkle_extract(struct buf *out, const uint8_t *layer, size_t n_layer, unsigned base, unsigned top, uint64_t index,
-                    size_t n, size_t n_proof)
+void merkle_extract(struct buf *out, const uint8_t *layer, size_t n_layer, unsigned base,
+                    unsigned top, uint64_t index, size_t n, size_t n_proof)
 {
     uint8_t node[SHA256_LEN];
     for (uint64_t i = index; i < index + n; i++) {

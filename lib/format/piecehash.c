@@ -44,7 +44,8 @@ void piecehash_begin(struct piecehash *h, const struct manifest *m, uint32_t pie
     piecehash_begin_halves(h, m, piece, true, true);
 }
 
-void piecehash_begin_halves(struct piecehash *h, const struct manifest *m, uint32_t piece, bool v1, bool v2)
+void piecehash_begin_halves(struct piecehash *h, const struct manifest *m, uint32_t piece, bool v1,
+                            bool v2)
 {
     uint32_t file, index;
     h->v1 = v1 && m->has_v1;
@@ -141,7 +142,8 @@ const uint8_t *piecehash_expected_root(const struct manifest *m, uint32_t piece)
     return f->layer ? f->layer + (size_t)index * SHA256_LEN : NULL;
 }
 
-enum piecehash_verdict piecehash_check(const struct manifest *m, uint32_t piece, const struct piecehash_result *r)
+enum piecehash_verdict piecehash_check(const struct manifest *m, uint32_t piece,
+                                       const struct piecehash_result *r)
 {
     const uint8_t *v1 = m->has_v1 && m->pieces ? m->pieces + (size_t)piece * SHA1_LEN : NULL;
     const uint8_t *root = piecehash_expected_root(m, piece);

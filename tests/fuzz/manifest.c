@@ -40,7 +40,8 @@ static void check_files(const struct manifest *m)
         at = f->offset + f->length;
         size += f->attr & FILE_PAD ? 0 : f->length;
         must(!m->has_v2 || (f->attr & FILE_PAD) || f->length == 0 || f->root);
-        must(!m->has_v2 || (f->attr & FILE_PAD) || f->length == 0 || f->offset % m->piece_length == 0);
+        must(!m->has_v2 || (f->attr & FILE_PAD) || f->length == 0 ||
+             f->offset % m->piece_length == 0);
         must(!f->root || manifest_find_root(m, f->root) != UINT32_MAX);
     }
     must(at == m->space && size == m->size && (m->multi || m->n_files == 1));
@@ -73,8 +74,10 @@ static void check_again(const struct manifest *m)
     manifest_write(m, &out);
     struct manifest *again = manifest_parse(buf_bytes(&out), &e);
     must(again != NULL);
-    must(memcmp(again->hash_v1, m->hash_v1, SHA1_LEN) == 0 && memcmp(again->hash_v2, m->hash_v2, SHA256_LEN) == 0);
-    must(again->n_files == m->n_files && again->n_tiers == m->n_tiers && again->n_web_seeds == m->n_web_seeds);
+    must(memcmp(again->hash_v1, m->hash_v1, SHA1_LEN) == 0 &&
+         memcmp(again->hash_v2, m->hash_v2, SHA256_LEN) == 0);
+    must(again->n_files == m->n_files && again->n_tiers == m->n_tiers &&
+         again->n_web_seeds == m->n_web_seeds);
     manifest_free(again);
     buf_fini(&out);
 }

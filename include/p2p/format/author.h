@@ -40,10 +40,12 @@ struct author;
 uint32_t author_piece_length(uint64_t total);
 
 /* NULL on error (ERR_INVALID: bad name, two entries on one path; ERR_LIMIT). Copies everything. */
-struct author *author_new(const struct author_options *o, const struct author_entry *entries, size_t n, struct err *e);
+struct author *author_new(const struct author_options *o, const struct author_entry *entries,
+                          size_t n, struct err *e);
 void author_free(struct author *a);
-/* Borrowed: files in manifest order with pads; no hashes. entry index of a file, UINT32_MAX for pads. */
+/* Borrowed: files in manifest order with pads; no hashes. */
 const struct manifest *author_plan(const struct author *a);
+/* Which entry a file of the plan is; UINT32_MAX for pads. */
 uint32_t author_entry_of(const struct author *a, uint32_t file);
 /* A piece's result, once each, in any order. */
 void author_set(struct author *a, uint32_t piece, const struct piecehash_result *r);

@@ -30,8 +30,8 @@ typedef uint32_t bnode; /* a place in it; 0 is the root */
  * bytes behind the value are an error. NULL on error (ERR_INVALID or ERR_LIMIT). max_tokens 0
  * stands for BENCODE_MAX_TOKENS, which nothing exceeds.
  */
-struct bencode *bencode_parse(struct bytes in, enum bencode_mode mode, uint32_t max_tokens, size_t *used,
-                              struct err *e);
+struct bencode *bencode_parse(struct bytes in, enum bencode_mode mode, uint32_t max_tokens,
+                              size_t *used, struct err *e);
 void bencode_free(struct bencode *b);
 
 /* All of these take BNODE_NONE and answer "none", so that look-ups chain. */
@@ -40,7 +40,8 @@ struct bytes bencode_raw(const struct bencode *b, bnode n);  /* the value's own 
 bool bencode_str(const struct bencode *b, bnode n, struct bytes *out); /* false if not a string */
 bool bencode_int(const struct bencode *b, bnode n, int64_t *out);
 bool bencode_uint(const struct bencode *b, bnode n, uint64_t *out); /* false if negative too */
-bnode bencode_get(const struct bencode *b, bnode dict, const char *key); /* first such key; value's node */
+/* The value of the first such key. */
+bnode bencode_get(const struct bencode *b, bnode dict, const char *key);
 bnode bencode_get_bytes(const struct bencode *b, bnode dict, struct bytes key);
 size_t bencode_count(const struct bencode *b, bnode n); /* items of a list, pairs of a dictionary */
 /* Walks a list: first item, then the next of each. Walks a dictionary: key, then bencode_next gives

@@ -13,7 +13,8 @@
 void digest_sha1(uint8_t out[SHA1_LEN], struct bytes b);
 void digest_sha256(uint8_t out[SHA256_LEN], struct bytes b);
 /* SHA-256 of left then right: a node of a merkle tree. */
-void digest_pair(uint8_t out[SHA256_LEN], const uint8_t left[SHA256_LEN], const uint8_t right[SHA256_LEN]);
+void digest_pair(uint8_t out[SHA256_LEN], const uint8_t left[SHA256_LEN],
+                 const uint8_t right[SHA256_LEN]);
 
 enum digest_kind { DIGEST_SHA1, DIGEST_SHA256 };
 struct digest; /* a streaming state; reusable after digest_end */

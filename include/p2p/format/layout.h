@@ -22,7 +22,8 @@ uint32_t layout_block_len(const struct manifest *m, uint32_t piece, uint32_t blo
 
 /* The file (never a pad) that a piece belongs to under v2 rules, and the piece's index within it;
  * false if it is padding only or the manifest has no v2 half. */
-bool layout_piece_file(const struct manifest *m, uint32_t piece, uint32_t *file, uint32_t *index_in_file);
+bool layout_piece_file(const struct manifest *m, uint32_t piece, uint32_t *file,
+                       uint32_t *index_in_file);
 /* First and one past the last piece that a file's bytes touch (equal for an empty file). */
 void layout_file_pieces(const struct manifest *m, uint32_t file, uint32_t *first, uint32_t *end);
 
@@ -38,7 +39,8 @@ struct layout_iter {
     uint64_t at, end;
     uint32_t file;
 };
-void layout_iter_init(struct layout_iter *it, const struct manifest *m, uint64_t offset, uint64_t length);
+void layout_iter_init(struct layout_iter *it, const struct manifest *m, uint64_t offset,
+                      uint64_t length);
 bool layout_iter_next(struct layout_iter *it, struct layout_seg *seg);
 
 #endif

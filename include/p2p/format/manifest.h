@@ -1,12 +1,13 @@
 /*
  * A manifest (.torrent, "metainfo"): BEP 3, 12, 19, 27, 47, 52; v1, v2 and hybrid. Reading checks
- * everything HOSTILE.md asks, so that whoever holds a `struct manifest` may trust its numbers: names
- * are safe relative paths, sizes add up, pieces fit, no two entries on one path, the halves of a
- * hybrid agree. The info-hashes are over the original bytes.
+ * everything HOSTILE.md asks, so that whoever holds a `struct manifest` may trust its numbers:
+ * names are safe relative paths, sizes add up, pieces fit, no two entries on one path, the halves
+ * of a hybrid agree. The info-hashes are over the original bytes.
  *
  * Content space. Pieces, blocks and resume records count in one space per item: files (pad files
  * too) follow one another; in v2-only manifests every file that is not empty begins at a piece
- * boundary and the gap before it is no data at all. `offset` of a file is its place there. layout.h does the arithmetic.
+ * boundary and the gap before it is no data at all. `offset` of a file is its place there. layout.h
+ * does the arithmetic.
  */
 #ifndef P2P_FORMAT_MANIFEST_H
 #define P2P_FORMAT_MANIFEST_H
@@ -22,8 +23,8 @@
 #define MANIFEST_MAX_PATH_DEPTH 100
 #define MANIFEST_MAX_PIECE_READ (512u << 20)
 #define MANIFEST_MAX_PATH 16384u          /* bytes of one path or link target, or of `name` */
-#define MANIFEST_MAX_PATHS (256u << 20)   /* of all together: a v2 tree names a folder once for all below */
-#define MANIFEST_MAX_URLS 1000u           /* trackers, web seeds, nodes, of each; the rest is left out */
+#define MANIFEST_MAX_PATHS (256u << 20)   /* of all: a v2 tree names a folder once for all below */
+#define MANIFEST_MAX_URLS 1000u /* trackers, web seeds, nodes, each; others are left out */
 #define MANIFEST_MAX_URL 8192u            /* bytes; a longer one is left out */
 
 enum {
@@ -34,8 +35,8 @@ enum {
 };
 
 struct manifest_file {
-    const char *path;    /* components joined by '/', below `name` when manifest.multi, else == name;
-                            raw bytes without NUL, not necessarily UTF-8, not yet shortened */
+    const char *path; /* components joined by '/', below `name` when manifest.multi, else == name;
+                         raw bytes without NUL, not necessarily UTF-8, not yet shortened */
     const char *target;  /* of a symlink: path like `path`; NULL otherwise */
     uint64_t length;
     uint64_t offset;     /* in content space */
@@ -84,7 +85,7 @@ struct manifest *manifest_parse(struct bytes raw, struct err *e);
 struct manifest *manifest_parse_info(struct bytes info, struct err *e);
 void manifest_free(struct manifest *m);
 
-/* Files of more than one piece whose layer is not known: how many; `first` (may be NULL) gets one. */
+/* How many files of more than one piece lack their layer; `first` (may be NULL) gets one. */
 uint32_t manifest_layers_missing(const struct manifest *m, uint32_t *first);
 /* Takes a file's piece layer (copied) if it proves against the root; ERR_INVALID otherwise. */
 int manifest_set_layer(struct manifest *m, uint32_t file, struct bytes layer, struct err *e);
@@ -96,7 +97,7 @@ void manifest_add_tracker(struct manifest *m, size_t tier, const char *url);
 void manifest_add_web_seed(struct manifest *m, const char *url);
 void manifest_add_node(struct manifest *m, const char *hostport);
 
-/* Writes the .torrent: info as it was, with trackers, web seeds, nodes, comment and piece layers. */
+/* Writes the .torrent: info as it was, trackers, web seeds, nodes, comment, piece layers. */
 void manifest_write(const struct manifest *m, struct buf *out);
 
 /* 20 bytes that go into handshakes and announces: v1's hash, or v2's cut to 20. */

@@ -22,17 +22,23 @@ struct piecehash *piecehash_new(void);
 void piecehash_free(struct piecehash *h);
 void piecehash_begin(struct piecehash *h, const struct manifest *m, uint32_t piece);
 /* The same with only the halves asked for, of those that the manifest has. */
-void piecehash_begin_halves(struct piecehash *h, const struct manifest *m, uint32_t piece, bool v1, bool v2);
+void piecehash_begin_halves(struct piecehash *h, const struct manifest *m, uint32_t piece, bool v1,
+                            bool v2);
 /* The piece's bytes in order, pads given as zeros or left to piecehash_zero. */
 void piecehash_more(struct piecehash *h, struct bytes b);
 void piecehash_zero(struct piecehash *h, uint64_t n); /* n bytes of padding */
 void piecehash_end(struct piecehash *h, struct piecehash_result *out);
 
-enum piecehash_verdict { PIECE_GOOD, PIECE_BAD, PIECE_UNKNOWN /* nothing known to compare with */,
-                         PIECE_HALVES_DISAGREE /* good by one half of a hybrid, bad by the other */ };
+enum piecehash_verdict {
+    PIECE_GOOD,
+    PIECE_BAD,
+    PIECE_UNKNOWN,        /* nothing known to compare with */
+    PIECE_HALVES_DISAGREE /* good by one half of a hybrid, bad by the other */
+};
 /* Holds a result against the manifest: v1 hash, and v2 piece layer or root where known. */
-enum piecehash_verdict piecehash_check(const struct manifest *m, uint32_t piece, const struct piecehash_result *r);
-/* The expected v2 subtree root of a piece (32 bytes), NULL if not known (layer missing, padding). */
+enum piecehash_verdict piecehash_check(const struct manifest *m, uint32_t piece,
+                                       const struct piecehash_result *r);
+/* The expected v2 subtree root of a piece (32 bytes); NULL: layer missing, or padding only. */
 const uint8_t *piecehash_expected_root(const struct manifest *m, uint32_t piece);
 
 #endif

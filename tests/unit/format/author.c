@@ -45,12 +45,15 @@ static void hash_all(struct author *a)
     piecehash_free(h);
 }
 
-static struct author_options options(enum author_format format, const char *name, uint32_t piece_length)
+static struct author_options options(enum author_format format, const char *name,
+                                     uint32_t piece_length)
 {
-    return (struct author_options){.format = format, .name = name, .piece_length = piece_length, .creation_date = -1};
+    return (struct author_options){
+        .format = format, .name = name, .piece_length = piece_length, .creation_date = -1};
 }
 
-static struct manifest *make(const struct author_options *o, const struct author_entry *entries, size_t n)
+static struct manifest *make(const struct author_options *o, const struct author_entry *entries,
+                             size_t n)
 {
     struct err e = {0};
     struct author *a = author_new(o, entries, n, &e);
@@ -68,7 +71,8 @@ static struct manifest *make(const struct author_options *o, const struct author
     assert_true(plan->space == m->space && plan->size == m->size);
     for (uint32_t i = 0; i < m->n_files; i++) {
         assert_string_equal(plan->files[i].path, m->files[i].path);
-        assert_true(plan->files[i].offset == m->files[i].offset && plan->files[i].attr == m->files[i].attr);
+        assert_true(plan->files[i].offset == m->files[i].offset &&
+                    plan->files[i].attr == m->files[i].attr);
     }
     author_free(a);
     return m;
@@ -88,7 +92,8 @@ static void as_libtorrent(void **state)
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         bool folder = list[i].vector[0] == 'p';
-        struct author_options o = options(list[i].format, folder ? "pack" : "solo.bin", list[i].piece_length);
+        struct author_options o =
+            options(list[i].format, folder ? "pack" : "solo.bin", list[i].piece_length);
         o.created_by = "libtorrent";
         o.creation_date = 1700000000;
         struct bytes want = read_vector(list[i].vector);
@@ -161,7 +166,8 @@ static void links_and_attributes(void **state)
 {
     (void)state;
     static const struct author_entry list[] = {
-        {.path = "d/l", .target = "a", .attr = FILE_SYMLINK}, {.path = "a", .length = 3, .attr = FILE_HIDDEN | FILE_EXEC},
+        {.path = "d/l", .target = "a", .attr = FILE_SYMLINK},
+        {.path = "a", .length = 3, .attr = FILE_HIDDEN | FILE_EXEC},
         {.path = "m", .target = "d", .attr = FILE_SYMLINK},
     };
     for (int f = AUTHOR_V1; f <= AUTHOR_HYBRID; f++) {
@@ -187,7 +193,8 @@ static void deep_trees(void **state)
     };
     struct author_options o = options(AUTHOR_HYBRID, "n", 0);
     struct manifest *m = make(&o, list, 7);
-    static const char *const order[] = {"a/b/c/d", ".pad/16383", "a/b/c/\xff\xfe", "a/b/c-", "a/b-/c", "a-", "a.b/c/d/e/f", "ab"};
+    static const char *const order[] = {"a/b/c/d", ".pad/16383", "a/b/c/\xff\xfe", "a/b/c-",
+                                        "a/b-/c",  "a-",         "a.b/c/d/e/f",    "ab"};
     assert_int_equal(m->n_files, 8);
     for (uint32_t i = 0; i < 8; i++)
         assert_string_equal(m->files[i].path, order[i]);
@@ -228,7 +235,9 @@ static void nothing_in_it(void **state)
 static void refused(void **state)
 {
     (void)state;
-#define ENTRIES(...) .list = {__VA_ARGS__}, .n = sizeof((struct author_entry[]){__VA_ARGS__}) / sizeof(struct author_entry)
+#define ENTRIES(...) \
+    .list = {__VA_ARGS__}, \
+    .n = sizeof((struct author_entry[]){__VA_ARGS__}) / sizeof(struct author_entry)
     static const struct {
         const char *name;
         uint32_t piece_length;
@@ -250,20 +259,28 @@ static void refused(void **state)
         {"n", 0, ENTRIES({.path = "../a"}), .code = ERR_INVALID},
         {"n", 0, ENTRIES({.path = "a/"}), .code = ERR_INVALID},
         {"n", 0, ENTRIES({.path = "a"}, {.path = NULL}), .code = ERR_INVALID},
-        {"n", 0, ENTRIES({.path = "a"}, {.path = "l", .target = "b", .attr = FILE_SYMLINK}), .code = ERR_INVALID},
-        {"n", 0, ENTRIES({.path = "d/a"}, {.path = "d/l", .target = "a", .attr = FILE_SYMLINK}), .code = ERR_INVALID},
-        {"n", 0, ENTRIES({.path = "a"}, {.path = "l", .target = "../a", .attr = FILE_SYMLINK}), .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a"}, {.path = "l", .target = "b", .attr = FILE_SYMLINK}),
+         .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "d/a"}, {.path = "d/l", .target = "a", .attr = FILE_SYMLINK}),
+         .code = ERR_INVALID},
+        {"n", 0, ENTRIES({.path = "a"}, {.path = "l", .target = "../a", .attr = FILE_SYMLINK}),
+         .code = ERR_INVALID},
         {"n", 0, ENTRIES({.path = "a"}, {.path = "l", .attr = FILE_SYMLINK}), .code = ERR_INVALID},
-        {"n", 0, ENTRIES({.path = "a"}, {.path = "l", .target = "a", .length = 1, .attr = FILE_SYMLINK}), .code = ERR_INVALID},
+        {"n", 0,
+         ENTRIES({.path = "a"}, {.path = "l", .target = "a", .length = 1, .attr = FILE_SYMLINK}),
+         .code = ERR_INVALID},
         {"n", 0, ENTRIES({.path = "a", .length = UINT64_MAX}), .code = ERR_LIMIT},
-        {"n", 0, ENTRIES({.path = "a", .length = UINT64_MAX}, {.path = "b", .length = UINT64_MAX}), .code = ERR_LIMIT},
-        {"n", 16384, ENTRIES({.path = "a", .length = (uint64_t)MANIFEST_MAX_PIECES * 16384 + 1}), .code = ERR_LIMIT},
+        {"n", 0, ENTRIES({.path = "a", .length = UINT64_MAX}, {.path = "b", .length = UINT64_MAX}),
+         .code = ERR_LIMIT},
+        {"n", 16384, ENTRIES({.path = "a", .length = (uint64_t)MANIFEST_MAX_PIECES * 16384 + 1}),
+         .code = ERR_LIMIT},
         {"n", 16384, ENTRIES({.path = "a", .length = (uint64_t)1000000 * 16384}), .code = 0},
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
         for (int f = AUTHOR_V1; f <= AUTHOR_HYBRID; f++) {
             struct err e = {0};
-            struct author_options o = options((enum author_format)f, tries[i].name, tries[i].piece_length);
+            struct author_options o =
+                options((enum author_format)f, tries[i].name, tries[i].piece_length);
             struct author *a = author_new(&o, tries[i].list, tries[i].n, &e);
             if (e.code != tries[i].code || !a != (e.code != 0))
                 fail_msg("try %zu, format %d: %d (%s)", i, f, e.code, e.msg);
@@ -292,7 +309,7 @@ static int many(enum author_format format, size_t n, bool finish)
     return e.code;
 }
 
-/* 7, 6 and 13 tokens each, two for a folder in a tree, 40 around. What is planned can be finished. */
+/* 7, 6 and 13 tokens each, two for a folder in a tree, 40 around. What is planned is finished. */
 static void too_many_files(void **state)
 {
     (void)state;

@@ -24,8 +24,9 @@ static void both_take(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "i0e", "i-1e", "i9223372036854775807e", "i-9223372036854775808e", "i18446744073709551615e", "0:", "3:abc",
-        "le", "de", "l0:i1eledee", "d1:ai1e1:b0:e", "d0:le1:ale2:aalee", "d1:ad1:ad1:adeeee",
+        "i0e", "i-1e", "i9223372036854775807e", "i-9223372036854775808e", "i18446744073709551615e",
+        "0:", "3:abc", "le", "de", "l0:i1eledee", "d1:ai1e1:b0:e", "d0:le1:ale2:aalee",
+        "d1:ad1:ad1:adeeee",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_int_equal(parse_code(bytes_str(good[i]), BENCODE_STRICT, 0), 0);
@@ -37,7 +38,8 @@ static void lenient_only(void **state)
 {
     (void)state;
     static const char *const untidy[] = {
-        "i00e", "i-0e", "i01e", "i-01e", "03:abc", "00:", "d1:bi1e1:ai2ee", "d1:ai1e1:ai2ee", "i000000000000000000000001e",
+        "i00e", "i-0e", "i01e", "i-01e", "03:abc", "00:", "d1:bi1e1:ai2ee", "d1:ai1e1:ai2ee",
+        "i000000000000000000000001e",
     };
     for (size_t i = 0; i < sizeof untidy / sizeof *untidy; i++) {
         assert_int_equal(parse_code(bytes_str(untidy[i]), BENCODE_STRICT, 0), ERR_INVALID);
@@ -51,9 +53,9 @@ static void nobody_takes(void **state)
     static const char *const bad[] = {
         "", "i", "ie", "i-e", "i1", "i1.5e", "i1e5e", "i 1e", "i+1e", "i--1e", "i1-e", "i0x1e",
         "i18446744073709551616e", "i-9223372036854775809e", "i99999999999999999999999999999999e",
-        "1", "1:", "3:ab", "-1:a", "1a:", ":a", "99999999999999999999:a", "18446744073709551616:", "4294967296:a",
-        "l", "d", "e", "li1e", "d1:a", "d1:ae", "di1ei2ee", "dlee", "d1:ai1e", "ee", "x", "i1ei2e", "lee", "3:abcd", " i1e",
-        "d1:ai1e1:be", "f1.0e", "n", "l-e",
+        "1", "1:", "3:ab", "-1:a", "1a:", ":a", "99999999999999999999:a", "18446744073709551616:",
+        "4294967296:a", "l", "d", "e", "li1e", "d1:a", "d1:ae", "di1ei2ee", "dlee", "d1:ai1e", "ee",
+        "x", "i1ei2e", "lee", "3:abcd", " i1e", "d1:ai1e1:be", "f1.0e", "n", "l-e",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(parse_code(bytes_str(bad[i]), BENCODE_STRICT, 0), ERR_INVALID);
@@ -127,8 +129,9 @@ static void token_count(void **state)
 static void numbers(void **state)
 {
     (void)state;
-    struct bencode *b = bencode_parse(BYTES_LIT("li-9223372036854775808ei18446744073709551615ei-0ei007e1:5e"),
-                                      BENCODE_LENIENT, 0, NULL, NULL);
+    struct bencode *b =
+        bencode_parse(BYTES_LIT("li-9223372036854775808ei18446744073709551615ei-0ei007e1:5e"),
+                      BENCODE_LENIENT, 0, NULL, NULL);
     int64_t i;
     uint64_t u;
     bnode n = bencode_first(b, 0);
@@ -250,10 +253,12 @@ static void writing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_take),   cmocka_unit_test(lenient_only), cmocka_unit_test(nobody_takes),
-        cmocka_unit_test(every_cut_is_refused), cmocka_unit_test(depth), cmocka_unit_test(token_count),
-        cmocka_unit_test(numbers),     cmocka_unit_test(walking),      cmocka_unit_test(none),
-        cmocka_unit_test(keys_twice),  cmocka_unit_test(first_of_two), cmocka_unit_test(writing),
+        cmocka_unit_test(both_take),    cmocka_unit_test(lenient_only),
+        cmocka_unit_test(nobody_takes), cmocka_unit_test(every_cut_is_refused),
+        cmocka_unit_test(depth),        cmocka_unit_test(token_count),
+        cmocka_unit_test(numbers),      cmocka_unit_test(walking),
+        cmocka_unit_test(none),         cmocka_unit_test(keys_twice),
+        cmocka_unit_test(first_of_two), cmocka_unit_test(writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,8 @@ static void million(void **state)
         digest_end(d1, h);
         assert_hex(h, SHA1_LEN, "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
         digest_end(d2, h);
-        assert_hex(h, SHA256_LEN, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+        assert_hex(h, SHA256_LEN,
+                   "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
     }
     digest_free(d1);
     digest_free(d2);

@@ -14,7 +14,8 @@ static struct manifest_file files[64];
 
 static struct manifest make(bool v1, bool v2, uint32_t piece_length, uint32_t n)
 {
-    struct manifest m = {.has_v1 = v1, .has_v2 = v2, .multi = true, .piece_length = piece_length, .files = files};
+    struct manifest m = {
+        .has_v1 = v1, .has_v2 = v2, .multi = true, .piece_length = piece_length, .files = files};
     m.n_files = n;
     for (uint32_t i = 0; i < n; i++) {
         uint64_t over = m.space % piece_length;
@@ -30,7 +31,8 @@ static void set_file(uint32_t i, uint64_t length, uint8_t attr)
     files[i] = (struct manifest_file){.length = length, .attr = attr};
 }
 
-static void assert_seg(struct layout_iter *it, uint32_t file, bool pad, uint64_t offset, uint64_t length)
+static void assert_seg(struct layout_iter *it, uint32_t file, bool pad, uint64_t offset,
+                       uint64_t length)
 {
     struct layout_seg s;
     assert_true(layout_iter_next(it, &s));
@@ -196,8 +198,9 @@ static void largest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(v1_across),       cmocka_unit_test(v2_gaps),            cmocka_unit_test(hybrid_pads),
-        cmocka_unit_test(pads_in_a_block), cmocka_unit_test(pieces_of_one_byte), cmocka_unit_test(largest),
+        cmocka_unit_test(v1_across),          cmocka_unit_test(v2_gaps),
+        cmocka_unit_test(hybrid_pads),        cmocka_unit_test(pads_in_a_block),
+        cmocka_unit_test(pieces_of_one_byte), cmocka_unit_test(largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

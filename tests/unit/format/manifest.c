@@ -1,4 +1,4 @@
-/* Manifests as they should be, and as real ones are: the vectors, what is read, added and written. */
+/* Manifests as they should be, and as real ones are: vectors, what is read, added, written. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -160,10 +160,12 @@ static void links(void **state)
         manifest_free(m);
     }
     struct err e = {0};
-    struct manifest *m = manifest_of("d 'files' l d 'length' i5e 'path' l 'd' 'f' e e"
-                                     " d 'attr' 'lx' 'path' l 'd' 'to' e 'symlink path' l 'd' e e"
-                                     " d 'attr' 'l' 'length' i0e 'path' l 'z' 'to' e 'symlink path' l 'd' 'f' e e e"
-                                     " 'name' 'n' 'piece length' i5e 'pieces' " H20 " e", &e);
+    struct manifest *m =
+        manifest_of("d 'files' l d 'length' i5e 'path' l 'd' 'f' e e"
+                    " d 'attr' 'lx' 'path' l 'd' 'to' e 'symlink path' l 'd' e e"
+                    " d 'attr' 'l' 'length' i0e 'path' l 'z' 'to' e 'symlink path' l 'd' 'f' e e e"
+                    " 'name' 'n' 'piece length' i5e 'pieces' " H20 " e",
+                    &e);
     assert_non_null(m);
     assert_string_equal(m->files[1].target, "d");
     assert_int_equal(m->files[1].attr, FILE_SYMLINK | FILE_EXEC);
@@ -171,7 +173,7 @@ static void links(void **state)
     manifest_free(m);
 }
 
-/* Unsorted keys, leading zeros, blanks around a tracker, bytes behind: the hash is of the original. */
+/* Unsorted keys, leading zeros, blanks, bytes behind: the hash is of the original. */
 static void untidy(void **state)
 {
     (void)state;
@@ -185,11 +187,12 @@ static void untidy(void **state)
 static void utf8_twins(void **state)
 {
     (void)state;
-    struct manifest *m = manifest_of("d 'files' l d 'length' i5e 'path' l 'a\xe4' e 'path.utf-8' l 'a\xc3\xa4' e e"
-                                     " d 'length' i0e 'path' l 'b' e 'path.utf-8' l '..' e e"
-                                     " d 'length' i0e 'path' l 'c' e 'path.utf-8' l '\xff' e e e"
-                                     " 'name' 'n\xe4' 'name.utf-8' 'n\xc3\xa4' 'piece length' i5e 'pieces' " H20 " e",
-                                     NULL);
+    struct manifest *m = manifest_of(
+        "d 'files' l d 'length' i5e 'path' l 'a\xe4' e 'path.utf-8' l 'a\xc3\xa4' e e"
+        " d 'length' i0e 'path' l 'b' e 'path.utf-8' l '..' e e"
+        " d 'length' i0e 'path' l 'c' e 'path.utf-8' l '\xff' e e e"
+        " 'name' 'n\xe4' 'name.utf-8' 'n\xc3\xa4' 'piece length' i5e 'pieces' " H20 " e",
+        NULL);
     assert_non_null(m);
     assert_string_equal(m->name, "n\xc3\xa4");
     assert_string_equal(m->files[0].path, "a\xc3\xa4");
@@ -201,11 +204,13 @@ static void utf8_twins(void **state)
 static void padding(void **state)
 {
     (void)state;
-    struct manifest *m = manifest_of("d 'files' l d 'length' i5e 'path' l 'a' e e"
-                                     " d 'attr' 'p' 'length' i3e e"
-                                     " d 'attr' 'xp' 'length' i3e 'path' l '..' 'b' e e"
-                                     " d 'length' i2e 'path' l '_____padding_file_0_if you see this' e e e"
-                                     " 'name' 'n' 'piece length' i100e 'pieces' " H20 " e", NULL);
+    struct manifest *m =
+        manifest_of("d 'files' l d 'length' i5e 'path' l 'a' e e"
+                    " d 'attr' 'p' 'length' i3e e"
+                    " d 'attr' 'xp' 'length' i3e 'path' l '..' 'b' e e"
+                    " d 'length' i2e 'path' l '_____padding_file_0_if you see this' e e e"
+                    " 'name' 'n' 'piece length' i100e 'pieces' " H20 " e",
+                    NULL);
     assert_non_null(m);
     assert_int_equal(m->size, 5);
     assert_int_equal(m->space, 13);
@@ -219,15 +224,19 @@ static void padding(void **state)
 static void details(void **state)
 {
     (void)state;
-    struct manifest *m = manifest_of("d 'length' i0e 'name' 'empty' 'piece length' i1e 'pieces' '' 'private' i1e"
-                                     " 'source' 'S' e", NULL);
+    struct manifest *m =
+        manifest_of("d 'length' i0e 'name' 'empty' 'piece length' i1e 'pieces' '' 'private' i1e"
+                    " 'source' 'S' e",
+                    NULL);
     assert_non_null(m);
     assert_true(m->private_flag);
     assert_string_equal(m->source, "S");
     assert_int_equal(m->n_pieces, 0);
     assert_int_equal(m->creation_date, -1);
     manifest_free(m);
-    m = manifest_of("d 'attr' 'xh' 'length' i1e 'name' 'n' 'piece length' i1e 'pieces' " H20 " 'private' i0e e", NULL);
+    m = manifest_of("d 'attr' 'xh' 'length' i1e 'name' 'n' 'piece length' i1e 'pieces' " H20
+                    " 'private' i0e e",
+                    NULL);
     assert_false(m->private_flag);
     assert_int_equal(m->files[0].attr, FILE_EXEC | FILE_HIDDEN);
     manifest_free(m);
@@ -237,8 +246,10 @@ static void details(void **state)
 static void later_version(void **state)
 {
     (void)state;
-    struct manifest *m = manifest_of("d 'file tree' 'who knows' 'length' i1e 'meta version' i3e 'name' 'n'"
-                                     " 'piece length' i1e 'pieces' " H20 " e", NULL);
+    struct manifest *m =
+        manifest_of("d 'file tree' 'who knows' 'length' i1e 'meta version' i3e 'name' 'n'"
+                    " 'piece length' i1e 'pieces' " H20 " e",
+                    NULL);
     assert_non_null(m);
     assert_true(m->has_v1 && !m->has_v2);
     manifest_free(m);
@@ -248,8 +259,10 @@ static void later_version(void **state)
 static void v2_single(void **state)
 {
     (void)state;
-    struct manifest *m = manifest_of("d 'file tree' d 'n' d '' d 'length' i0e e e e 'meta version' i2e 'name' 'n'"
-                                     " 'piece length' i16384e e", NULL);
+    struct manifest *m =
+        manifest_of("d 'file tree' d 'n' d '' d 'length' i0e e e e 'meta version' i2e 'name' 'n'"
+                    " 'piece length' i16384e e",
+                    NULL);
     assert_false(m->multi);
     assert_string_equal(m->files[0].path, "n");
     manifest_free(m);
@@ -263,10 +276,12 @@ static void v2_single(void **state)
 static void v2_tree(void **state)
 {
     (void)state;
-    struct manifest *m = manifest_of("d 'file tree' d 'z' d 'e' de 'l' d '' d 'attr' 'l' 'symlink path' l 'b' e e e"
-                                     " 'm' d '' d 'length' i7e 'pieces root' " H32 " e e e"
-                                     " 'b' d '' d 'attr' 'hx' 'length' i1e 'pieces root' " H32 " e e e"
-                                     " 'meta version' i2e 'name' 'n' 'piece length' i16384e e", NULL);
+    struct manifest *m =
+        manifest_of("d 'file tree' d 'z' d 'e' de 'l' d '' d 'attr' 'l' 'symlink path' l 'b' e e e"
+                    " 'm' d '' d 'length' i7e 'pieces root' " H32 " e e e"
+                    " 'b' d '' d 'attr' 'hx' 'length' i1e 'pieces root' " H32 " e e e"
+                    " 'meta version' i2e 'name' 'n' 'piece length' i16384e e",
+                    NULL);
     assert_non_null(m);
     assert_int_equal(m->n_files, 3);
     assert_string_equal(m->files[0].path, "z/l");
@@ -300,7 +315,8 @@ static void layers_later(void **state)
     assert_int_equal(manifest_set_layer(m, 1, layer, NULL), 0);
     assert_int_equal(manifest_layers_missing(m, NULL), 2);
     for (uint32_t i = 4; i < 6; i++)
-        assert_int_equal(manifest_set_layer(m, i, BYTES(whole->files[i].layer, 4 * SHA256_LEN), NULL), 0);
+        assert_int_equal(
+            manifest_set_layer(m, i, BYTES(whole->files[i].layer, 4 * SHA256_LEN), NULL), 0);
     assert_int_equal(manifest_layers_missing(m, NULL), 0);
     struct buf out = {0};
     manifest_write(m, &out); /* now a .torrent that stands by itself */
@@ -347,10 +363,14 @@ static void odd_outside(void **state)
 {
     (void)state;
     struct buf b = {0};
-    bentext(&b, "d 'announce' i5e 'announce-list' l 'x' l i1e '' e l 'http://t.example/announce' e e 'comment' le"
-                " 'creation date' i-5e 'info' d 'length' i1e 'name' 'n' 'piece length' i1e 'pieces' " H20 " e"
-                " 'nodes' l 'x' l 'h' e l 'h' i0e e l 'h' i65536e e l 'h~' i1e e l i1e i1e e e"
-                " 'piece layers' i1e 'url-list' d 'a' 'b' e e");
+    bentext(
+        &b,
+        "d 'announce' i5e 'announce-list' l 'x' l i1e '' e l 'http://t.example/announce' e e "
+        "'comment' le"
+        " 'creation date' i-5e 'info' d 'length' i1e 'name' 'n' 'piece length' i1e 'pieces' " H20
+        " e"
+        " 'nodes' l 'x' l 'h' e l 'h' i0e e l 'h' i65536e e l 'h~' i1e e l i1e i1e e e"
+        " 'piece layers' i1e 'url-list' d 'a' 'b' e e");
     struct manifest *m = manifest_parse(buf_bytes(&b), NULL);
     assert_non_null(m);
     assert_int_equal(m->n_tiers, 1);
@@ -372,7 +392,8 @@ static void url_limits(void **state)
         snprintf(url, sizeof url, "http://t.example/%u", i);
         buf_putf(&b, "%zu:%s", strlen(url), url);
     }
-    bentext(&b, "ee 'info' d 'length' i1e 'name' 'n' 'piece length' i1e 'pieces' " H20 " e 'url-list' ");
+    bentext(&b, "ee 'info' d 'length' i1e 'name' 'n' 'piece length' i1e 'pieces' " H20
+                " e 'url-list' ");
     buf_putf(&b, "%u:", MANIFEST_MAX_URL + 1);
     for (unsigned i = 0; i <= MANIFEST_MAX_URL; i++)
         buf_put_u8(&b, 'u');
@@ -389,12 +410,15 @@ static void url_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors),       cmocka_unit_test(v1_words),     cmocka_unit_test(written_as_read),
-        cmocka_unit_test(v2_layout),     cmocka_unit_test(hybrid_layout), cmocka_unit_test(links),
-        cmocka_unit_test(untidy),        cmocka_unit_test(utf8_twins),   cmocka_unit_test(padding),
-        cmocka_unit_test(details),       cmocka_unit_test(later_version), cmocka_unit_test(v2_single),
-        cmocka_unit_test(v2_tree),       cmocka_unit_test(layers_later), cmocka_unit_test(adding),
-        cmocka_unit_test(odd_outside),   cmocka_unit_test(url_limits),
+        cmocka_unit_test(vectors),         cmocka_unit_test(v1_words),
+        cmocka_unit_test(written_as_read), cmocka_unit_test(v2_layout),
+        cmocka_unit_test(hybrid_layout),   cmocka_unit_test(links),
+        cmocka_unit_test(untidy),          cmocka_unit_test(utf8_twins),
+        cmocka_unit_test(padding),         cmocka_unit_test(details),
+        cmocka_unit_test(later_version),   cmocka_unit_test(v2_single),
+        cmocka_unit_test(v2_tree),         cmocka_unit_test(layers_later),
+        cmocka_unit_test(adding),          cmocka_unit_test(odd_outside),
+        cmocka_unit_test(url_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,20 +49,29 @@ static void shape(void **state)
         {"no length", "d 'name' 'n' 'piece length' i1e 'pieces' " H20 " e", ERR_INVALID},
         {"no name", "d 'length' i1e 'piece length' i1e 'pieces' " H20 " e", ERR_INVALID},
         {"no piece length", "d 'length' i1e 'name' 'n' 'pieces' " H20 " e", ERR_INVALID},
-        {"pieces that are a list", "d 'length' i1e 'name' 'n' 'piece length' i1e 'pieces' le e", ERR_INVALID},
-        {"files that are a dictionary", "d 'files' de 'name' 'n' 'piece length' i1e 'pieces' '' e", ERR_INVALID},
+        {"pieces that are a list", "d 'length' i1e 'name' 'n' 'piece length' i1e 'pieces' le e",
+         ERR_INVALID},
+        {"files that are a dictionary", "d 'files' de 'name' 'n' 'piece length' i1e 'pieces' '' e",
+         ERR_INVALID},
         {"no files", "d 'files' le 'name' 'n' 'piece length' i1e 'pieces' '' e", ERR_INVALID},
-        {"only padding", "d 'files' l " PAD("1") " e 'name' 'n' 'piece length' i1e 'pieces' " H20 " e", ERR_INVALID},
+        {"only padding",
+         "d 'files' l " PAD("1") " e 'name' 'n' 'piece length' i1e 'pieces' " H20 " e",
+         ERR_INVALID},
         {"a file that is a string", V1("'x'"), ERR_INVALID},
         {"a file without length", V1("d 'path' l 'a' e e"), ERR_INVALID},
         {"a file without path", V1("d 'length' i1e e"), ERR_INVALID},
         {"a negative length", V1("d 'length' i-1e 'path' l 'a' e e"), ERR_INVALID},
         {"a length that is a string", V1("d 'length' '1' 'path' l 'a' e e"), ERR_INVALID},
-        {"a key twice in info", "d 'length' i1e 'name' 'n' 'name' 'n' 'piece length' i1e 'pieces' " H20 " e", ERR_INVALID},
-        {"a key twice, apart", "d 'name' 'n' 'length' i1e 'piece length' i1e 'pieces' " H20 " 'name' 'm' e", ERR_INVALID},
-        {"a key twice deep in info", V1("d 'length' i1e 'length' i1e 'path' l 'a' e e"), ERR_INVALID},
-        {"a key twice in what nobody reads", "d 'length' i1e 'name' 'n' 'piece length' i1e 'pieces' " H20
-                                             " 'x' l d 'q' i1e 'q' i1e e e e", ERR_INVALID},
+        {"a key twice in info",
+         "d 'length' i1e 'name' 'n' 'name' 'n' 'piece length' i1e 'pieces' " H20 " e", ERR_INVALID},
+        {"a key twice, apart",
+         "d 'name' 'n' 'length' i1e 'piece length' i1e 'pieces' " H20 " 'name' 'm' e", ERR_INVALID},
+        {"a key twice deep in info", V1("d 'length' i1e 'length' i1e 'path' l 'a' e e"),
+         ERR_INVALID},
+        {"a key twice in what nobody reads",
+         "d 'length' i1e 'name' 'n' 'piece length' i1e 'pieces' " H20
+         " 'x' l d 'q' i1e 'q' i1e e e e",
+         ERR_INVALID},
     };
     TRY(list);
 }
@@ -79,10 +88,14 @@ static void names(void **state)
         {"NUL", V1(F1("'a~b'")), ERR_INVALID},
         {"no component", V1(F1("")), ERR_INVALID},
         {"a number", V1(F1("i1e")), ERR_INVALID},
-        {"a name of dots", "d 'length' i1e 'name' '..' 'piece length' i1e 'pieces' " H20 " e", ERR_INVALID},
-        {"an empty name", "d 'length' i1e 'name' '' 'piece length' i1e 'pieces' " H20 " e", ERR_INVALID},
-        {"a name with a slash", "d 'length' i1e 'name' '/etc/passwd' 'piece length' i1e 'pieces' " H20 " e", ERR_INVALID},
-        {"a name with NUL", "d 'length' i1e 'name' 'a~' 'piece length' i1e 'pieces' " H20 " e", ERR_INVALID},
+        {"a name of dots", "d 'length' i1e 'name' '..' 'piece length' i1e 'pieces' " H20 " e",
+         ERR_INVALID},
+        {"an empty name", "d 'length' i1e 'name' '' 'piece length' i1e 'pieces' " H20 " e",
+         ERR_INVALID},
+        {"a name with a slash",
+         "d 'length' i1e 'name' '/etc/passwd' 'piece length' i1e 'pieces' " H20 " e", ERR_INVALID},
+        {"a name with NUL", "d 'length' i1e 'name' 'a~' 'piece length' i1e 'pieces' " H20 " e",
+         ERR_INVALID},
         {"a tree with dots", V2("'..' " LEAF), ERR_INVALID},
         {"a tree with a slash", V2("'a/b' " LEAF), ERR_INVALID},
         {"a tree with NUL", V2("'d' d 'a~' " LEAF " e"), ERR_INVALID},
@@ -98,11 +111,13 @@ static void paths(void **state)
         {"twice, apart", V1(F1("'a' 'b'") F0("'c'") F0("'a' 'b'")), ERR_INVALID},
         {"a file, then a folder", V1(F1("'a'") F0("'a' 'b'")), ERR_INVALID},
         {"a folder, then a file", V1(F1("'a' 'b' 'c'") F0("'x'") F0("'a' 'b'")), ERR_INVALID},
-        {"what sorts between is no excuse", V1(F1("'a'") F0("'a-b'") F0("'a.b'") F0("'a' 'c'")), ERR_INVALID},
+        {"what sorts between is no excuse", V1(F1("'a'") F0("'a-b'") F0("'a.b'") F0("'a' 'c'")),
+         ERR_INVALID},
         {"only alike", V1(F1("'a'") F0("'a-b'") F0("'a.b' 'a'") F0("'ab'") F0("'A'")), 0},
         {"through a link", V1(F1("'d' 'f'") LINK("'l'", "'d'") F0("'l' 'g'")), ERR_INVALID},
         {"padding may repeat itself", V1(F1("'a'") PAD("1") PAD("1") F0("'.pad' 'x'")), 0},
-        {"in a tree, a file and a folder", V2("'a' d '' d 'length' i0e e 'b' " LEAF " e"), ERR_INVALID},
+        {"in a tree, a file and a folder", V2("'a' d '' d 'length' i0e e 'b' " LEAF " e"),
+         ERR_INVALID},
         {"in a tree, twice", V2("'a' " LEAF " 'b' " LEAF " 'a' " LEAF), ERR_INVALID},
     };
     TRY(list);
@@ -115,27 +130,36 @@ static void links(void **state)
         {"to an entry", V1(F1("'a'") LINK("'l'", "'a'")), 0},
         {"to a folder above an entry", V1(F1("'d' 'e' 'a'") LINK("'l'", "'d' 'e'")), 0},
         {"to a link", V1(F1("'a'") LINK("'l'", "'m'") LINK("'m'", "'a'")), 0},
-        {"relative, as libtorrent wrote it", V1(F1("'d' 'a'") LINK("'d' 'e' 'l'", "'..' '.' 'a'")), 0},
+        {"relative, as libtorrent wrote it", V1(F1("'d' 'a'") LINK("'d' 'e' 'l'", "'..' '.' 'a'")),
+         0},
         {"to nothing", V1(F1("'a'") LINK("'l'", "'b'")), ERR_INVALID},
         {"to half a name", V1(F1("'abc'") LINK("'l'", "'ab'")), ERR_INVALID},
         {"to itself", V1(F1("'a'") LINK("'l'", "'l'")), ERR_INVALID},
         {"up and out", V1(F1("'a'") LINK("'l'", "'..' 'a'")), ERR_INVALID},
-        {"far out and back in", V1(F1("'d' 'a'") LINK("'d' 'l'", "'..' '..' 'n' 'd' 'a'")), ERR_INVALID},
+        {"far out and back in", V1(F1("'d' 'a'") LINK("'d' 'l'", "'..' '..' 'n' 'd' 'a'")),
+         ERR_INVALID},
         {"to the root", V1(F1("'a'") LINK("'d' 'l'", "'..'")), ERR_INVALID},
-        {"through a link", V1(F1("'d' 'a'") LINK("'l'", "'d'") LINK("'m'", "'l' 'a'")), ERR_INVALID},
+        {"through a link", V1(F1("'d' 'a'") LINK("'l'", "'d'") LINK("'m'", "'l' 'a'")),
+         ERR_INVALID},
         {"absolute", V1(F1("'a'") LINK("'l'", "'/etc'")), ERR_INVALID},
         {"with an empty component", V1(F1("'a'") LINK("'l'", "'' 'a'")), ERR_INVALID},
         {"to padding", V1(F1("'a'") PAD("1") LINK("'l'", "'.pad' 'x'")), ERR_INVALID},
-        {"without a target", V1(F1("'a'") "d 'attr' 'l' 'length' i0e 'path' l 'l' e e"), ERR_INVALID},
+        {"without a target", V1(F1("'a'") "d 'attr' 'l' 'length' i0e 'path' l 'l' e e"),
+         ERR_INVALID},
         {"with an empty target", V1(F1("'a'") LINK("'l'", "")), ERR_INVALID},
-        {"with a length", V1(F0("'a'") "d 'attr' 'l' 'length' i1e 'path' l 'l' e 'symlink path' l 'a' e e"), ERR_INVALID},
-        {"in a tree, to nothing", V2("'a' " LEAF " 'l' d '' d 'attr' 'l' 'symlink path' l 'b' e e e"), ERR_INVALID},
-        {"in a tree, to an entry", V2("'a' " LEAF " 'l' d '' d 'attr' 'l' 'symlink path' l 'a' e e e"), 0},
+        {"with a length",
+         V1(F0("'a'") "d 'attr' 'l' 'length' i1e 'path' l 'l' e 'symlink path' l 'a' e e"),
+         ERR_INVALID},
+        {"in a tree, to nothing",
+         V2("'a' " LEAF " 'l' d '' d 'attr' 'l' 'symlink path' l 'b' e e e"), ERR_INVALID},
+        {"in a tree, to an entry",
+         V2("'a' " LEAF " 'l' d '' d 'attr' 'l' 'symlink path' l 'a' e e e"), 0},
     };
     TRY(list);
 }
 
-#define SIZED(length, piece, pieces) "d 'length' i" length "e 'name' 'n' 'piece length' i" piece "e 'pieces' " pieces " e"
+#define SIZED(length, piece, pieces) \
+    "d 'length' i" length "e 'name' 'n' 'piece length' i" piece "e 'pieces' " pieces " e"
 
 static void sizes(void **state)
 {
@@ -155,15 +179,19 @@ static void sizes(void **state)
         {"one piece too many", SIZED("2097153", "1", H20), ERR_LIMIT},
         {"2^64-1 bytes", SIZED("18446744073709551615", "536870912", H20), ERR_LIMIT},
         {"a length beyond 64 bits", SIZED("18446744073709551616", "1", H20), ERR_INVALID},
-        {"a sum beyond 64 bits", V1("d 'length' i18446744073709551615e 'path' l 'a' e e"
-                                    "d 'length' i2e 'path' l 'b' e e"), ERR_INVALID},
-        {"a sum with padding beyond 64 bits", V1(F1("'a'") PAD("18446744073709551615")), ERR_INVALID},
+        {"a sum beyond 64 bits",
+         V1("d 'length' i18446744073709551615e 'path' l 'a' e e"
+            "d 'length' i2e 'path' l 'b' e e"),
+         ERR_INVALID},
+        {"a sum with padding beyond 64 bits", V1(F1("'a'") PAD("18446744073709551615")),
+         ERR_INVALID},
         {"nothing", SIZED("0", "1", "''"), 0},
     };
     TRY(list);
 }
 
-#define TREE(length, piece) "d 'file tree' d 'n' d '' d 'length' i" length "e 'pieces root' " H32 " e e e" \
+#define TREE(length, piece) \
+    "d 'file tree' d 'n' d '' d 'length' i" length "e 'pieces root' " H32 " e e e" \
     " 'meta version' i2e 'name' 'n' 'piece length' i" piece "e e"
 
 static void v2(void **state)
@@ -179,25 +207,37 @@ static void v2(void **state)
         {"too many pieces", TREE("34359738369", "16384"), ERR_LIMIT},
         {"2^64-1 bytes", TREE("18446744073709551615", "16384"), ERR_LIMIT},
         {"no tree", "d 'meta version' i2e 'name' 'n' 'piece length' i16384e e", ERR_INVALID},
-        {"a tree that is a list", "d 'file tree' le 'meta version' i2e 'name' 'n' 'piece length' i16384e e", ERR_INVALID},
+        {"a tree that is a list",
+         "d 'file tree' le 'meta version' i2e 'name' 'n' 'piece length' i16384e e", ERR_INVALID},
         {"an empty tree", V2(""), ERR_INVALID},
         {"only empty folders", V2("'a' d 'b' de e"), ERR_INVALID},
         {"a tree that is a file", V2("'' d 'length' i0e e"), ERR_INVALID},
         {"an entry that is a string", V2("'a' 'b'"), ERR_INVALID},
         {"a leaf that is a string", V2("'a' d '' 'b' e"), ERR_INVALID},
         {"no root", V2("'a' d '' d 'length' i1e e e"), ERR_INVALID},
-        {"a root of 20 bytes", V2("'a' d '' d 'length' i1e 'pieces root' " H20 " e e"), ERR_INVALID},
-        {"no length", V2("'a' d '' d 'pieces root' " H32 " e e"), ERR_INVALID},
-        {"padding", V2("'a' d '' d 'attr' 'p' 'length' i1e 'pieces root' " H32 " e e"), ERR_INVALID},
-        {"version 3", "d 'file tree' de 'meta version' i3e 'name' 'n' 'piece length' i16384e e", ERR_INVALID},
-        {"version 1", "d 'file tree' de 'meta version' i1e 'name' 'n' 'piece length' i16384e e", ERR_INVALID},
-        {"version 2^64", "d 'file tree' de 'meta version' i18446744073709551615e 'name' 'n' 'piece length' i16384e e",
+        {"a root of 20 bytes", V2("'a' d '' d 'length' i1e 'pieces root' " H20 " e e"),
          ERR_INVALID},
-        {"no version", "d 'file tree' d 'n' " LEAF " e 'name' 'n' 'piece length' i16384e e", ERR_INVALID},
-        {"half a v1 half", "d 'file tree' d 'n' " LEAF " e 'length' i1e 'meta version' i2e 'name' 'n'"
-                           " 'piece length' i16384e e", ERR_INVALID},
-        {"the other half of it", "d 'file tree' d 'n' " LEAF " e 'meta version' i2e 'name' 'n'"
-                                 " 'piece length' i16384e 'pieces' " H20 " e", ERR_INVALID},
+        {"no length", V2("'a' d '' d 'pieces root' " H32 " e e"), ERR_INVALID},
+        {"padding", V2("'a' d '' d 'attr' 'p' 'length' i1e 'pieces root' " H32 " e e"),
+         ERR_INVALID},
+        {"version 3", "d 'file tree' de 'meta version' i3e 'name' 'n' 'piece length' i16384e e",
+         ERR_INVALID},
+        {"version 1", "d 'file tree' de 'meta version' i1e 'name' 'n' 'piece length' i16384e e",
+         ERR_INVALID},
+        {"version 2^64",
+         "d 'file tree' de 'meta version' i18446744073709551615e 'name' 'n' 'piece length' i16384e "
+         "e",
+         ERR_INVALID},
+        {"no version", "d 'file tree' d 'n' " LEAF " e 'name' 'n' 'piece length' i16384e e",
+         ERR_INVALID},
+        {"half a v1 half",
+         "d 'file tree' d 'n' " LEAF " e 'length' i1e 'meta version' i2e 'name' 'n'"
+         " 'piece length' i16384e e",
+         ERR_INVALID},
+        {"the other half of it",
+         "d 'file tree' d 'n' " LEAF " e 'meta version' i2e 'name' 'n'"
+         " 'piece length' i16384e 'pieces' " H20 " e",
+         ERR_INVALID},
     };
     TRY(list);
 }
@@ -211,34 +251,49 @@ static void halves(void **state)
         {"agree, padding in two", HYBRID(F1("'a'") PAD("16382") PAD("1") F1("'b'"), H40), 0},
         {"no padding", HYBRID(F1("'a'") F1("'b'"), H20), ERR_INVALID},
         {"too little", HYBRID(F1("'a'") PAD("16382") F1("'b'"), H40), ERR_INVALID},
-        {"a piece too much", HYBRID(F1("'a'") PAD("32767") F1("'b'"), "'aaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbcccccccccccccccccccc'"),
+        {"a piece too much",
+         HYBRID(F1("'a'") PAD("32767") F1("'b'"),
+                "'aaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbcccccccccccccccccccc'"),
          ERR_INVALID},
-        {"a piece of padding at the end", HYBRID(F1("'a'") PAD("16383") F1("'b'") PAD("16384"),
-                                                 "'aaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbcccccccccccccccccccc'"), ERR_INVALID},
+        {"a piece of padding at the end",
+         HYBRID(F1("'a'") PAD("16383") F1("'b'") PAD("16384"),
+                "'aaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbcccccccccccccccccccc'"),
+         ERR_INVALID},
         {"another order", HYBRID(F1("'b'") PAD("16383") F1("'a'"), H40), ERR_INVALID},
         {"another name", HYBRID(F1("'a'") PAD("16383") F1("'c'"), H40), ERR_INVALID},
-        {"another length", HYBRID(F1("'a'") PAD("16383") "d 'length' i2e 'path' l 'b' e e", H40), ERR_INVALID},
-        {"another attribute", HYBRID(F1("'a'") PAD("16383") "d 'attr' 'x' 'length' i1e 'path' l 'b' e e", H40), ERR_INVALID},
+        {"another length", HYBRID(F1("'a'") PAD("16383") "d 'length' i2e 'path' l 'b' e e", H40),
+         ERR_INVALID},
+        {"another attribute",
+         HYBRID(F1("'a'") PAD("16383") "d 'attr' 'x' 'length' i1e 'path' l 'b' e e", H40),
+         ERR_INVALID},
         {"a file less", HYBRID(F1("'a'"), H20), ERR_INVALID},
         {"a file more", HYBRID(F1("'a'") PAD("16383") F1("'b'") F0("'c'"), H40), ERR_INVALID},
         {"a link for a file", HYBRID(F1("'a'") PAD("16383") LINK("'b'", "'a'"), H20), ERR_INVALID},
-        {"another name of a single file", "d 'file tree' d 'm' " LEAF " e 'length' i1e 'meta version' i2e 'name' 'n'"
-                                          " 'piece length' i16384e 'pieces' " H20 " e", ERR_INVALID},
-        {"a single file and a folder", "d 'file tree' d 'n' d 'n' " LEAF " e e 'length' i1e 'meta version' i2e 'name' 'n'"
-                                       " 'piece length' i16384e 'pieces' " H20 " e", ERR_INVALID},
-        {"a layer missing is no matter", "d 'file tree' d 'n' d '' d 'length' i16385e 'pieces root' " H32 " e e e"
-                                         " 'length' i16385e 'meta version' i2e 'name' 'n' 'piece length' i16384e"
-                                         " 'pieces' " H40 " e", 0},
-        {"links to different things", "d 'file tree' d 'a' " LEAF " 'l' d '' d 'attr' 'l' 'symlink path' l 'a' e e e"
-                                      " 'm' d '' d 'length' i0e e e e 'files' l " F1("'a'") LINK("'l'", "'m'") F0("'m'")
-                                      " e 'meta version' i2e 'name' 'n' 'piece length' i16384e 'pieces' " H20 " e",
+        {"another name of a single file",
+         "d 'file tree' d 'm' " LEAF " e 'length' i1e 'meta version' i2e 'name' 'n'"
+         " 'piece length' i16384e 'pieces' " H20 " e",
+         ERR_INVALID},
+        {"a single file and a folder",
+         "d 'file tree' d 'n' d 'n' " LEAF " e e 'length' i1e 'meta version' i2e 'name' 'n'"
+         " 'piece length' i16384e 'pieces' " H20 " e",
+         ERR_INVALID},
+        {"a layer missing is no matter",
+         "d 'file tree' d 'n' d '' d 'length' i16385e 'pieces root' " H32 " e e e"
+         " 'length' i16385e 'meta version' i2e 'name' 'n' 'piece length' i16384e"
+         " 'pieces' " H40 " e",
+         0},
+        {"links to different things",
+         "d 'file tree' d 'a' " LEAF " 'l' d '' d 'attr' 'l' 'symlink path' l 'a' e e e"
+         " 'm' d '' d 'length' i0e e e e 'files' l " F1("'a'") LINK("'l'", "'m'")
+             F0("'m'") " e 'meta version' i2e 'name' 'n' 'piece length' i16384e 'pieces' " H20 " e",
          ERR_INVALID},
     };
     TRY(list);
 }
 
 /* Changes one byte of a good manifest's piece layers, or their form. */
-static int with_layers(const char *vector, void (*change)(struct buf *out, const struct manifest *m))
+static int with_layers(const char *vector,
+                       void (*change)(struct buf *out, const struct manifest *m))
 {
     struct err e = {0};
     struct buf b = {0};
@@ -338,8 +393,12 @@ static void layers(void **state)
         void (*change)(struct buf *out, const struct manifest *m);
         int v2, hybrid;
     } list[] = {
-        {all, 0, 0},         {flipped, ERR_INVALID, ERR_INVALID},   {short_layer, ERR_INVALID, ERR_INVALID},
-        {one_missing, ERR_INVALID, 0}, {twice, ERR_INVALID, ERR_INVALID}, {no_dict, ERR_INVALID, ERR_INVALID},
+        {all, 0, 0},
+        {flipped, ERR_INVALID, ERR_INVALID},
+        {short_layer, ERR_INVALID, ERR_INVALID},
+        {one_missing, ERR_INVALID, 0},
+        {twice, ERR_INVALID, ERR_INVALID},
+        {no_dict, ERR_INVALID, ERR_INVALID},
         {exchanged, ERR_INVALID, ERR_INVALID},
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
@@ -352,7 +411,8 @@ static void layers(void **state)
 static void damaged(void **state)
 {
     (void)state;
-    static const char *const names[] = {"links-hybrid.torrent", "pack-v1.torrent", "solo-v2.torrent"};
+    static const char *const names[] = {"links-hybrid.torrent", "pack-v1.torrent",
+                                        "solo-v2.torrent"};
     for (size_t k = 0; k < 3; k++) {
         struct bytes raw = read_vector(names[k]);
         uint8_t *copy = malloc(raw.n);
@@ -375,7 +435,8 @@ static void damaged(void **state)
 static int parse_code(const struct buf *b, bool bare)
 {
     struct err e = {0};
-    struct manifest *m = bare ? manifest_parse_info(buf_bytes(b), &e) : manifest_parse(buf_bytes(b), &e);
+    struct manifest *m =
+        bare ? manifest_parse_info(buf_bytes(b), &e) : manifest_parse(buf_bytes(b), &e);
     assert_true(!m == (e.code != 0));
     manifest_free(m);
     return e.code;
@@ -478,7 +539,8 @@ static void path_depth(void **state)
     assert_int_equal(v1_depth(MANIFEST_MAX_PATH_DEPTH), 0);
     assert_int_equal(v1_depth(MANIFEST_MAX_PATH_DEPTH + 1), ERR_LIMIT);
     assert_int_equal(v1_depth(2000000), ERR_LIMIT);
-    /* The tree's own nesting comes to bencode's limit first: root, info, tree and leaf count too. */
+    /* The tree's own nesting comes to bencode's limit first: root, info, tree and leaf count too.
+     */
     assert_int_equal(v2_depth(BENCODE_MAX_DEPTH - 4), 0);
     assert_int_equal(v2_depth(BENCODE_MAX_DEPTH - 3), ERR_LIMIT);
 }
@@ -538,7 +600,8 @@ static int many_files(unsigned n)
 static void file_count(void **state)
 {
     (void)state;
-    assert_int_equal(many_files((BENCODE_MAX_TOKENS - 11) / 6), 0); /* eleven go to what is around them */
+    assert_int_equal(many_files((BENCODE_MAX_TOKENS - 11) / 6),
+                     0); /* eleven go to what is around them */
     assert_int_equal(many_files((BENCODE_MAX_TOKENS - 11) / 6 + 1), ERR_LIMIT);
     assert_int_equal(many_files(MANIFEST_MAX_FILES + 1), ERR_LIMIT);
 }

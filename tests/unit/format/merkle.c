@@ -14,7 +14,8 @@
 #define MOST 70
 
 /* The plain way: all leaves with their padding, then layer by layer. */
-static void plain_root(uint8_t out[SHA256_LEN], const uint8_t *hashes, size_t n, size_t width, unsigned pad_height)
+static void plain_root(uint8_t out[SHA256_LEN], const uint8_t *hashes, size_t n, size_t width,
+                       unsigned pad_height)
 {
     uint8_t *layer = malloc(width * SHA256_LEN);
     memcpy(layer, hashes, n * SHA256_LEN);
@@ -22,7 +23,8 @@ static void plain_root(uint8_t out[SHA256_LEN], const uint8_t *hashes, size_t n,
         merkle_pad(layer + i * SHA256_LEN, pad_height);
     for (; width > 1; width /= 2)
         for (size_t i = 0; i < width / 2; i++)
-            digest_sha256(layer + i * SHA256_LEN, BYTES(layer + 2 * i * SHA256_LEN, 2 * SHA256_LEN));
+            digest_sha256(layer + i * SHA256_LEN,
+                          BYTES(layer + 2 * i * SHA256_LEN, 2 * SHA256_LEN));
     memcpy(out, layer, SHA256_LEN);
     free(layer);
 }
@@ -80,7 +82,8 @@ static void sizes(void **state)
 }
 
 /* Whatever is extracted proves; with one bit of it changed it does not. */
-static void check_range(const uint8_t *layer, size_t n_layer, unsigned base, uint64_t index, size_t n)
+static void check_range(const uint8_t *layer, size_t n_layer, unsigned base, uint64_t index,
+                        size_t n)
 {
     unsigned top = base + merkle_height(n_layer), height = base + num_log2(n);
     uint8_t root[SHA256_LEN], own[SHA256_LEN];
@@ -154,8 +157,12 @@ static void past_the_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pads),   cmocka_unit_test(roots),            cmocka_unit_test(sizes),
-        cmocka_unit_test(proofs), cmocka_unit_test(senseless_proofs), cmocka_unit_test(past_the_end),
+        cmocka_unit_test(pads),
+        cmocka_unit_test(roots),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(proofs),
+        cmocka_unit_test(senseless_proofs),
+        cmocka_unit_test(past_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,8 +12,8 @@
 #include "torrents.h"
 
 /* Feeds a piece in bites of `bite` bytes; the byte at `spoil` (in the piece) is changed. */
-static void hash_piece(struct piecehash *h, const struct manifest *m, uint32_t piece, size_t bite, uint64_t spoil,
-                       struct piecehash_result *out)
+static void hash_piece(struct piecehash *h, const struct manifest *m, uint32_t piece, size_t bite,
+                       uint64_t spoil, struct piecehash_result *out)
 {
     struct layout_iter it;
     struct layout_seg s;
@@ -30,7 +30,9 @@ static void hash_piece(struct piecehash *h, const struct manifest *m, uint32_t p
         for (uint64_t k = 0; k < s.length;) {
             size_t n = 0;
             for (; n < bite && k < s.length; n++, k++, at++)
-                buf[n] = (uint8_t)((s.pad ? 0 : content_byte(m->files[s.file].length, s.offset + k)) ^ (at == spoil));
+                buf[n] =
+                    (uint8_t)((s.pad ? 0 : content_byte(m->files[s.file].length, s.offset + k)) ^
+                              (at == spoil));
             piecehash_more(h, BYTES(buf, n));
         }
     }
@@ -47,8 +49,9 @@ static struct manifest *vector(const char *name)
     return m;
 }
 
-static const char *const names[] = {"pack-v1.torrent", "pack-v2.torrent", "pack-hybrid.torrent", "links-hybrid.torrent",
-                                    "solo-v1.torrent", "solo-v2.torrent", "solo-hybrid.torrent"};
+static const char *const names[] = {
+    "pack-v1.torrent", "pack-v2.torrent", "pack-hybrid.torrent", "links-hybrid.torrent",
+    "solo-v1.torrent", "solo-v2.torrent", "solo-hybrid.torrent"};
 
 static void good(void **state)
 {
@@ -165,7 +168,8 @@ static void wrong_amount(void **state)
     piecehash_zero(h, 100000);
     piecehash_end(h, &r);
     assert_int_equal(r.n_leaves, 1);
-    assert_int_equal(piecehash_check(m, 0, &r), PIECE_GOOD); /* past the file there is only padding */
+    assert_int_equal(piecehash_check(m, 0, &r),
+                     PIECE_GOOD); /* past the file there is only padding */
     piecehash_free(h);
     manifest_free(m);
 }
