@@ -119,6 +119,12 @@ static struct bytes key(const struct addr *a, uint8_t out[KEY_SIZE], bool with_p
     return BYTES(out, KEY_SIZE);
 }
 
+/* All peers of one host share its loopback address: there a ban is of one of them. */
+static struct bytes ban_key(const struct addr *a, uint8_t out[KEY_SIZE])
+{
+    return key(a, out, addr_scope(a) == ADDR_LOOPBACK);
+}
+
 static struct cand *find(const struct pool *p, const struct addr *a)
 {
     uint8_t k[KEY_SIZE];
@@ -371,7 +377,7 @@ static void prune_bans(struct pool *p, usec now)
 void pool_ban(struct pool *p, const struct addr *a, usec now)
 {
     struct ban *b = mem_zero(sizeof *b);
-    struct ban *old = map_get(p->bans, key(a, b->key, false));
+    struct ban *old = map_get(p->bans, ban_key(a, b->key));
     if (old)
         unban(p, old);
     prune_bans(p, now);
@@ -379,15 +385,21 @@ void pool_ban(struct pool *p, const struct addr *a, usec now)
     map_put(p->bans, BYTES(b->key, KEY_SIZE), b);
     list_push(&p->ban_order, &b->node);
     for (size_t i = p->n; i-- > 0;)
-        if (addr_same_ip(&p->v[i]->a, a))
+        if (pool_banned(p, &p->v[i]->a, now))
             forget(p, p->v[i]);
 }
 
 bool pool_banned(const struct pool *p, const struct addr *a, usec now)
 {
     uint8_t k[KEY_SIZE];
-    const struct ban *b = map_get(p->bans, key(a, k, false));
+    const struct ban *b = map_get(p->bans, ban_key(a, k));
     return b && now < b->until;
+}
+
+unsigned pool_sources(const struct pool *p, const struct addr *a)
+{
+    const struct cand *c = find(p, a);
+    return c ? c->source : 0;
 }
 
 size_t pool_count(const struct pool *p)

@@ -11,7 +11,9 @@
  *      tick  node_tick, when node_deadline has come
  *
  * The caller performs operations in order; every operation with a `job` is answered exactly once,
- * also when it failed, but not after NODE_CANCEL of that job or node_remove of its task.
+ * also when it failed, but need not be after NODE_CANCEL of that job or node_remove of its task.
+ * NODE_STORE is always answered, also after node_remove: until then its data is the node's and in
+ * use. node_free comes after all of them.
  * `now` never goes backwards. After any call there may be operations: pull until node_next says no.
  */
 #ifndef P2P_NODE_NODE_H
@@ -69,6 +71,7 @@ struct node_task_config {
     uint64_t uploaded, downloaded; /* from earlier runs: for ratio and trackers */
     bool sequential;
     bool super_seed;            /* BEP 16 */
+    bool survey;                /* only scrape the trackers, once each: NODE_ENDED when all have answered */
     bool trusted;               /* trackers and web seeds were typed by the user: any address is fine */
 };
 /* With a manifest the task is active at once; without, it fetches metadata, yields NODE_METADATA and
@@ -89,8 +92,6 @@ void node_lost(struct node *n, node_id task, uint32_t piece, usec now);
 /* Borrowed; NULL until known. */
 const struct manifest *node_manifest(const struct node *n, node_id task);
 const struct bits *node_have(const struct node *n, node_id task);
-/* A block of 16 KiB on its way to disk may be waited for: what was in flight is lost at exit. */
-
 enum node_state { NODE_FETCHING_METADATA, NODE_WAITING_BEGIN, NODE_DOWNLOADING, NODE_SEEDING, NODE_HALTED };
 
 struct node_status {
@@ -182,7 +183,9 @@ struct node_op {
     uint64_t offset;
     uint64_t length;
     uint32_t piece, file;
-    bool leaf, v1, v2, trusted;
+    bool leaf, v1, v2;
+    bool trusted; /* the URL was typed by the user */
+    bool local;   /* a local address written out in the URL will do (HOSTILE.md, Addresses) */
     struct bytes data;  /* borrowed: STORE until node_stored, UDP until the next call */
     int code;
     const char *text;   /* borrowed until the next node_next */

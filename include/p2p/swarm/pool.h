@@ -16,7 +16,8 @@
 #define POOL_RETRY_MAX (30 * USEC_MIN)
 #define POOL_TRIES 8u /* then forgotten unless it was given by the user or the link */
 
-enum pool_source { POOL_USER = 1, POOL_LINK = 2, POOL_TRACKER = 4, POOL_DHT = 8, POOL_PEX = 16, POOL_LSD = 32, POOL_INCOMING = 64 };
+enum pool_source { POOL_USER = 1, POOL_LINK = 2, POOL_TRACKER = 4, POOL_DHT = 8, POOL_PEX = 16, POOL_LSD = 32, POOL_INCOMING = 64,
+                   POOL_V2 = 128 /* heard of under the v2 hash of a hybrid */ };
 
 struct pool;
 struct pool *pool_new(struct rng *r);
@@ -34,7 +35,9 @@ void pool_connected(struct pool *p, const struct addr *a, usec now);
 void pool_closed(struct pool *p, const struct addr *a, bool useful, usec now);
 void pool_is_seed(struct pool *p, const struct addr *a, bool seed);
 void pool_is_self(struct pool *p, const struct addr *a); /* we met ourselves: never again */
-void pool_ban(struct pool *p, const struct addr *a, usec now); /* by IP */
+/* By IP; on loopback, where all peers of the host share one, by IP and port. */
+void pool_ban(struct pool *p, const struct addr *a, usec now);
+unsigned pool_sources(const struct pool *p, const struct addr *a); /* flags of all that named it; 0: unknown */
 bool pool_banned(const struct pool *p, const struct addr *a, usec now);
 size_t pool_count(const struct pool *p);   /* known */
 size_t pool_waiting(const struct pool *p); /* that may still be dialled sometime, now or after back-off */

@@ -1,0 +1,346 @@
+/*
+ * One connection: its life, its bytes in and out, its timer.
+ *
+ * Reading stops (recv_wait) while too much waits for the disk or the download limit is spent;
+ * sending content stops (send_wait) while the upload limit is spent. Whoever changes that wakes the
+ * waiting in the order they came.
+ */
+#include "node/node_int.h"
+
+#include <stdlib.h>
+
+#define TICK USEC_SEC
+
+static void conn_tick(struct node *n, struct timer *tm, usec now)
+{
+    struct conn *c = TIMER_OF(tm, struct conn, timer);
+    (void)n;
+    usec phase_time = c->phase == CONN_DIALING ? NODE_DIAL_TIME : NODE_HANDSHAKE_TIME;
+    if (c->phase != CONN_OPEN && now - c->connected_at >= phase_time) {
+        conn_close(c, true, NULL, now);
+        return;
+    }
+    if (c->phase == CONN_OPEN) {
+        if (now - c->last_recv >= NODE_IDLE_TIME) {
+            conn_close(c, true, NULL, now);
+            return;
+        }
+        if (now - c->last_sent >= NODE_KEEPALIVE && outq_empty(&c->out)) {
+            wire_put_keepalive(&c->out.bytes);
+            conn_flush(c);
+        }
+        hashes_tick(c, now);
+        fetch_tick(c, now);
+    }
+    if (c->phase != CONN_DEAD)
+        timer_set(c->node, &c->timer, now + TICK);
+}
+
+struct conn *conn_new(struct node *n, const struct addr *a, bool incoming, usec now)
+{
+    struct conn *c = mem_zero(sizeof *c);
+    c->node = n;
+    c->addr = *a;
+    c->incoming = incoming;
+    c->listen_port = incoming ? 0 : a->port;
+    c->phase = incoming ? CONN_GREETING : CONN_DIALING;
+    c->am_choking = c->peer_choking = true;
+    c->idle_out = true;
+    c->wire = wire_new();
+    c->sender = NO_SENDER;
+    c->connected_at = c->last_recv = c->last_sent = c->choke_since = now;
+    c->super_piece = UINT32_MAX;
+    c->timer.fire = conn_tick;
+    c->id = idtab_put(&n->conns, c);
+    pipeline_init(&c->pipe, now);
+    rate_init(&c->down, now);
+    rate_init(&c->up, now);
+    bucket_init(&c->hash_bucket, 64, 256, now);
+    timer_set(n, &c->timer, now + TICK);
+    n->n_conns++;
+    if (incoming)
+        n->n_no_handshake++;
+    else
+        n->n_dialing++;
+    return c;
+}
+
+static void leave_task(struct conn *c, usec now)
+{
+    struct task *t = c->task;
+    if (c->phase == CONN_DIALING)
+        t->n_dialing--;
+    if (c->phase == CONN_OPEN) {
+        t->n_open--;
+        metadata_gone(c);
+        hashes_gone(c, now);
+        fetch_gone(c, now);
+        choker_gone(&t->choker, c->id, now);
+    }
+    struct addr known = c->addr;
+    known.port = c->listen_port;
+    if (known.port != 0)
+        pool_closed(t->pool, &known, c->useful || c->phase == CONN_OPEN, now);
+    if (c->sender != NO_SENDER)
+        sender_left(t, c->sender);
+    list_remove(&t->conns, &c->in_task);
+    c->task = NULL;
+    task_wake(t, now);
+}
+
+void conn_close(struct conn *c, bool tell_host, const char *why, usec now)
+{
+    struct node *n = c->node;
+    if (c->phase == CONN_DEAD)
+        return;
+    if (why && c->task) {
+        char a[ADDR_TEXT];
+        addr_text(&c->addr, a);
+        node_notice(n, c->task, "%s: closed: %s", a, why);
+    }
+    if (c->phase == CONN_DIALING)
+        n->n_dialing--;
+    else if (c->incoming && !c->greeted)
+        n->n_no_handshake--;
+    if (c->task)
+        leave_task(c, now);
+    c->phase = CONN_DEAD;
+    if (tell_host)
+        node_op(n, NODE_CLOSE)->conn = c->id;
+    timer_set(n, &c->timer, USEC_NEVER);
+    if (list_linked(&c->recv_wait))
+        list_remove(&n->recv_wait, &c->recv_wait);
+    if (list_linked(&c->send_wait))
+        list_remove(&n->send_wait, &c->send_wait);
+    idtab_remove(&n->conns, c->id);
+    n->n_conns--;
+    list_push(&n->dead, &c->in_dead);
+}
+
+static void conn_free(struct conn *c)
+{
+    block_free(c->node, c->rx);
+    wire_free(c->wire);
+    outq_fini(&c->out);
+    bits_fini(&c->has);
+    bits_fini(&c->fast_in);
+    buf_fini(&c->early_bits);
+    free(c->early_haves);
+    free(c->req);
+    free(c->asked);
+    free(c);
+}
+
+void conn_reap(struct node *n)
+{
+    struct list_node *l;
+    while ((l = list_pop(&n->dead)) != NULL)
+        conn_free(LIST_OF(l, struct conn, in_dead));
+}
+
+struct conn *conn_get(struct node *n, node_id id, usec now)
+{
+    n->now = now;
+    conn_reap(n);
+    return idtab_get(&n->conns, id);
+}
+
+/* ---- beginning ---- */
+
+static unsigned conns_from(const struct node *n, const struct addr *a)
+{
+    unsigned count = 0;
+    uint32_t it = 0;
+    const struct conn *c;
+    while ((c = idtab_walk(&n->conns, &it)) != NULL)
+        if (addr_same_ip(&c->addr, a))
+            count++;
+    return count;
+}
+
+node_id node_accepted(struct node *n, const struct addr *from, usec now)
+{
+    n->now = now;
+    conn_reap(n);
+    if (n->n_conns >= n->cfg.max_conns || n->n_no_handshake >= NODE_MAX_NO_HANDSHAKE)
+        return 0;
+    if (addr_scope(from) != ADDR_LOOPBACK && conns_from(n, from) >= NODE_MAX_PER_ADDR)
+        return 0;
+    return conn_new(n, from, true, now)->id;
+}
+
+void node_connected(struct node *n, node_id conn, int err, usec now)
+{
+    struct conn *c = conn_get(n, conn, now);
+    if (!c || c->phase != CONN_DIALING)
+        return;
+    if (err < 0) {
+        conn_close(c, false, NULL, now);
+        return;
+    }
+    n->n_dialing--;
+    c->task->n_dialing--;
+    c->phase = CONN_GREETING;
+    c->connected_at = c->last_recv = now;
+    greet_send(c, now);
+}
+
+void node_closed(struct node *n, node_id conn, usec now)
+{
+    struct conn *c = conn_get(n, conn, now);
+    if (c)
+        conn_close(c, false, NULL, now);
+}
+
+/* ---- in ---- */
+
+void conn_wait_recv(struct conn *c)
+{
+    if (!list_linked(&c->recv_wait))
+        list_push(&c->node->recv_wait, &c->recv_wait);
+}
+
+void conn_wake_receivers(struct node *n)
+{
+    struct list_node *l;
+    while ((l = list_pop(&n->recv_wait)) != NULL)
+        node_op(n, NODE_RECV)->conn = LIST_OF(l, struct conn, recv_wait)->id;
+}
+
+/* Bytes that may be read now: what the limit has in hand, in portions worth a system call. */
+static size_t recv_allowance(struct node *n, usec now)
+{
+    if (n->cfg.limit_down == 0)
+        return SIZE_MAX;
+    int64_t avail = bucket_avail(&n->down, now);
+    if (avail <= 0) {
+        usec when = bucket_when(&n->down, 1, now);
+        if (n->bucket_timer.at.index == 0 || n->bucket_timer.at.at > when)
+            timer_set(n, &n->bucket_timer, when);
+        return 0;
+    }
+    return (size_t)avail;
+}
+
+size_t node_recv_where(struct node *n, node_id conn, struct span v[2], usec now)
+{
+    struct conn *c = conn_get(n, conn, now);
+    if (!c || c->phase == CONN_DIALING)
+        return 0;
+    size_t allowed = n->paused_disk ? 0 : recv_allowance(n, now);
+    if (allowed == 0) {
+        conn_wait_recv(c);
+        return 0;
+    }
+    size_t count = 0;
+    struct span want = wire_want(c->wire);
+    if (want.n > 0) {
+        v[count] = want;
+        if (v[count].n > allowed)
+            v[count].n = allowed;
+        allowed -= v[count++].n;
+    }
+    if (allowed > 0)
+        v[count++] = (struct span){n->scratch, allowed < SCRATCH_LEN ? allowed : SCRATCH_LEN};
+    return count;
+}
+
+static void handle_all(struct conn *c, usec now)
+{
+    struct wire_msg m;
+    struct err e = {0};
+    int r;
+    while (c->phase != CONN_DEAD && (r = wire_next(c->wire, &m, &e)) != 0) {
+        if (r < 0) {
+            conn_close(c, true, e.msg, now);
+            return;
+        }
+        message_handle(c, &m, now);
+    }
+}
+
+void node_received(struct node *n, node_id conn, size_t bytes, usec now)
+{
+    struct conn *c = conn_get(n, conn, now);
+    if (!c)
+        return;
+    c->last_recv = now;
+    if (n->cfg.limit_down)
+        bucket_take(&n->down, bytes, now);
+    struct span want = wire_want(c->wire);
+    size_t placed = want.n < bytes ? want.n : bytes;
+    if (placed > 0) {
+        wire_placed(c->wire, placed);
+        pipeline_alive(&c->pipe, now);
+    }
+    wire_feed(c->wire, BYTES(n->scratch, bytes - placed));
+    handle_all(c, now);
+    if (c->phase == CONN_OPEN)
+        fetch_more(c, now);
+    conn_reap(n);
+}
+
+/* ---- out ---- */
+
+void conn_flush(struct conn *c)
+{
+    if (c->phase == CONN_DEAD)
+        return;
+    outq_note(&c->out);
+    if (buf_len(&c->out.bytes) > NODE_MAX_WAITING_OUT) {
+        conn_close(c, true, "does not read what it asked for", c->node->now);
+        return;
+    }
+    if (c->idle_out && c->phase != CONN_DIALING) {
+        c->idle_out = false;
+        node_op(c->node, NODE_SEND)->conn = c->id;
+    }
+}
+
+void conn_wake_senders(struct node *n)
+{
+    struct list_node *l;
+    while ((l = list_pop(&n->send_wait)) != NULL) {
+        struct conn *c = LIST_OF(l, struct conn, send_wait);
+        c->idle_out = false;
+        node_op(n, NODE_SEND)->conn = c->id;
+    }
+}
+
+size_t node_send_what(struct node *n, node_id conn, struct node_out *v, size_t max, usec now)
+{
+    struct conn *c = conn_get(n, conn, now);
+    if (!c || c->phase == CONN_DIALING)
+        return 0;
+    serve_fill(c, now);
+    outq_note(&c->out);
+    size_t count = outq_peek(&c->out, c->task ? c->task->id : 0, v, max);
+    if (count == 0) {
+        c->idle_out = true;
+        if (c->asked_n > 0 && !list_linked(&c->send_wait)) /* only the limit holds it back */
+            list_push(&n->send_wait, &c->send_wait);
+    }
+    return count;
+}
+
+void node_sent(struct node *n, node_id conn, size_t bytes, usec now)
+{
+    struct conn *c = conn_get(n, conn, now);
+    if (!c)
+        return;
+    c->last_sent = now;
+    uint64_t content = outq_sent(&c->out, bytes);
+    if (content == 0 || !c->task)
+        return;
+    rate_add(&c->up, content, now);
+    rate_add(&c->task->up, content, now);
+    c->task->uploaded += content;
+    c->task->last_upload = now;
+}
+
+void node_send_failed(struct node *n, node_id conn, const struct err *e, usec now)
+{
+    struct conn *c = conn_get(n, conn, now);
+    if (c)
+        conn_close(c, true, e->msg, now);
+}

@@ -1,0 +1,118 @@
+/* Whom to dial when: the pools say who, the limits say how many. */
+#include "node/node_int.h"
+
+#include <stdlib.h>
+
+#define ENOUGH_DOWN 100u /* connections that a download looks for by itself */
+#define ENOUGH_UP 40u    /* and a seed */
+
+static bool wants_peers(const struct task *t)
+{
+    if (t->stopping || t->halted || t->ended || t->survey || t->node->cfg.no_tcp)
+        return false;
+    uint32_t enough = t->state == NODE_SEEDING ? ENOUGH_UP : ENOUGH_DOWN;
+    return t->conns.count < enough;
+}
+
+static bool connected_to(const struct task *t, const struct addr *a)
+{
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->listen_port == a->port && addr_same_ip(&c->addr, a))
+            return true;
+    }
+    return false;
+}
+
+static bool dial_one(struct task *t, usec now)
+{
+    struct node *n = t->node;
+    struct addr a;
+    if (!pool_next(t->pool, t->state != NODE_SEEDING, &a, now))
+        return false;
+    if (connected_to(t, &a)) {
+        pool_connected(t->pool, &a, now);
+        return true;
+    }
+    struct conn *c = conn_new(n, &a, false, now);
+    unsigned from = pool_sources(t->pool, &a);
+    c->dial_v2 = (from & POOL_V2) && !(from & POOL_TRACKER);
+    c->task = t;
+    list_push(&t->conns, &c->in_task);
+    t->n_dialing++;
+    struct node_op *op = node_op(n, NODE_DIAL);
+    op->conn = c->id;
+    op->task = t->id;
+    op->addr = a;
+    return true;
+}
+
+/* One peer for each task in turn, so that a large pool starves nobody. */
+void dial_more(struct node *n, usec now)
+{
+    bool progress = true;
+    while (progress) {
+        progress = false;
+        uint32_t it = 0;
+        struct task *t;
+        while ((t = idtab_walk(&n->tasks, &it)) != NULL) {
+            if (n->n_dialing >= NODE_MAX_HALF_OPEN || n->n_conns >= n->cfg.max_conns)
+                return;
+            if (t->at_work && wants_peers(t))
+                progress |= dial_one(t, now);
+        }
+    }
+}
+
+void node_add_peer(struct node *n, node_id task, const struct addr *a, unsigned pool_source, usec now)
+{
+    n->now = now;
+    struct task *t = task_get(n, task);
+    if (!t || !pool_add(t->pool, a, pool_source, false, now))
+        return;
+    task_wake(t, now);
+    dial_more(n, now);
+}
+
+static void drop_port(struct node *n, struct job *j)
+{
+    (void)n;
+    free(j->arg);
+}
+
+static void peer_resolved(struct node *n, struct job *j, const struct addr *v, size_t count, usec now)
+{
+    struct task *t = task_get(n, j->task);
+    const uint16_t *port = j->arg;
+    t->resolving--;
+    for (size_t i = 0; i < count; i++) {
+        struct addr a = v[i];
+        a.port = *port;
+        if (addr_scope(&a) == ADDR_PUBLIC || t->trusted)
+            pool_add(t->pool, &a, POOL_LINK, false, now);
+    }
+    free(j->arg);
+    dial_more(n, now);
+}
+
+void node_add_peer_name(struct node *n, node_id task, const char *hostport, usec now)
+{
+    struct addr a;
+    char host[256];
+    uint16_t port;
+    struct task *t = task_get(n, task);
+    if (!t)
+        return;
+    if (addr_parse(&a, hostport)) {
+        node_add_peer(n, task, &a, POOL_LINK, now);
+        return;
+    }
+    if (!addr_split(hostport, host, sizeof host, &port) || port == 0)
+        return;
+    struct job *j = job_new(n, t, NODE_RESOLVE);
+    node_op_text(n, mem_str(host));
+    j->arg = mem_dup(&port, sizeof port);
+    j->drop = drop_port;
+    j->u.resolved = peer_resolved;
+    t->resolving++;
+}

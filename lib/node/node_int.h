@@ -1,0 +1,422 @@
+/*
+ * The inside of a node, shared by the files of this floor.
+ *
+ *   node.c      construction, operations queue, jobs, timers
+ *   conn.c      one connection's life and its bytes in and out
+ *   greet.c     handshakes, attaching a connection to a task
+ *   message.c   one handler a message, in a table
+ *   fetch.c     asking for blocks and taking them         serve.c     answering requests, choking
+ *   metadata.c  the info dictionary, both ways            hashes.c    merkle hashes, both ways
+ *   verify.c    stored, checked, whose fault, recorded    blamed.c    evidence and bans
+ *   task.c      one item's life                           dial.c      whom to dial when
+ *   announce.c  trackers                                  web.c       web seeds
+ *   super.c     super-seeding                             status.c    figures
+ *
+ * Lifetimes: a connection that is closed while its handlers are on the stack goes to node.dead and
+ * is freed at the start of the next call from outside. A task removed frees all that is its own.
+ */
+#ifndef P2P_NODE_NODE_INT_H
+#define P2P_NODE_NODE_INT_H
+
+#include "node/idtab.h"
+#include "node/outq.h"
+
+#include <p2p/base/bucket.h>
+#include <p2p/base/heap.h>
+#include <p2p/base/list.h>
+#include <p2p/base/map.h>
+#include <p2p/base/mem.h>
+#include <p2p/format/layout.h>
+#include <p2p/node/node.h>
+#include <p2p/proto/ext.h>
+#include <p2p/proto/tracker.h>
+#include <p2p/proto/wire.h>
+#include <p2p/swarm/blame.h>
+#include <p2p/swarm/choker.h>
+#include <p2p/swarm/picker.h>
+#include <p2p/swarm/pipeline.h>
+#include <p2p/swarm/pool.h>
+#include <p2p/swarm/rate.h>
+#include <p2p/swarm/tiers.h>
+
+#define SCRATCH_LEN (128u << 10)
+#define MAX_EARLY_HAVES 65536u /* HAVE messages kept before the number of pieces is known */
+#define NO_SENDER UINT32_MAX
+
+struct conn;
+struct task;
+struct web;
+
+struct timer {
+    struct heap_item at;
+    void (*fire)(struct node *n, struct timer *t, usec now);
+};
+#define TIMER_OF(t, type, member) ((type *)(void *)((char *)(t) - offsetof(type, member)))
+
+/* A block of payload in memory, from the first byte received until it is stored. */
+struct block {
+    struct list_node link; /* in the node's free list */
+    struct block_ref ref;
+    uint32_t len;
+    uint32_t sender;       /* index in task.senders */
+    node_id task;
+    uint8_t data[LAYOUT_BLOCK];
+};
+
+/* An operation that will be answered. */
+struct job {
+    node_id id, task;
+    void (*drop)(struct node *n, struct job *j); /* frees `arg` when the task goes; may be NULL */
+    enum node_op_kind kind;
+    void *arg;
+    uint32_t piece, file;
+    union {
+        void (*done)(struct node *, struct job *, int err, const struct err *why, usec now);
+        void (*stored)(struct node *, struct job *, int err, const struct err *why, const uint8_t *leaf, usec now);
+        void (*checked)(struct node *, struct job *, int err, const struct err *why,
+                        const struct piecehash_result *r, usec now);
+        void (*leaves)(struct node *, struct job *, int err, const uint8_t *leaves, uint32_t n, usec now);
+        void (*http)(struct node *, struct job *, int err, const struct err *why, int status, struct bytes body,
+                     usec now);
+        void (*resolved)(struct node *, struct job *, const struct addr *v, size_t count, usec now);
+    } u;
+};
+
+/* Who sent a block: outlives the connection for as long as unverified blocks name it. */
+struct sender {
+    struct conn *conn; /* NULL once it is gone */
+    struct web *web;
+    struct addr addr;
+    uint32_t blocks;   /* received and not yet judged */
+    bool used;
+};
+
+struct request { /* asked of a peer */
+    struct block_ref ref;
+    uint32_t len;
+    usec asked;
+    bool dead; /* cancelled or dropped by a choke: may still come, is not waited for */
+};
+
+struct asked { /* by a peer, of us */
+    uint32_t piece, begin, length;
+};
+
+struct hash_ask { /* hash request that we sent */
+    struct wire_hash_req req;
+    usec asked;
+};
+
+enum conn_phase { CONN_DIALING, CONN_GREETING, CONN_OPEN, CONN_DEAD };
+
+struct conn {
+    node_id id;
+    struct node *node;
+    struct task *task; /* NULL until an accepted one has named its item */
+    struct list_node in_task, in_dead, recv_wait, send_wait;
+    struct timer timer;
+    struct addr addr;
+    bool dial_v2; /* its address was heard of under the v2 hash only */
+    bool says_v2; /* its handshake did */
+    uint16_t listen_port; /* told in the extended handshake, or what we dialled; 0 unknown */
+    enum conn_phase phase;
+    bool incoming, greeted, v2, fast, extended, sent_ext;
+    bool am_choking, am_interested, peer_choking, peer_interested, upload_only;
+    bool idle_out; /* the host was told there is nothing to send */
+    bool useful;   /* it delivered something good */
+    bool told_have; /* BITFIELD, HAVE ALL or HAVE NONE came */
+    uint8_t peer_id[20];
+    char client[EXT_MAX_CLIENT + 1];
+
+    struct wire *wire;
+    struct outq out;
+    struct block *rx; /* payload under way; NULL while discarding or idle */
+    uint32_t rx_len;
+
+    bool has_all, early_all; /* a seed; HAVE ALL before the pieces were known */
+    struct bits has;         /* unused while has_all */
+    struct buf early_bits;
+    uint32_t *early_haves;
+    uint32_t n_early_haves;
+
+    uint32_t sender; /* index in task.senders; the picker's peer number */
+    struct pipeline pipe;
+    struct request *req; /* ring in order of asking */
+    uint32_t req_head, req_n, req_cap;
+    struct bits fast_in; /* pieces it allows us while choked; n = 0 if none */
+    uint32_t fast_out[10];
+    uint32_t n_fast_out;
+
+    struct asked *asked; /* ring */
+    uint32_t asked_head, asked_n, asked_cap;
+
+    struct ext_handshake ext;
+    uint32_t meta_asked; /* metadata requests outstanding */
+    bool meta_refused;
+    struct hash_ask hash_ask[8];
+    uint32_t n_hash_ask;
+    bool no_layers; /* the same for piece layers */
+    bool no_hashes; /* it rejected or let time out: not asked again */
+    struct bucket hash_bucket; /* what it may ask for */
+
+    struct rate down, up; /* payload */
+    usec hold_until; /* no requests before: it has just rejected some */
+    usec connected_at, last_recv, last_sent, choke_since, interested_at, bored_since;
+    uint32_t super_piece; /* the piece revealed to it */
+};
+
+/* A piece with blocks stored and not yet judged. */
+struct open_piece {
+    uint32_t piece, n_blocks;
+    uint8_t *leaf;       /* n_blocks * 32: what came (v2) */
+    uint8_t *want;       /* n_blocks * 32: what must come; NULL: not known */
+    bool asked_want;     /* a hash request is out */
+    bool judging;        /* a check is under way */
+    bool all_stored;     /* waits for `want` after its root was wrong */
+    usec waiting_since;
+};
+
+/* Announcing under one info-hash; a hybrid has two. */
+struct swarm {
+    struct task *task;
+    uint8_t hash[20];
+    bool v2;
+    struct tiers *tiers;
+    struct list announces; /* struct announce under way */
+};
+
+struct metadata_fetch; /* metadata.c */
+struct layer_fetch;    /* hashes.c */
+
+struct task {
+    node_id id;
+    struct node *node;
+    enum node_state state;
+    struct timer timer;
+    struct magnet link;       /* what was asked for (copied); hashes of the manifest once known */
+    struct manifest *m;
+    struct swarm swarm[2];
+    uint32_t n_swarms;
+    struct pool *pool;
+    struct list conns;
+    uint32_t n_dialing, n_open;
+
+    struct metadata_fetch *meta;
+
+    struct picker *picker;
+    struct bits have;
+    uint8_t *priority, *unstored; /* as given, or NULL */
+    struct map *open;             /* piece → open_piece */
+    struct blame *blame;
+    struct addr *culprits;        /* blame's ids are index + 1 */
+    uint32_t n_culprits;
+    struct sender *senders;
+    uint32_t n_senders;
+    uint32_t *file_left;          /* pieces a file still lacks; UINT32_MAX once done */
+    uint32_t file_jobs, store_jobs, check_jobs;
+    bool checkpointing, halted, completing, was_complete;
+    uint32_t unrecorded;          /* pieces verified since the last checkpoint */
+    usec last_checkpoint;
+    struct layer_fetch *layers;   /* piece layers being gathered (hashes.c) */
+    uint32_t n_layers, layers_missing;
+
+    struct choker choker;
+    struct web *webs;
+    uint32_t n_webs;
+
+    struct goals goals;
+    bool ended, at_work, survey, stop_told;
+    bool trusted, super_seed, sequential;
+    uint64_t uploaded0, downloaded0; /* earlier runs */
+    uint64_t from_peers, from_web, wasted, uploaded;
+    uint64_t wanted_bytes, done_bytes;
+    struct rate down, up;
+    usec started, first_byte, completed_at, last_arrival, last_upload;
+    uint64_t fastest;             /* fastest peer's rate of late */
+    int64_t tracker_seeds, tracker_peers;
+    bool stopping;
+    usec stop_by;
+    uint32_t resolving;           /* names of peers being looked up */
+};
+
+struct op_entry {
+    struct node_op op;
+    char *text;
+};
+
+struct node {
+    struct node_config cfg;
+    struct rng rng;
+    usec now;
+    struct heap timers;
+    struct idtab tasks, conns, jobs;
+    struct map *by_hash; /* 20-byte wire hash → task */
+    struct op_entry *ops; /* ring */
+    uint32_t ops_head, ops_n, ops_cap;
+    char *op_text;        /* of the operation pulled last */
+    struct list dead;     /* connections to free */
+    struct list recv_wait, send_wait;
+    struct list free_blocks;
+    uint64_t unstored;    /* bytes waiting for the disk */
+    bool paused_disk;
+    struct bucket down, up;
+    struct timer bucket_timer, pulse;
+    uint32_t n_conns, n_dialing, n_no_handshake, n_at_work;
+    uint32_t key; /* for trackers */
+    struct tracker_udp_cache *udp_cache;
+    struct list udp; /* struct announce with a UDP machine */
+    struct buf udp_out;
+    uint8_t scratch[SCRATCH_LEN];
+};
+
+/* node.c */
+struct node_op *node_op(struct node *n, enum node_op_kind kind); /* queued; valid until the next */
+struct node_op *node_last_op(struct node *n);                   /* the one queued last */
+void node_op_text(struct node *n, char *text);                  /* of the one queued last; moved */
+void node_notice(struct node *n, struct task *t, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+struct job *job_new(struct node *n, struct task *t, enum node_op_kind kind); /* queues its operation too */
+void job_free(struct node *n, struct job *j);
+void job_cancel(struct node *n, struct job *j); /* tells the host; frees it */
+void timer_set(struct node *n, struct timer *t, usec at);
+void node_arm_pulse(struct node *n, struct timer *t, usec now);
+struct block *block_new(struct node *n);
+void block_free(struct node *n, struct block *b);
+
+/* conn.c */
+struct conn *conn_new(struct node *n, const struct addr *a, bool incoming, usec now);
+void conn_close(struct conn *c, bool tell_host, const char *why, usec now); /* `why` NULL: ordinary */
+void conn_flush(struct conn *c); /* something was queued: the host is told */
+void conn_reap(struct node *n);
+struct conn *conn_get(struct node *n, node_id id, usec now); /* NULL if it is gone; reaps the dead */
+void conn_wait_recv(struct conn *c);
+void conn_wake_receivers(struct node *n);
+void conn_wake_senders(struct node *n);
+
+/* greet.c */
+void greet_send(struct conn *c, usec now);
+bool greet_handshake(struct conn *c, const struct wire_handshake *h, usec now);
+void greet_extended(struct conn *c, struct bytes body, usec now);
+void greet_send_extended(struct conn *c, usec now);
+void greet_pieces_known(struct conn *c, usec now); /* the manifest came: what it told before counts now */
+void greet_send_have(struct conn *c);
+
+/* message.c */
+void message_handle(struct conn *c, const struct wire_msg *m, usec now);
+
+/* fetch.c */
+void fetch_more(struct conn *c, usec now); /* asks for blocks if there is room */
+void fetch_interest(struct conn *c, usec now);
+void fetch_all(struct task *t, usec now);
+void fetch_choked(struct conn *c, usec now);
+void fetch_piece(struct conn *c, const struct wire_msg *m, usec now);
+void fetch_piece_done(struct conn *c, const struct wire_msg *m, usec now);
+void fetch_reject(struct conn *c, const struct wire_msg *m, usec now);
+void fetch_peer_has(struct conn *c, uint32_t piece, usec now);
+void fetch_gone(struct conn *c, usec now); /* the connection ends */
+void fetch_tick(struct conn *c, usec now);
+bool fetch_peer_has_piece(const struct conn *c, uint32_t piece);
+void fetch_check_seed(struct conn *c, usec now);
+/* A block is whole in memory: hands it to the disk, or throws it away. Takes b. */
+void fetch_take(struct task *t, struct block *b, usec now);
+void fetch_cancel(struct conn *c, struct block_ref ref, usec now);
+
+/* serve.c */
+void serve_request(struct conn *c, const struct wire_msg *m, usec now);
+void serve_cancel(struct conn *c, const struct wire_msg *m, usec now);
+void serve_fill(struct conn *c, usec now);
+void serve_choke(struct conn *c, bool choke, usec now);
+void serve_interest(struct conn *c, bool interested, usec now);
+void serve_round(struct task *t, usec now); /* the choker's */
+void serve_allow_fast(struct conn *c);
+void serve_have(struct task *t, uint32_t piece, usec now);
+
+/* metadata.c */
+void metadata_begin(struct task *t, usec now);
+void metadata_end(struct task *t);
+void metadata_peer(struct conn *c, usec now); /* it may have metadata for us */
+void metadata_message(struct conn *c, struct bytes body, usec now);
+void metadata_gone(struct conn *c);
+void metadata_pulse(struct task *t, usec now); /* asks again what timed out */
+
+/* hashes.c */
+void hashes_request(struct conn *c, const struct wire_hash_req *r, usec now);
+void hashes_got(struct conn *c, const struct wire_hash_req *r, struct bytes hashes, usec now);
+void hashes_rejected(struct conn *c, const struct wire_hash_req *r, usec now);
+void hashes_want_leaves(struct conn *c, uint32_t piece, usec now); /* asks c for a piece's leaves if that helps */
+void hashes_want_layers(struct conn *c, usec now);
+void hashes_tick(struct conn *c, usec now);
+void hashes_gone(struct conn *c, usec now);
+void hashes_layers_init(struct task *t);
+void hashes_layers_fini(struct task *t);
+/* A piece found good by its v1 hash brings its part of a layer that nobody has sent. */
+void hashes_layer_piece(struct task *t, uint32_t piece, const uint8_t root[SHA256_LEN], usec now);
+bool hashes_fetchable(const struct task *t, uint32_t piece); /* can it be verified once it is here? */
+
+/* verify.c */
+void verify_store(struct task *t, struct block *b, usec now);
+void verify_open_free(struct task *t, struct open_piece *o);
+struct open_piece *verify_open(struct task *t, uint32_t piece); /* made if need be */
+struct open_piece *verify_find(const struct task *t, uint32_t piece);
+void verify_leaves_known(struct task *t, uint32_t piece, const uint8_t *leaves, uint32_t n, usec now);
+void verify_no_leaves(struct task *t, uint32_t piece, usec now);
+void verify_layers_known(struct task *t, uint32_t file, usec now);
+void verify_judge(struct task *t, struct open_piece *o, usec now);
+void verify_pulse(struct task *t, usec now);
+bool verify_busy(const struct task *t); /* something is not recorded yet */
+void verify_complete(struct task *t, usec now);
+void verify_begin(struct task *t);
+void verify_recount(struct task *t); /* figures and files after pieces were lost */
+
+/* blamed.c */
+uint32_t sender_new(struct task *t, struct conn *c, struct web *w, const struct addr *a);
+void sender_left(struct task *t, uint32_t sender);
+void sender_unref(struct task *t, uint32_t sender);
+void blamed_block(struct task *t, uint32_t sender, usec now); /* it sent a bad block: beyond doubt */
+void blamed_piece_failed(struct task *t, struct open_piece *o, const uint8_t *leaves, uint32_t n, usec now);
+void blamed_piece_good(struct task *t, uint32_t piece, const uint8_t *leaves, uint32_t n, usec now);
+bool blamed_wants_leaves(const struct task *t, uint32_t piece);
+void blamed_judged(struct task *t, uint32_t piece); /* senders of the piece's blocks are let go */
+
+/* task.c */
+struct task *task_get(const struct node *n, node_id id);
+void task_free(struct task *t);
+void task_fail(struct task *t, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void task_manifest_here(struct task *t, usec now);
+void task_activate(struct task *t, const struct bits *have, const uint8_t *priority, const uint8_t *unstored, usec now);
+void task_judge_goals(struct task *t, usec now);
+void task_pulse(struct task *t, usec now); /* four times a second while it has work */
+void task_wake(struct task *t, usec now);  /* it has something to do: beat again */
+void task_completed(struct task *t, usec now);
+void task_priorities(struct task *t);
+bool task_sources_exhausted(const struct task *t);
+bool task_complete(const struct task *t); /* all that is wanted is verified */
+
+/* dial.c */
+void dial_more(struct node *n, usec now);
+
+/* announce.c */
+void announce_init(struct task *t, usec now);
+void announce_fini(struct task *t);
+void announce_run(struct task *t, usec now);
+usec announce_deadline(const struct task *t);
+bool announce_idle(const struct task *t); /* nothing under way and nothing due any more */
+bool announce_exhausted(const struct task *t);
+void announce_stop(struct task *t, usec now);
+void announce_completed(struct task *t, usec now);
+void announce_tick_udp(struct node *n, usec now);
+const char *announce_error(const struct task *t);
+
+/* web.c */
+void web_init(struct task *t, usec now);
+void web_fini(struct task *t);
+void web_run(struct task *t, usec now);
+void web_guilty(struct web *w, usec now); /* w may be NULL */
+struct web *web_by_number(struct task *t, uint32_t number);
+bool web_exhausted(const struct task *t);
+void web_wake(struct node *n);
+
+/* super.c */
+void super_greet(struct conn *c, usec now);
+void super_peer_has(struct task *t, struct conn *c, uint32_t piece, usec now);
+
+#endif

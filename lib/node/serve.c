@@ -1,0 +1,263 @@
+/*
+ * Answering requests and deciding, with the choker, whom to serve.
+ *
+ * A request is served or rejected, never dropped in silence where the peer can understand a reject
+ * (BEP 6). What is answered goes out as a range of content, a few blocks ahead of the socket and no
+ * more, so that a cancel or a choke still finds most of the queue.
+ */
+#include "node/node_int.h"
+
+#include <p2p/format/digest.h>
+#include <stdlib.h>
+
+#define AHEAD (256u << 10) /* content queued on the socket's side */
+
+static struct asked *asked_at(const struct conn *c, uint32_t i)
+{
+    return &c->asked[(c->asked_head + i) & (c->asked_cap - 1)];
+}
+
+static void asked_push(struct conn *c, struct asked a)
+{
+    if (c->asked_n == c->asked_cap) {
+        uint32_t cap = c->asked_cap ? c->asked_cap * 2 : 16;
+        struct asked *v = mem_array(cap, sizeof *v);
+        for (uint32_t i = 0; i < c->asked_n; i++)
+            v[i] = *asked_at(c, i);
+        free(c->asked);
+        c->asked = v;
+        c->asked_cap = cap;
+        c->asked_head = 0;
+    }
+    *asked_at(c, c->asked_n++) = a;
+}
+
+static void reject(struct conn *c, uint32_t piece, uint32_t begin, uint32_t length)
+{
+    if (!c->fast)
+        return;
+    wire_put_block(&c->out.bytes, WIRE_REJECT, piece, begin, length);
+    conn_flush(c);
+}
+
+static bool allowed_fast(const struct conn *c, uint32_t piece)
+{
+    for (uint32_t i = 0; i < c->n_fast_out; i++)
+        if (c->fast_out[i] == piece)
+            return true;
+    return false;
+}
+
+static bool can_serve(const struct conn *c, const struct wire_msg *m)
+{
+    const struct task *t = c->task;
+    if (m->length == 0 || m->length > WIRE_MAX_BLOCK)
+        return false;
+    if ((uint64_t)m->begin + m->length > layout_piece_len(t->m, m->index))
+        return false;
+    if (!bits_get(&t->have, m->index) || (t->unstored && t->unstored[m->index]))
+        return false;
+    if (t->super_seed && c->super_piece != m->index && !fetch_peer_has_piece(c, m->index))
+        return c->super_piece == UINT32_MAX;
+    return true;
+}
+
+void serve_request(struct conn *c, const struct wire_msg *m, usec now)
+{
+    if (c->am_choking && !allowed_fast(c, m->index)) {
+        reject(c, m->index, m->begin, m->length);
+        return;
+    }
+    if (!can_serve(c, m)) {
+        if (c->fast)
+            reject(c, m->index, m->begin, m->length);
+        else
+            conn_close(c, true, "asks for what we never offered", now);
+        return;
+    }
+    if (c->asked_n >= NODE_MAX_QUEUED) {
+        if (c->fast)
+            reject(c, m->index, m->begin, m->length);
+        else
+            conn_close(c, true, "queues too many requests", now);
+        return;
+    }
+    asked_push(c, (struct asked){m->index, m->begin, m->length});
+    if (c->idle_out) {
+        c->idle_out = false;
+        node_op(c->node, NODE_SEND)->conn = c->id;
+    }
+}
+
+void serve_cancel(struct conn *c, const struct wire_msg *m, usec now)
+{
+    (void)now;
+    for (uint32_t i = 0; i < c->asked_n; i++) {
+        const struct asked *a = asked_at(c, i);
+        if (a->piece != m->index || a->begin != m->begin || a->length != m->length)
+            continue;
+        for (uint32_t k = i; k + 1 < c->asked_n; k++)
+            *asked_at(c, k) = *asked_at(c, k + 1);
+        c->asked_n--;
+        reject(c, m->index, m->begin, m->length);
+        return;
+    }
+}
+
+/* Moves requests from the queue to the socket's side. */
+void serve_fill(struct conn *c, usec now)
+{
+    struct node *n = c->node;
+    while (c->asked_n > 0 && c->out.content_left < AHEAD) {
+        if (n->cfg.limit_up && bucket_avail(&n->up, now) <= 0) {
+            usec when = bucket_when(&n->up, 1, now);
+            if (n->bucket_timer.at.index == 0 || n->bucket_timer.at.at > when)
+                timer_set(n, &n->bucket_timer, when);
+            return;
+        }
+        struct asked a = *asked_at(c, 0);
+        c->asked_head = (c->asked_head + 1) & (c->asked_cap - 1);
+        c->asked_n--;
+        if (!bits_get(&c->task->have, a.piece)) { /* lost since */
+            reject(c, a.piece, a.begin, a.length);
+            continue;
+        }
+        if (n->cfg.limit_up)
+            bucket_take(&n->up, a.length, now);
+        wire_put_piece(&c->out.bytes, a.piece, a.begin, a.length);
+        outq_content(&c->out, (uint64_t)a.piece * c->task->m->piece_length + a.begin, a.length);
+    }
+}
+
+static void reject_queue(struct conn *c)
+{
+    uint32_t kept = 0, n = c->asked_n;
+    for (uint32_t i = 0; i < n; i++) {
+        struct asked a = *asked_at(c, i);
+        if (allowed_fast(c, a.piece))
+            *asked_at(c, kept++) = a;
+        else
+            reject(c, a.piece, a.begin, a.length);
+    }
+    c->asked_n = kept;
+}
+
+void serve_choke(struct conn *c, bool choke, usec now)
+{
+    if (c->am_choking == choke)
+        return;
+    c->am_choking = choke;
+    c->choke_since = now;
+    wire_put_simple(&c->out.bytes, choke ? WIRE_CHOKE : WIRE_UNCHOKE);
+    if (choke)
+        reject_queue(c);
+    conn_flush(c);
+}
+
+static size_t unchoked_interested(const struct task *t)
+{
+    size_t n = 0;
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        n += c->phase == CONN_OPEN && c->peer_interested && !c->am_choking;
+    }
+    return n;
+}
+
+void serve_interest(struct conn *c, bool interested, usec now)
+{
+    struct task *t = c->task;
+    if (c->peer_interested == interested)
+        return;
+    c->peer_interested = interested;
+    c->interested_at = now;
+    task_wake(t, now);
+    if (interested && c->am_choking && t->picker && choker_admit(&t->choker, unchoked_interested(t)))
+        serve_choke(c, false, now);
+}
+
+void serve_round(struct task *t, usec now)
+{
+    size_t n = 0;
+    struct choker_peer *v = mem_array(t->conns.count ? t->conns.count : 1, sizeof *v);
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->phase != CONN_OPEN)
+            continue;
+        v[n++] = (struct choker_peer){
+            .id = c->id,
+            .interested = c->peer_interested,
+            .unchoked = !c->am_choking,
+            .snubbed = c->pipe.snubbed,
+            .upload_only = c->upload_only || c->has_all,
+            .gave = rate_now(&c->down, now),
+            .took = rate_now(&c->up, now),
+            .since = c->choke_since,
+            .connected = c->connected_at,
+        };
+    }
+    choker_run(&t->choker, v, n, task_complete(t), t->node->cfg.limit_up, &t->node->rng, now);
+    for (size_t i = 0; i < n; i++) {
+        struct conn *c = idtab_get(&t->node->conns, v[i].id);
+        if (c && c->phase == CONN_OPEN)
+            serve_choke(c, !v[i].unchoked, now);
+    }
+    free(v);
+}
+
+/* ---- allowed fast (BEP 6) ---- */
+
+static uint32_t fast_set(uint32_t *out, uint32_t k, const struct addr *a, const uint8_t hash[20], uint32_t n_pieces)
+{
+    uint8_t x[24], digest[SHA1_LEN];
+    memcpy(x, a->ip, 3);
+    x[3] = 0;
+    memcpy(x + 4, hash, 20);
+    digest_sha1(digest, BYTES(x, sizeof x));
+    uint32_t n = 0;
+    while (n < k) {
+        for (unsigned i = 0; i < 5 && n < k; i++) {
+            uint32_t piece = get_be32(digest + i * 4) % n_pieces;
+            bool known = false;
+            for (uint32_t j = 0; j < n; j++)
+                known |= out[j] == piece;
+            if (!known)
+                out[n++] = piece;
+        }
+        digest_sha1(digest, BYTES(digest, sizeof digest));
+    }
+    return n;
+}
+
+void serve_allow_fast(struct conn *c)
+{
+    struct task *t = c->task;
+    if (c->addr.family != 4 || !t->picker || t->super_seed)
+        return;
+    uint32_t k = sizeof c->fast_out / sizeof *c->fast_out;
+    if (k > t->m->n_pieces)
+        k = t->m->n_pieces;
+    if (t->m->n_pieces == 0 || t->have.ones == 0)
+        return;
+    c->n_fast_out = fast_set(c->fast_out, k, &c->addr, t->swarm[0].hash, t->m->n_pieces);
+    for (uint32_t i = 0; i < c->n_fast_out; i++)
+        if (bits_get(&t->have, c->fast_out[i]))
+            wire_put_index(&c->out.bytes, WIRE_ALLOWED_FAST, c->fast_out[i]);
+    conn_flush(c);
+}
+
+void serve_have(struct task *t, uint32_t piece, usec now)
+{
+    struct list_node *next;
+    (void)now;
+    if (t->unstored && t->unstored[piece])
+        return;
+    for (struct list_node *l = list_first(&t->conns); l; l = next) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        next = list_next(&t->conns, l);
+        if (c->phase != CONN_OPEN || fetch_peer_has_piece(c, piece))
+            continue;
+        wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
+        conn_flush(c);
+    }
+}

@@ -1,0 +1,80 @@
+/* Figures for people: what a task and its peers are doing. */
+#include "node/node_int.h"
+
+#include <p2p/proto/peerid.h>
+#include <stdio.h>
+
+bool node_status(struct node *n, node_id task, struct node_status *s, usec now)
+{
+    struct task *t = task_get(n, task);
+    if (!t)
+        return false;
+    *s = (struct node_status){
+        .state = t->state,
+        .size = t->m ? t->m->size : 0,
+        .wanted = t->wanted_bytes,
+        .done = t->done_bytes,
+        .from_peers = t->from_peers,
+        .from_web = t->from_web,
+        .wasted = t->wasted,
+        .uploaded = t->uploaded,
+        .rate_down = rate_now(&t->down, now),
+        .rate_up = rate_now(&t->up, now),
+        .peers = t->n_open,
+        .known = (uint32_t)pool_count(t->pool),
+        .connecting = t->n_dialing,
+        .tracker_seeds = t->tracker_seeds,
+        .tracker_peers = t->tracker_peers,
+        .pieces = t->m ? t->m->n_pieces : 0,
+        .pieces_have = (uint32_t)t->have.ones,
+        .first_byte = t->first_byte,
+        .started = t->started,
+        .completed_at = t->completed_at,
+        .sources_exhausted = task_sources_exhausted(t),
+        .tracker_error = announce_error(t),
+    };
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        s->seeds += c->phase == CONN_OPEN && (c->has_all || (c->has.n && bits_full(&c->has)));
+    }
+    return true;
+}
+
+size_t node_peers(struct node *n, node_id task, struct node_peer_info *out, size_t max, usec now)
+{
+    struct task *t = task_get(n, task);
+    size_t count = 0;
+    for (struct list_node *l = t ? list_first(&t->conns) : NULL; l && count < max; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->phase != CONN_OPEN)
+            continue;
+        struct node_peer_info *i = &out[count++];
+        *i = (struct node_peer_info){
+            .addr = c->addr,
+            .rate_down = rate_now(&c->down, now),
+            .rate_up = rate_now(&c->up, now),
+            .incoming = c->incoming,
+            .seed = c->has_all || (c->has.n && bits_full(&c->has)),
+            .choking_us = c->peer_choking,
+            .choked = c->am_choking,
+            .interested = c->peer_interested,
+        };
+        if (c->client[0])
+            snprintf(i->client, sizeof i->client, "%.47s", c->client);
+        else
+            peerid_client(i->client, c->peer_id);
+    }
+    return count;
+}
+
+const struct manifest *node_manifest(const struct node *n, node_id task)
+{
+    const struct task *t = task_get(n, task);
+    return t ? t->m : NULL;
+}
+
+const struct bits *node_have(const struct node *n, node_id task)
+{
+    const struct task *t = task_get(n, task);
+    return t && t->picker ? &t->have : NULL;
+}

@@ -1,0 +1,528 @@
+/*
+ * One item's life: with a link only, its manifest is fetched; then the caller says what is here and
+ * what is wanted; then it downloads, seeds, and ends when its goals say so.
+ *
+ * A task is "at work" while something may happen to it by itself soon; only those are looked at in
+ * every pulse. An idle seed sleeps until its next announce or until somebody connects.
+ */
+#include "node/node_int.h"
+
+#include <p2p/base/num.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void woken(struct node *n, struct timer *tm, usec now)
+{
+    (void)n;
+    task_wake(TIMER_OF(tm, struct task, timer), now);
+}
+
+struct task *task_get(const struct node *n, node_id id)
+{
+    return idtab_get(&n->tasks, id);
+}
+
+/* While piece layers are missing nothing is asked for of a v2 item's large files, yet it is not done. */
+bool task_complete(const struct task *t)
+{
+    return t->picker && picker_missing(t->picker) == 0 && (t->m->has_v1 || t->layers_missing == 0);
+}
+
+/* ---- swarms: the hashes it is known by ---- */
+
+static bool join(struct task *t, const uint8_t *hash, bool v2, struct err *e)
+{
+    struct node *n = t->node;
+    struct task *other = map_get(n->by_hash, BYTES(hash, 20));
+    if (other && other != t) {
+        err_set(e, ERR_FAIL, "this item is being shared already");
+        return false;
+    }
+    for (uint32_t i = 0; i < t->n_swarms; i++)
+        if (memcmp(t->swarm[i].hash, hash, 20) == 0)
+            return true;
+    struct swarm *s = &t->swarm[t->n_swarms++];
+    *s = (struct swarm){.task = t, .v2 = v2};
+    memcpy(s->hash, hash, 20);
+    map_put(n->by_hash, BYTES(s->hash, 20), t);
+    s->tiers = tiers_new(&n->rng);
+    list_init(&s->announces);
+    return true;
+}
+
+static bool join_all(struct task *t, struct err *e)
+{
+    if (t->link.has_v1 && !join(t, t->link.hash_v1, false, e))
+        return false;
+    return !t->link.has_v2 || join(t, t->link.hash_v2, true, e);
+}
+
+/* ---- beginning ---- */
+
+static void copy_link(struct task *t, const struct magnet *k)
+{
+    t->link.has_v1 = k->has_v1;
+    t->link.has_v2 = k->has_v2;
+    memcpy(t->link.hash_v1, k->hash_v1, SHA1_LEN);
+    memcpy(t->link.hash_v2, k->hash_v2, SHA256_LEN);
+    for (size_t i = 0; i < k->n_trackers; i++)
+        magnet_list_add(&t->link.trackers, &t->link.n_trackers, k->trackers[i]);
+    for (size_t i = 0; i < k->n_web_seeds; i++)
+        magnet_list_add(&t->link.web_seeds, &t->link.n_web_seeds, k->web_seeds[i]);
+}
+
+static void hashes_of_manifest(struct task *t)
+{
+    t->link.has_v1 = t->m->has_v1;
+    t->link.has_v2 = t->m->has_v2;
+    memcpy(t->link.hash_v1, t->m->hash_v1, SHA1_LEN);
+    memcpy(t->link.hash_v2, t->m->hash_v2, SHA256_LEN);
+}
+
+static struct task *task_new(struct node *n, const struct node_task_config *c, usec now)
+{
+    struct task *t = mem_zero(sizeof *t);
+    t->node = n;
+    t->timer.fire = woken;
+    t->goals = c->goals;
+    t->trusted = c->trusted;
+    t->super_seed = c->super_seed;
+    t->sequential = c->sequential;
+    t->survey = c->survey;
+    t->uploaded0 = c->uploaded;
+    t->downloaded0 = c->downloaded;
+    t->started = t->last_checkpoint = now;
+    t->last_arrival = t->last_upload = now;
+    t->first_byte = t->completed_at = USEC_NEVER;
+    t->tracker_seeds = t->tracker_peers = -1;
+    t->pool = pool_new(&n->rng);
+    t->m = c->manifest;
+    list_init(&t->conns);
+    choker_init(&t->choker, now);
+    rate_init(&t->down, now);
+    rate_init(&t->up, now);
+    t->id = idtab_put(&n->tasks, t);
+    return t;
+}
+
+node_id node_add(struct node *n, const struct node_task_config *c, usec now, struct err *e)
+{
+    n->now = now;
+    struct task *t = task_new(n, c, now);
+    if (c->link)
+        copy_link(t, c->link);
+    if (t->m)
+        hashes_of_manifest(t);
+    if (!join_all(t, e)) {
+        task_free(t);
+        return 0;
+    }
+    announce_init(t, now);
+    for (size_t i = 0; c->link && i < c->link->n_peers; i++)
+        node_add_peer_name(n, t->id, c->link->peers[i], now);
+    if (t->m && !t->survey) {
+        task_activate(t, c->have, c->priority, c->unstored, now);
+    } else if (!t->survey) {
+        t->state = NODE_FETCHING_METADATA;
+        metadata_begin(t, now);
+    }
+    task_wake(t, now);
+    return t->id;
+}
+
+void task_manifest_here(struct task *t, usec now)
+{
+    struct err e = {0};
+    hashes_of_manifest(t);
+    if (!join_all(t, &e)) {
+        task_fail(t, ERR_FAIL, "%s", e.msg);
+        return;
+    }
+    for (size_t i = 0; i < t->link.n_trackers; i++)
+        manifest_add_tracker(t->m, i, t->link.trackers[i]);
+    for (size_t i = 0; i < t->link.n_web_seeds; i++)
+        manifest_add_web_seed(t->m, t->link.web_seeds[i]);
+    announce_init(t, now);
+    t->state = NODE_WAITING_BEGIN;
+    t->last_arrival = now;
+    node_op(t->node, NODE_METADATA)->task = t->id;
+}
+
+void node_begin(struct node *n, node_id task, const struct bits *have, const uint8_t *priority,
+                const uint8_t *unstored, usec now)
+{
+    n->now = now;
+    struct task *t = task_get(n, task);
+    if (!t || t->state != NODE_WAITING_BEGIN)
+        return;
+    task_activate(t, have, priority, unstored, now);
+    struct list_node *next;
+    for (struct list_node *l = list_first(&t->conns); l; l = next) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        next = list_next(&t->conns, l);
+        if (c->phase == CONN_OPEN)
+            greet_pieces_known(c, now);
+    }
+    fetch_all(t, now);
+    task_wake(t, now);
+    conn_reap(n);
+}
+
+static uint32_t shape_blocks(const void *ctx, uint32_t piece)
+{
+    return layout_blocks(ctx, piece);
+}
+
+static bool shape_skip(const void *ctx, uint32_t piece, uint32_t block)
+{
+    return layout_block_len(ctx, piece, block) == 0;
+}
+
+static bool all_padding(const struct manifest *m, uint32_t piece)
+{
+    for (uint32_t b = 0; b < layout_blocks(m, piece); b++)
+        if (layout_block_len(m, piece, b) != 0)
+            return false;
+    return true;
+}
+
+/* Of pieces that cannot be verified yet (piece layers are missing) nothing is asked for. */
+static unsigned piece_priority(const struct task *t, uint32_t piece)
+{
+    return !hashes_fetchable(t, piece) ? 0 : t->priority ? t->priority[piece] : 1;
+}
+
+void task_priorities(struct task *t)
+{
+    for (uint32_t p = 0; p < t->m->n_pieces; p++) {
+        unsigned prio = piece_priority(t, p);
+        if (prio != 1)
+            picker_set_priority(t->picker, p, prio);
+    }
+}
+
+static void set_up_picker(struct task *t, const struct bits *have)
+{
+    struct picker_shape shape = {
+        .n_pieces = t->m->n_pieces, .blocks = shape_blocks, .skip = shape_skip, .ctx = t->m};
+    t->picker = picker_new(&shape, &t->node->rng);
+    picker_set_sequential(t->picker, t->sequential);
+    for (uint32_t p = 0; p < t->m->n_pieces; p++) {
+        if (have && bits_get(have, p)) {
+            bits_set(&t->have, p);
+            picker_have(t->picker, p);
+        }
+    }
+    task_priorities(t);
+}
+
+static void judge_padding(struct task *t, usec now)
+{
+    bool pads = false;
+    for (uint32_t i = 0; i < t->m->n_files && !pads; i++)
+        pads = t->m->files[i].attr & FILE_PAD;
+    for (uint32_t p = 0; pads && p < t->m->n_pieces; p++)
+        if (picker_wanted(t->picker, p) && all_padding(t->m, p))
+            verify_judge(t, verify_open(t, p), now);
+}
+
+void task_activate(struct task *t, const struct bits *have, const uint8_t *priority, const uint8_t *unstored, usec now)
+{
+    uint32_t n = t->m->n_pieces;
+    if (priority)
+        t->priority = mem_dup(priority, n);
+    if (unstored)
+        t->unstored = mem_dup(unstored, n);
+    bits_init(&t->have, n);
+    t->open = map_new(rng_u64(&t->node->rng));
+    t->blame = blame_new();
+    hashes_layers_init(t);
+    set_up_picker(t, have);
+    verify_begin(t);
+    judge_padding(t, now);
+    t->state = NODE_DOWNLOADING;
+    if (task_complete(t))
+        task_completed(t, now);
+    web_init(t, now);
+}
+
+void verify_layers_known(struct task *t, uint32_t file, usec now)
+{
+    uint32_t first, end;
+    layout_file_pieces(t->m, file, &first, &end);
+    for (uint32_t p = first; p < end; p++)
+        if (!picker_has(t->picker, p))
+            picker_set_priority(t->picker, p, piece_priority(t, p));
+    if (t->layers_missing == 0)
+        hashes_layers_fini(t);
+    fetch_all(t, now);
+    verify_complete(t, now);
+}
+
+void task_completed(struct task *t, usec now)
+{
+    bool fetched = t->from_peers + t->from_web > 0;
+    t->was_complete = true;
+    t->state = NODE_SEEDING;
+    t->completed_at = now;
+    t->last_upload = now;
+    node_op(t->node, NODE_COMPLETE)->task = t->id;
+    if (fetched)
+        announce_completed(t, now);
+    struct list_node *next;
+    for (struct list_node *l = list_first(&t->conns); l; l = next) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        next = list_next(&t->conns, l);
+        if (c->phase != CONN_OPEN)
+            continue;
+        fetch_interest(c, now);
+        if (c->phase == CONN_OPEN)
+            fetch_check_seed(c, now);
+    }
+    task_judge_goals(t, now);
+}
+
+void node_lost(struct node *n, node_id task, uint32_t piece, usec now)
+{
+    n->now = now;
+    struct task *t = task_get(n, task);
+    if (!t || !t->picker || !bits_unset(&t->have, piece))
+        return;
+    picker_lost(t->picker, piece);
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        uint8_t id = c->ext.id[EXT_DONTHAVE];
+        if (c->phase != CONN_OPEN || id == 0)
+            continue;
+        struct buf body = {0};
+        ext_put_donthave(&body, piece);
+        wire_put_extended(&c->out.bytes, id, buf_bytes(&body));
+        buf_fini(&body);
+        conn_flush(c);
+    }
+    if (t->was_complete) {
+        t->was_complete = false;
+        t->state = NODE_DOWNLOADING;
+        t->completed_at = USEC_NEVER;
+    }
+    verify_recount(t);
+    fetch_all(t, now);
+    task_wake(t, now);
+}
+
+/* ---- end ---- */
+
+void task_fail(struct task *t, int code, const char *fmt, ...)
+{
+    char text[500];
+    if (t->halted)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    t->halted = true;
+    t->state = NODE_HALTED;
+    struct node_op *op = node_op(t->node, NODE_FAILED);
+    op->task = t->id;
+    op->code = code;
+    node_op_text(t->node, mem_str(text));
+    task_wake(t, t->node->now);
+}
+
+static void close_all(struct task *t, usec now)
+{
+    struct list_node *next;
+    for (struct list_node *l = list_first(&t->conns); l; l = next) {
+        next = list_next(&t->conns, l);
+        conn_close(LIST_OF(l, struct conn, in_task), true, NULL, now);
+    }
+}
+
+void node_stop(struct node *n, node_id task, usec patience, usec now)
+{
+    n->now = now;
+    struct task *t = task_get(n, task);
+    if (!t || t->stopping)
+        return;
+    t->stopping = true;
+    t->stop_by = now + patience;
+    web_fini(t);
+    close_all(t, now);
+    announce_stop(t, now);
+    task_wake(t, now);
+    task_pulse(t, now);
+    conn_reap(n);
+}
+
+static void drop_jobs(struct task *t)
+{
+    struct node *n = t->node;
+    uint32_t it = 0;
+    struct job *j;
+    while ((j = idtab_walk(&n->jobs, &it)) != NULL)
+        if (j->task == t->id && j->kind != NODE_STORE)
+            job_free(n, j);
+}
+
+static void free_picker(struct task *t)
+{
+    size_t it = 0;
+    void *v;
+    while (t->open && map_walk(t->open, &it, NULL, &v)) {
+        struct open_piece *o = v;
+        free(o->leaf);
+        free(o->want);
+        free(o);
+    }
+    map_free(t->open);
+    blame_free(t->blame);
+    picker_free(t->picker);
+    hashes_layers_fini(t);
+    bits_fini(&t->have);
+    free(t->priority);
+    free(t->unstored);
+    free(t->file_left);
+    free(t->culprits);
+}
+
+void task_free(struct task *t)
+{
+    struct node *n = t->node;
+    metadata_end(t);
+    web_fini(t);
+    close_all(t, n->now);
+    conn_reap(n);
+    announce_fini(t);
+    drop_jobs(t);
+    for (uint32_t i = 0; i < t->n_swarms; i++) {
+        map_remove(n->by_hash, BYTES(t->swarm[i].hash, 20));
+        tiers_free(t->swarm[i].tiers);
+    }
+    free_picker(t);
+    free(t->senders);
+    timer_set(n, &t->timer, USEC_NEVER);
+    if (t->at_work)
+        n->n_at_work--;
+    idtab_remove(&n->tasks, t->id);
+    pool_free(t->pool);
+    magnet_fini(&t->link);
+    manifest_free(t->m);
+    free(t);
+}
+
+void node_remove(struct node *n, node_id task)
+{
+    struct task *t = task_get(n, task);
+    if (t)
+        task_free(t);
+}
+
+/* ---- time ---- */
+
+void task_wake(struct task *t, usec now)
+{
+    struct node *n = t->node;
+    if (t->at_work)
+        return;
+    t->at_work = true;
+    n->n_at_work++;
+    timer_set(n, &t->timer, USEC_NEVER);
+    if (n->pulse.at.index == 0)
+        timer_set(n, &n->pulse, now);
+}
+
+static struct goals_facts facts(const struct task *t, usec now)
+{
+    return (struct goals_facts){
+        .started = t->started,
+        .now = now,
+        .last_arrival = t->last_arrival,
+        .last_upload = t->last_upload,
+        .completed_at = t->completed_at,
+        .has_metadata = t->m != NULL,
+        .uploaded = t->uploaded0 + t->uploaded,
+        .size = t->m ? t->m->size : 0,
+    };
+}
+
+static void end(struct task *t, int code, const char *why)
+{
+    t->ended = true;
+    struct node_op *op = node_op(t->node, NODE_ENDED);
+    op->task = t->id;
+    op->code = code;
+    node_op_text(t->node, mem_str(why ? why : ""));
+}
+
+void task_judge_goals(struct task *t, usec now)
+{
+    const char *why = NULL;
+    if (t->ended || t->stopping || t->halted || t->state == NODE_WAITING_BEGIN)
+        return;
+    if (t->survey) {
+        if (announce_exhausted(t))
+            end(t, t->tracker_seeds >= 0 || t->tracker_peers >= 0 ? 0 : ERR_NOTFOUND, announce_error(t));
+        return;
+    }
+    struct goals_facts f = facts(t, now);
+    switch (goals_judge(&t->goals, &f, &why)) {
+    case GOALS_GO_ON:
+        break;
+    case GOALS_DONE:
+        end(t, 0, why);
+        break;
+    case GOALS_GAVE_UP:
+        end(t, ERR_NOTFOUND, why);
+        break;
+    }
+}
+
+static void stopping_pulse(struct task *t, usec now)
+{
+    if (t->stop_told || (now < t->stop_by && (verify_busy(t) || !announce_idle(t))))
+        return;
+    t->stop_told = true;
+    node_op(t->node, NODE_STOPPED)->task = t->id;
+}
+
+static void sleep_if_idle(struct task *t, usec now)
+{
+    struct node *n = t->node;
+    usec dial = pool_deadline(t->pool, false);
+    bool idle = t->state == NODE_SEEDING && t->conns.count == 0 && !t->stopping && !verify_busy(t) && dial > now;
+    if (!idle)
+        return;
+    struct goals_facts f = facts(t, now);
+    t->at_work = false;
+    n->n_at_work--;
+    timer_set(n, &t->timer, usec_min(usec_min(announce_deadline(t), dial), goals_deadline(&t->goals, &f)));
+}
+
+void task_pulse(struct task *t, usec now)
+{
+    if (t->picker)
+        verify_pulse(t, now);
+    announce_run(t, now);
+    if (t->stopping) {
+        stopping_pulse(t, now);
+        return;
+    }
+    if (t->halted)
+        return;
+    metadata_pulse(t, now);
+    if (t->picker && !t->halted) {
+        web_run(t, now);
+        if (choker_deadline(&t->choker) <= now)
+            serve_round(t, now);
+    }
+    task_judge_goals(t, now);
+    sleep_if_idle(t, now);
+}
+
+bool task_sources_exhausted(const struct task *t)
+{
+    return t->n_open == 0 && t->n_dialing == 0 && t->conns.count == 0 && pool_waiting(t->pool) == 0 &&
+           t->resolving == 0 && announce_exhausted(t) && web_exhausted(t);
+}

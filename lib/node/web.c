@@ -1,0 +1,449 @@
+/*
+ * Web seeds (BEP 19): HTTP servers as one more source, beside peers or alone.
+ *
+ * Each has a few lanes, a transfer in each, so that the next range is on its way while one ends. A
+ * lane takes a run of blocks from the picker and fetches it file by file. Blocks end up in the same
+ * place as those of peers, under the same judgement. A server that ignores ranges is read in one
+ * lane from the start of a file onwards, keeping what is wanted. Failures back off; whoever sends
+ * data that does not match, or fails too often, is dropped.
+ */
+#include "node/node_int.h"
+
+#include <p2p/proto/webseed.h>
+#include <stdlib.h>
+
+#define LANES 4u
+#define RUN_FIRST 64u   /* blocks */
+#define RUN_MOST 1024u
+#define RUN_QUICK USEC_SEC
+#define MAX_FAILURES 6u
+#define RETRY_FIRST (2 * USEC_SEC)
+#define RETRY_MAX (5 * USEC_MIN)
+
+struct lane {
+    struct web *web;
+    struct job *job;       /* the transfer; NULL: idle */
+    uint64_t pos, end;     /* of content space: next byte, end of the run */
+    uint64_t part_left;    /* bytes that this transfer still brings */
+    uint64_t skip;         /* bytes to throw away first */
+    struct webseed_part part;
+    struct block *b;       /* the block being filled */
+    bool paused, partial;  /* partial: the start of the block at pos is missing */
+    usec begun;
+};
+
+struct web {
+    struct task *t;
+    char *url;
+    uint32_t number, sender, run, failures;
+    bool struck, no_range;
+    usec retry_at;
+    struct lane lane[LANES];
+};
+
+/* ---- blocks by place ---- */
+
+static struct block_ref ref_at(const struct task *t, uint64_t pos)
+{
+    uint32_t piece = (uint32_t)(pos / t->m->piece_length);
+    return (struct block_ref){piece, (uint32_t)(pos % t->m->piece_length) / LAYOUT_BLOCK};
+}
+
+static uint64_t start_of(const struct task *t, struct block_ref r)
+{
+    return (uint64_t)r.piece * t->m->piece_length + (uint64_t)r.block * LAYOUT_BLOCK;
+}
+
+/* Blocks of the run that were asked of this lane and did not come are free again. */
+static void drop_rest(struct lane *l)
+{
+    struct task *t = l->web->t;
+    if (l->b) {
+        picker_drop(t->picker, l->b->ref, l->web->sender);
+        block_free(t->node, l->b);
+        l->b = NULL;
+    }
+    for (uint64_t at = l->pos; !l->web->no_range && at < l->end;) {
+        struct block_ref r = ref_at(t, at);
+        picker_drop(t->picker, r, l->web->sender);
+        uint32_t len = layout_piece_len(t->m, r.piece);
+        uint64_t next = start_of(t, r) + LAYOUT_BLOCK;
+        uint64_t piece_end = (uint64_t)r.piece * t->m->piece_length + len;
+        at = next < piece_end ? next : (uint64_t)(r.piece + 1) * t->m->piece_length;
+    }
+    l->pos = l->end = 0;
+}
+
+/* ---- failing ---- */
+
+static void failed(struct web *w, bool for_good, const char *why, usec now)
+{
+    struct task *t = w->t;
+    w->failures++;
+    usec wait = RETRY_FIRST << (w->failures < 8 ? w->failures - 1 : 7);
+    w->retry_at = now + usec_min(wait, RETRY_MAX);
+    if (for_good || w->failures >= MAX_FAILURES)
+        w->struck = true;
+    node_notice(t->node, t, "web seed %u: %s%s", (unsigned)w->number, why, w->struck ? ": dropped" : "");
+    fetch_all(t, now); /* peers may take what it was asked for */
+}
+
+void web_guilty(struct web *w, usec now)
+{
+    if (!w || w->struck)
+        return;
+    w->struck = true;
+    for (unsigned i = 0; i < LANES; i++) {
+        struct lane *l = &w->lane[i];
+        if (l->job)
+            job_cancel(w->t->node, l->job);
+        l->job = NULL;
+        drop_rest(l);
+    }
+    failed(w, true, "sent data that does not match its hash", now);
+}
+
+/* ---- asking ---- */
+
+static bool next_transfer(struct lane *l, usec now)
+{
+    struct web *w = l->web;
+    struct task *t = w->t;
+    uint64_t covered;
+    (void)now;
+    if (webseed_plan(t->m, l->pos, l->end - l->pos, &l->part, 1, &covered) == 0) {
+        l->pos = l->end = 0;
+        return false;
+    }
+    l->pos = l->part.at;
+    l->skip = 0;
+    if (w->no_range) {
+        l->skip = l->part.offset;
+        l->part.length = t->m->files[l->part.file].length - l->part.offset;
+    }
+    l->part_left = l->part.length;
+    struct buf url = {0};
+    webseed_url(&url, w->url, t->m, l->part.file);
+    struct job *j = job_new(t->node, t, NODE_WEB);
+    struct node_op *op = node_last_op(t->node);
+    op->offset = l->part.offset - l->skip;
+    op->length = l->part.length + l->skip;
+    op->trusted = t->trusted;
+    op->local = strpbrk(w->url, "?#") == NULL;
+    node_op_text(t->node, buf_take_str(&url));
+    j->arg = l;
+    l->job = j;
+    return true;
+}
+
+static void begin_whole(struct lane *l, usec now)
+{
+    struct task *t = l->web->t;
+    uint32_t p = 0;
+    while (p < t->m->n_pieces && !picker_wanted(t->picker, p))
+        p++;
+    if (p == t->m->n_pieces)
+        return;
+    l->pos = (uint64_t)p * t->m->piece_length;
+    l->end = t->m->space;
+    l->begun = now;
+    next_transfer(l, now);
+}
+
+static void begin_run(struct lane *l, usec now)
+{
+    struct web *w = l->web;
+    struct task *t = w->t;
+    struct block_ref v[RUN_MOST];
+    struct picker_ask ask = {.peer = w->sender, .speed = 1, .whole_runs = true, .now = now};
+    size_t n = picker_pick(t->picker, &ask, v, w->run);
+    if (n == 0)
+        return;
+    l->pos = l->end = start_of(t, v[0]);
+    size_t i = 0;
+    for (; i < n && start_of(t, v[i]) == l->end; i++) {
+        uint64_t piece_end = (uint64_t)v[i].piece * t->m->piece_length + layout_piece_len(t->m, v[i].piece);
+        uint64_t end = l->end + LAYOUT_BLOCK;
+        l->end = end < piece_end ? end : piece_end == t->m->space ? piece_end
+                                                                  : (uint64_t)(v[i].piece + 1) * t->m->piece_length;
+    }
+    for (; i < n; i++)
+        picker_drop(t->picker, v[i], w->sender);
+    l->begun = now;
+    next_transfer(l, now);
+}
+
+void web_run(struct task *t, usec now)
+{
+    if (t->state != NODE_DOWNLOADING || t->node->paused_disk)
+        return;
+    for (uint32_t i = 0; i < t->n_webs; i++) {
+        struct web *w = &t->webs[i];
+        if (w->struck || w->retry_at > now)
+            continue;
+        unsigned lanes = w->no_range ? 1 : LANES;
+        for (unsigned k = 0; k < lanes; k++) {
+            if (w->lane[k].job)
+                continue;
+            if (w->no_range)
+                begin_whole(&w->lane[k], now);
+            else
+                begin_run(&w->lane[k], now);
+            if (!w->lane[k].job)
+                break;
+        }
+    }
+}
+
+/* ---- what comes ---- */
+
+static struct lane *lane_of(struct node *n, node_id job, usec now)
+{
+    n->now = now;
+    conn_reap(n);
+    struct job *j = idtab_get(&n->jobs, job);
+    return j && j->kind == NODE_WEB ? j->arg : NULL;
+}
+
+static void lane_ends(struct lane *l)
+{
+    if (l->job)
+        job_free(l->web->t->node, l->job);
+    l->job = NULL;
+    l->paused = false;
+}
+
+bool node_web_head(struct node *n, node_id job, int status, uint64_t from, uint64_t total, usec now)
+{
+    struct lane *l = lane_of(n, job, now);
+    if (!l)
+        return false;
+    struct web *w = l->web;
+    uint64_t length = w->t->m->files[l->part.file].length;
+    bool whole = l->part.offset - l->skip == 0 && l->part_left + l->skip == length;
+    const char *why = NULL;
+    if (total != UINT64_MAX && total != length)
+        why = "its file has another length";
+    else if (status == 206 && from != l->part.offset - l->skip)
+        why = "answered with another range";
+    if (!why && (status == 206 || (status == 200 && whole)))
+        return true;
+    lane_ends(l);
+    drop_rest(l);
+    if (!why && status == 200) {
+        w->no_range = true; /* read on from the start, next time */
+        for (unsigned i = 0; i < LANES; i++) {
+            struct lane *o = &w->lane[i];
+            if (o->job)
+                job_cancel(n, o->job);
+            o->job = NULL;
+            drop_rest(o);
+        }
+    } else {
+        failed(w, why != NULL, why ? why : "answered with an error", now);
+    }
+    return false;
+}
+
+static void block_full(struct lane *l, usec now)
+{
+    struct task *t = l->web->t;
+    struct block *b = l->b;
+    l->b = NULL;
+    t->last_arrival = now;
+    fetch_take(t, b, now);
+}
+
+static void block_begin(struct lane *l, struct block_ref r, uint64_t start)
+{
+    struct task *t = l->web->t;
+    l->partial = l->pos != start;
+    if (l->partial || !picker_is_wanted(t->picker, r))
+        return;
+    l->b = block_new(t->node);
+    memset(l->b->data, 0, sizeof l->b->data);
+    l->b->ref = r;
+    l->b->len = layout_block_len(t->m, r.piece, r.block);
+    l->b->sender = l->web->sender;
+    l->b->task = t->id;
+}
+
+/* Takes bytes up to the end of the block at pos; returns how many. */
+static size_t fill(struct lane *l, struct bytes b, usec now)
+{
+    struct task *t = l->web->t;
+    struct block_ref r = ref_at(t, l->pos);
+    uint64_t start = start_of(t, r);
+    uint64_t end = start + layout_block_len(t->m, r.piece, r.block);
+    if (l->b && (l->b->ref.piece != r.piece || l->b->ref.block != r.block)) {
+        block_free(t->node, l->b); /* a gap: cannot happen inside a run */
+        l->b = NULL;
+    }
+    if (!l->b)
+        block_begin(l, r, start);
+    uint64_t room = end > l->pos ? end - l->pos : 0;
+    size_t n = b.n < room ? b.n : (size_t)room;
+    if (n > l->part_left)
+        n = (size_t)l->part_left;
+    if (l->b)
+        memcpy(l->b->data + (l->pos - start), b.p, n);
+    l->pos += n;
+    l->part_left -= n;
+    t->from_web += n;
+    if (l->b && l->pos == end)
+        block_full(l, now);
+    return n;
+}
+
+static bool nothing_wanted_ahead(const struct lane *l)
+{
+    const struct task *t = l->web->t;
+    uint32_t from = (uint32_t)(l->pos / t->m->piece_length);
+    uint64_t last = l->pos + l->part_left;
+    for (uint32_t p = from; p < t->m->n_pieces && (uint64_t)p * t->m->piece_length < last; p++)
+        if (picker_wanted(t->picker, p))
+            return false;
+    return true;
+}
+
+static void charge(struct node *n, struct lane *l, size_t bytes, bool *pause, usec now)
+{
+    rate_add(&l->web->t->down, bytes, now);
+    bool slow = false;
+    if (n->cfg.limit_down) {
+        bucket_take(&n->down, bytes, now);
+        slow = bucket_avail(&n->down, now) <= 0;
+        usec when = slow ? bucket_when(&n->down, 1, now) : 0;
+        if (slow && (n->bucket_timer.at.index == 0 || n->bucket_timer.at.at > when))
+            timer_set(n, &n->bucket_timer, when);
+    }
+    l->paused = *pause = slow || n->paused_disk;
+}
+
+bool node_web_data(struct node *n, node_id job, struct bytes b, bool *pause, usec now)
+{
+    struct lane *l = lane_of(n, job, now);
+    *pause = false;
+    if (!l)
+        return false;
+    struct web *w = l->web;
+    size_t all = b.n;
+    if (l->skip > 0) {
+        size_t n_skip = b.n < l->skip ? b.n : (size_t)l->skip;
+        l->skip -= n_skip;
+        b.p += n_skip;
+        b.n -= n_skip;
+    }
+    while (b.n > 0 && l->part_left > 0 && l->job) {
+        size_t took = fill(l, b, now);
+        if (took == 0)
+            break;
+        b.p += took;
+        b.n -= took;
+    }
+    if (!l->job)
+        return false; /* it was found guilty meanwhile */
+    if (b.n > 0 && l->part_left == 0) {
+        lane_ends(l);
+        drop_rest(l);
+        failed(w, true, "sends more than the range", now);
+        return false;
+    }
+    if (w->no_range && l->part_left > 0 && nothing_wanted_ahead(l)) {
+        lane_ends(l);
+        drop_rest(l);
+        return false;
+    }
+    charge(n, l, all, pause, now);
+    return true;
+}
+
+void node_web_end(struct node *n, node_id job, int err, const struct err *why, int status, usec now)
+{
+    struct lane *l = lane_of(n, job, now);
+    if (!l)
+        return;
+    struct web *w = l->web;
+    lane_ends(l);
+    if (err < 0 || l->part_left > 0) {
+        drop_rest(l);
+        bool gone = status == 404 || status == 410 || status == 403;
+        failed(w, gone && w->t->m->n_files == 1, why && why->msg[0] ? why->msg : "ended early", now);
+        return;
+    }
+    w->failures = 0;
+    if (l->pos < l->end && next_transfer(l, now))
+        return;
+    if (l->b)
+        drop_rest(l);
+    if (!w->no_range && now - l->begun < RUN_QUICK && w->run < RUN_MOST)
+        w->run *= 2;
+    web_run(w->t, now);
+}
+
+void web_wake(struct node *n)
+{
+    uint32_t it = 0;
+    const struct task *t;
+    while ((t = idtab_walk(&n->tasks, &it)) != NULL)
+        for (uint32_t i = 0; i < t->n_webs; i++)
+            for (unsigned k = 0; k < LANES; k++) {
+                struct lane *l = &t->webs[i].lane[k];
+                if (!l->paused || !l->job)
+                    continue;
+                l->paused = false;
+                node_op(n, NODE_RECV)->job = l->job->id;
+            }
+}
+
+/* ---- life ---- */
+
+void web_init(struct task *t, usec now)
+{
+    if (t->node->cfg.no_web_seeds || t->m->n_web_seeds == 0 || t->n_webs)
+        return;
+    t->webs = mem_array(t->m->n_web_seeds, sizeof *t->webs);
+    for (size_t i = 0; i < t->m->n_web_seeds; i++) {
+        struct web *w = &t->webs[t->n_webs];
+        *w = (struct web){.t = t, .url = mem_str(t->m->web_seeds[i]), .number = t->n_webs, .run = RUN_FIRST};
+        struct addr number = {.port = (uint16_t)t->n_webs};
+        w->sender = sender_new(t, NULL, w, &number);
+        for (unsigned k = 0; k < LANES; k++)
+            w->lane[k].web = w;
+        picker_peer_all(t->picker, 1);
+        t->n_webs++;
+    }
+    web_run(t, now);
+}
+
+void web_fini(struct task *t)
+{
+    for (uint32_t i = 0; i < t->n_webs; i++) {
+        struct web *w = &t->webs[i];
+        for (unsigned k = 0; k < LANES; k++) {
+            if (w->lane[k].job)
+                job_cancel(t->node, w->lane[k].job);
+            w->lane[k].job = NULL;
+            drop_rest(&w->lane[k]);
+        }
+        picker_peer_all(t->picker, -1);
+        sender_left(t, w->sender);
+        free(w->url);
+    }
+    free(t->webs);
+    t->webs = NULL;
+    t->n_webs = 0;
+}
+
+struct web *web_by_number(struct task *t, uint32_t number)
+{
+    return number < t->n_webs ? &t->webs[number] : NULL;
+}
+
+bool web_exhausted(const struct task *t)
+{
+    for (uint32_t i = 0; i < t->n_webs; i++)
+        if (!t->webs[i].struck)
+            return false;
+    return true;
+}
