@@ -23,7 +23,8 @@
 /* What a thread and the loop share. Freed by the one that lets go last. */
 struct lookup {
     atomic_int holders;
-    int bell; /* eventfd: the answer is there */
+    atomic_bool ready; /* what is below is the loop's to read */
+    int bell;          /* eventfd: rung when ready */
     int family, fault;
     size_t n;
     struct addr v[RESOLVE_MAX];
@@ -79,6 +80,7 @@ static void *look_up(void *arg)
     if (!k->fault)
         freeaddrinfo(res);
     atomic_fetch_sub(&threads, 1);
+    atomic_store(&k->ready, true);
     ssize_t rung = write(k->bell, &one, sizeof one); /* cannot fail on a fresh eventfd */
     (void)rung;
     let_go(k);
@@ -112,8 +114,10 @@ static void answer(struct resolve *r, int code, const char *why)
 static void on_bell(void *arg, bool in, bool out)
 {
     struct resolve *r = arg;
-    int fault = r->k->fault;
     (void)in, (void)out;
+    if (!atomic_load(&r->k->ready))
+        return;
+    int fault = r->k->fault;
     if (fault == EAI_NONAME || fault == EAI_NODATA || fault == EAI_ADDRFAMILY)
         answer(r, ERR_NOTFOUND, gai_strerror(fault));
     else
@@ -175,6 +179,7 @@ struct resolve *resolve_start(struct loop *l, const char *host, uint16_t port, i
     *r = (struct resolve){.l = l, .k = k, .port = port, .done = done, .arg = arg};
     r->timer = (struct loop_timer){.fn = on_timer, .arg = r};
     atomic_init(&k->holders, 1);
+    atomic_init(&k->ready, false);
     k->bell = -1;
     k->family = family;
     size_t len = strnlen(host, sizeof k->host);

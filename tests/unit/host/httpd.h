@@ -132,8 +132,8 @@ static inline void httpd_serve(struct httpd_caller *k, const char *path, const c
         buf_put_str(&k->out, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                              "4\r\npart\r\n5\r\n by p\r\n3\r\nart\r\n0\r\nTrailer: x\r\n\r\n");
     else if (!strcmp(path, "/gzip")) {
-        buf_putf(&k->out, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
-                 k->d->gzip.n);
+        buf_put_str(&k->out, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n");
+        buf_putf(&k->out, "Content-Length: %zu\r\n\r\n", k->d->gzip.n);
         k->body = k->d->gzip.p;
         k->left = k->d->gzip.n;
     } else if (!strcmp(path, "/short")) {
@@ -179,7 +179,7 @@ static inline void httpd_readable(void *owner)
 
 static inline void httpd_accepted(void *arg, struct tcp *c)
 {
-    static const struct tcp_events events = {.readable = httpd_readable, .writable = httpd_writable};
+    static const struct tcp_events events = {NULL, httpd_readable, httpd_writable};
     struct httpd *d = arg;
     struct httpd_caller *k = mem_zero(sizeof *k);
     k->d = d;

@@ -1,4 +1,4 @@
-/* TCP on loopback: data both ways, from files, to slow readers; ends, errors, lack of descriptors. */
+/* TCP on loopback: data both ways, from files, to slow readers; ends, errors, EMFILE. */
 #include "looptest.h"
 
 #include <errno.h>
