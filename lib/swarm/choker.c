@@ -11,8 +11,8 @@
  * when seeding, so a swarm of beginners comes off the ground and upload is not left idle; while
  * givers fill the slots, who gives nothing has the optimistic slot alone to hope for.
  * Order when seeding: first who has been served for less than HOLD, then who waits, the longest
- * first, then who has been served for longer. So that those that take fast get more, only a
- * quarter of the slots change hands in one round, those of the slowest takers.
+ * first, then who has been served for longer. Only a quarter of the slots change hands in a round,
+ * those of the slowest takers; so the fast keep theirs somewhat longer, but not for ever.
  */
 #include <p2p/swarm/choker.h>
 
@@ -21,6 +21,8 @@
 #include <stdlib.h>
 
 #define HOLD CHOKER_OPTIMISTIC
+#define HOLD_SLOW (2 * HOLD / 3) /* for who takes less than half of what others do */
+#define HOLD_FAST (4 * HOLD)     /* then the fastest yields like the slowest */
 #define NEWCOMER USEC_MIN
 #define NEWCOMER_WEIGHT 3u
 #define SLOT_FAST 65536u /* bytes a second and slot: surely room for more */
@@ -36,14 +38,14 @@ void choker_init(struct choker *c, usec now)
 
 struct seat {
     struct choker_peer *peer;
-    uint64_t key[2]; /* higher first, the second breaks ties */
+    uint64_t key[3]; /* higher first; each breaks the ties of the one before */
     bool taken;
 };
 
 static int seat_cmp(const void *a, const void *b)
 {
     const struct seat *x = a, *y = b;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         if (x->key[i] != y->key[i])
             return x->key[i] < y->key[i] ? 1 : -1;
     return (x->peer->id > y->peer->id) - (x->peer->id < y->peer->id);
@@ -144,41 +146,64 @@ static bool may_sit(const struct seat *s)
     return !s->taken && s->peer->interested && !s->peer->upload_only;
 }
 
-/* How many of those served beyond HOLD must yield for those that wait. */
-static uint32_t yields(const struct seat *s, size_t n, uint32_t slots, usec now)
+struct rotation {
+    uint32_t slots;
+    bool seeding;
+    uint64_t mean; /* taken by a served peer */
+    usec now;
+};
+
+static uint64_t mean_taken(const struct seat *s, size_t n)
 {
-    uint32_t held = 0, past = 0, waiting = 0;
+    uint64_t sum = 0, served = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!may_sit(&s[i]) || !s[i].peer->unchoked)
+            continue;
+        sum += s[i].peer->took;
+        served++;
+    }
+    return served ? sum / served : 0;
+}
+
+static bool may_yield(const struct rotation *r, const struct choker_peer *p)
+{
+    usec hold = p->took < r->mean / 2 ? HOLD_SLOW : HOLD;
+    return p->unchoked && age(p->since, r->now) >= (uint64_t)hold;
+}
+
+/* How many of those that may yield must, for those that wait. */
+static uint32_t yields(const struct rotation *r, const struct seat *s, size_t n)
+{
+    uint32_t served = 0, past = 0, waiting = 0;
     for (size_t i = 0; i < n; i++) {
         if (!may_sit(&s[i]))
             continue;
-        if (!s[i].peer->unchoked)
-            waiting++;
-        else if (age(s[i].peer->since, now) < HOLD)
-            held++;
-        else
-            past++;
+        served += s[i].peer->unchoked;
+        waiting += !s[i].peer->unchoked;
+        past += may_yield(r, s[i].peer);
     }
-    uint32_t spare = held + past < slots ? slots - held - past : 0;
+    uint32_t spare = served < r->slots ? r->slots - served : 0;
     uint32_t want = waiting > spare ? waiting - spare : 0;
-    uint32_t most = slots / 4 ? slots / 4 : 1;
+    uint32_t most = r->slots / 4 ? r->slots / 4 : 1;
     want = want < most ? want : most;
     return want < past ? want : past;
 }
 
-/* key[0]: 3 keeps its slot, 2 waits, 1 yields, 0 is a snubber. */
-static void order_rotation(struct seat *s, size_t n, uint32_t slots, bool seeding, usec now)
+/* Serving order; key[0]: 3 keeps its slot, 2 waits, 1 yields, 0 is a snubber. */
+static void order_rotation(const struct rotation *r, struct seat *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const struct choker_peer *p = s[i].peer;
-        bool late = !seeding && p->snubbed;
+        uint64_t t = age(p->since, r->now);
+        bool late = !r->seeding && p->snubbed;
         s[i].key[0] = late ? 0 : p->unchoked ? 3 : 2;
-        s[i].key[1] = p->unchoked ? p->took : age(p->since, now);
+        s[i].key[1] = !p->unchoked ? t : t >= HOLD_FAST ? 0 : p->took;
+        s[i].key[2] = UINT64_MAX - t; /* of equals the oldest yields */
     }
     qsort(s, n, sizeof *s, seat_cmp);
-    uint32_t left = yields(s, n, slots, now);
+    uint32_t left = yields(r, s, n);
     for (size_t i = n; i-- > 0 && left;) {
-        const struct choker_peer *p = s[i].peer;
-        if (!may_sit(&s[i]) || !p->unchoked || age(p->since, now) < HOLD)
+        if (!may_sit(&s[i]) || !may_yield(r, s[i].peer))
             continue;
         s[i].key[0] = 1;
         left--;
@@ -188,7 +213,8 @@ static void order_rotation(struct seat *s, size_t n, uint32_t slots, bool seedin
 
 static void seat_rotation(struct seat *s, size_t n, uint32_t slots, bool seeding, usec now)
 {
-    order_rotation(s, n, slots, seeding, now);
+    struct rotation r = {slots, seeding, mean_taken(s, n), now};
+    order_rotation(&r, s, n);
     for (size_t i = 0; i < n && slots; i++) {
         if (!may_sit(&s[i]))
             continue;
@@ -202,7 +228,8 @@ static void order_givers(struct seat *s, size_t n, usec now)
     for (size_t i = 0; i < n; i++) {
         const struct choker_peer *p = s[i].peer;
         s[i].key[0] = p->gave;
-        s[i].key[1] = p->unchoked ? age(p->since, now) + 1 : 0;
+        s[i].key[1] = p->unchoked;
+        s[i].key[2] = age(p->since, now);
     }
     qsort(s, n, sizeof *s, seat_cmp);
 }
