@@ -10,7 +10,8 @@
  *   catalogue.db.damaged-N, never deleted, and what can be proved sound is carried over into a new
  *   one. catalogue_notice says so.
  * - Times are Unix seconds and come from the caller.
- * One thread at a time, but any thread. A call may wait for another program for up to 10 s.
+ * One thread at a time, but any thread; not across fork. A call may wait for another program for up
+ * to 10 s, and is ERR_LOCKED after that.
  */
 #ifndef P2P_HOST_CATALOGUE_H
 #define P2P_HOST_CATALOGUE_H
@@ -91,7 +92,7 @@ int catalogue_link(struct catalogue *c, int64_t id, struct bytes *out, struct er
 /* Progress. The data it speaks of must have been synced before. One transaction. */
 int catalogue_record_put(struct catalogue *c, int64_t id, enum catalogue_state state,
                          uint64_t have, struct bytes record, int64_t now, struct err *e);
-/* ERR_NOTFOUND if there is none; ERR_INVALID if it is damaged: hash the data again. Moved out. */
+/* ERR_NOTFOUND if there is none (or it was damaged): hash the data again. Moved out. */
 int catalogue_record_get(struct catalogue *c, int64_t id, struct bytes *out, struct err *e);
 
 int catalogue_add_traffic(struct catalogue *c, int64_t id, uint64_t uploaded, uint64_t downloaded,
