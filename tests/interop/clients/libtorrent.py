@@ -25,8 +25,12 @@ class Libtorrent(Client):
         return ["/usr/bin/python3", "-I", "-B", PROCESS, what, json.dumps(job)]
 
     @staticmethod
+    def maker_argv(path, out, fmt, tracker):
+        return Libtorrent._argv("make", path=path, out=out, format=fmt, tracker=tracker)
+
+    @staticmethod
     def make_torrent(path, out, fmt, tracker, folder):
-        run(Libtorrent._argv("make", path=path, out=out, format=fmt, tracker=tracker),
+        run(Libtorrent.maker_argv(path, out, fmt, tracker),
             os.path.join(folder, "create.log"), folder)
 
     @staticmethod

@@ -48,7 +48,8 @@ def add_pads(path, manifest):
             f.truncate(length)
 
 
-def _tree(path):
+def tree(path):
+    """{path below: full path} of the files of a folder, without pad files."""
     out = {}
     for base, folders, names in os.walk(path):
         folders[:] = [d for d in folders if d != ".pad"]
@@ -70,15 +71,15 @@ def _same(a, b):
                 return True
 
 
-def difference(want, got, empty_files=True):
-    """What differs, in words, or None; pad files are not looked at, nor empty ones if not asked."""
+def difference(want, got, names=None, empty_files=True):
+    """What differs, in words, or None. names: which files of a folder are to be there."""
     if not os.path.exists(got):
         return f"{os.path.basename(got)} is not there"
     if os.path.isfile(want):
         return None if _same(want, got) else f"{os.path.basename(got)} differs"
-    a, b = _tree(want), _tree(got)
-    if not empty_files:
-        a = {name: full for name, full in a.items() if name in b or os.path.getsize(full)}
+    a, b = tree(want), tree(got)
+    a = {name: full for name, full in a.items() if name in names
+         and (empty_files or name in b or os.path.getsize(full))}
     if a.keys() != b.keys():
         return f"names differ: {sorted(a.keys() ^ b.keys())}"
     for name in a:

@@ -63,6 +63,16 @@ class Manifest:
                 out.append((b"/".join(f[b"path"]).decode(), f[b"length"]))
         return out
 
+    def names(self):
+        """Paths of the files below the folder, without pad files; None for a single file."""
+        if self.v1:
+            if b"files" not in self.info:
+                return None
+            return {b"/".join(f[b"path"]).decode() for f in self.info[b"files"]
+                    if b"p" not in f.get(b"attr", b"")}
+        names = set(self.roots())
+        return None if names == {self.name} else names
+
     def roots(self):
         """{path: pieces root} of the v2 file tree; an empty file has none."""
         out = {}

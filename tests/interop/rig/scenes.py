@@ -20,7 +20,16 @@ def _publish(stage, seeder, path, fmt, url):
     made = Manifest(torrent)
     if made.format() != fmt:
         raise Failed(f"{maker.name} made a {made.format()} torrent")
+    if maker in (OURS, LT):     # transmission-create leaves out empty and hidden files
+        _all_there(path, made)
     return made
+
+
+def _all_there(path, made):
+    """Nothing of the content was forgotten."""
+    names = set(content.tree(path)) if os.path.isdir(path) else None
+    if made.names() != names:
+        raise Failed(f"the .torrent has other files: {(made.names() or set()) ^ (names or set())}")
 
 
 def _publish_ours(stage, seed, path, fmt, url):
@@ -31,12 +40,13 @@ def _publish_ours(stage, seed, path, fmt, url):
     want = {h for h in (made.v1, made.v2) if h}
     if set(HASHES.findall(link)) != want:
         raise Failed(f"p2p-add printed {link} for a .torrent with {want}")
+    _all_there(path, made)
     return made, link
 
 
 def _check(stage, client, path, dest, made):
     """The folder holds the content, and in our case nothing else."""
-    wrong = content.difference(path, os.path.join(dest, made.name),
+    wrong = content.difference(path, os.path.join(dest, made.name), made.names(),
                                client.empty_files)
     if wrong:
         raise Failed(f"{client.name} completed, but {wrong}")

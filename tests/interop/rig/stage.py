@@ -13,9 +13,9 @@ SECONDS = float(os.environ.get("P2P_INTEROP_SECONDS", "60"))
 
 
 class Stage:
-    def __init__(self, folder, shared):
+    def __init__(self, folder, shared, mtu=None):
         self.folder, self.shared = folder, shared
-        self.space = Space()
+        self.space = Space(mtu)
         self.running = []
         self.began = time.monotonic()
 
