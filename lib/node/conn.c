@@ -11,6 +11,12 @@
 
 #define TICK USEC_SEC
 
+static void close_if_overfull(struct conn *c, usec now)
+{
+    if (c->overfull)
+        conn_close(c, true, "does not read what it asked for", now);
+}
+
 static void conn_tick(struct node *n, struct timer *tm, usec now)
 {
     struct conn *c = TIMER_OF(tm, struct conn, timer);
@@ -30,8 +36,10 @@ static void conn_tick(struct node *n, struct timer *tm, usec now)
             conn_flush(c);
         }
         hashes_tick(c, now);
-        fetch_tick(c, now);
+        if (c->phase == CONN_OPEN)
+            fetch_tick(c, now);
     }
+    close_if_overfull(c, now);
     if (c->phase != CONN_DEAD)
         timer_set(c->node, &c->timer, now + TICK);
 }
@@ -277,6 +285,7 @@ void node_received(struct node *n, node_id conn, size_t bytes, usec now)
     handle_all(c, now);
     if (c->phase == CONN_OPEN)
         fetch_more(c, now);
+    close_if_overfull(c, now);
     conn_reap(n);
 }
 
@@ -287,10 +296,8 @@ void conn_flush(struct conn *c)
     if (c->phase == CONN_DEAD)
         return;
     outq_note(&c->out);
-    if (buf_len(&c->out.bytes) > NODE_MAX_WAITING_OUT) {
-        conn_close(c, true, "does not read what it asked for", c->node->now);
-        return;
-    }
+    if (buf_len(&c->out.bytes) > NODE_MAX_WAITING_OUT)
+        c->overfull = true; /* closed when nobody is at work on it */
     if (c->idle_out && c->phase != CONN_DIALING) {
         c->idle_out = false;
         node_op(c->node, NODE_SEND)->conn = c->id;

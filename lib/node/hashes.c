@@ -302,6 +302,8 @@ void hashes_tick(struct conn *c, usec now)
         struct wire_hash_req r = c->hash_ask[i].req;
         c->hash_ask[i] = c->hash_ask[--c->n_hash_ask];
         not_coming(c, &r, now);
+        if (c->phase != CONN_OPEN)
+            return; /* that convicted it */
     }
     if (c->no_layers && now - c->connected_at > 60 * USEC_SEC)
         c->no_layers = false; /* it may have them by now */

@@ -52,9 +52,10 @@ static void on_have(struct conn *c, const struct wire_msg *m, usec now)
     }
     if (!piece_exists(c, m->index, now))
         return;
-    fetch_peer_has(c, m->index, now);
-    if (c->task->super_seed)
-        super_peer_has(c->task, c, m->index, now);
+    struct task *t = c->task;
+    fetch_peer_has(c, m->index, now); /* two seeds part here */
+    if (t->super_seed)
+        super_peer_has(t, c, m->index, now);
 }
 
 static void on_bitfield(struct conn *c, const struct wire_msg *m, usec now)

@@ -122,6 +122,7 @@ struct conn {
     enum conn_phase phase;
     bool incoming, greeted, v2, fast, extended, sent_ext;
     bool am_choking, am_interested, peer_choking, peer_interested, upload_only;
+    bool overfull; /* more control bytes wait than NODE_MAX_WAITING_OUT */
     bool idle_out; /* the host was told there is nothing to send */
     bool useful;   /* it delivered something good */
     bool told_have; /* BITFIELD, HAVE ALL or HAVE NONE came */

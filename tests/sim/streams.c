@@ -167,6 +167,19 @@ static void push(struct stream *s, int side)
     }
 }
 
+/* The uplink has room again: every stream of the host may go on, from a different one each time. */
+static void push_all(struct host *h)
+{
+    struct tube *t = h->tube;
+    size_t n = t->n_streams, from = n ? h->turn++ % n : 0;
+    for (size_t i = 0; i < n; i++) {
+        struct stream *s = t->streams[(from + i) % n];
+        for (int k = 0; k < 2; k++)
+            if (s->open && s->end[k].host == h)
+                push(s, k);
+    }
+}
+
 void stream_push(struct host *h, node_id conn)
 {
     struct stream *s;
@@ -299,7 +312,9 @@ void stream_event(struct tube *t, struct event *e)
         break;
     case EV_ACK:
         end->in_flight -= e->n < end->in_flight ? e->n : end->in_flight;
-        if (end->host)
+        if (end->host && e->n == 0)
+            push_all(end->host);
+        else if (end->host)
             push(s, e->side);
         break;
     case EV_CLOSED:

@@ -75,7 +75,7 @@ struct host {
     struct host_config cfg;
     struct node *node;
     struct addr addr;
-    uint32_t index, blocks_sent;
+    uint32_t index, blocks_sent, turn;
     bool dead;
     usec armed, up_free, down_free;
     uint64_t sent, written;
