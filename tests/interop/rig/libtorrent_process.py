@@ -66,7 +66,8 @@ def serve(job):
     handle = session.add_torrent(params)
     complete = False
     while True:
-        session.wait_for_alert(50)
+        # Not wait_for_alert: what it returns may have moved before Python looks at it (a crash).
+        time.sleep(0.02)
         for alert in session.pop_alerts():
             print(alert.message(), file=sys.stderr, flush=True)
         if not complete and handle.status().is_seeding:
