@@ -66,6 +66,25 @@ $(PROGRAMS): $(B)/%: $(B)/cmd/%.o $(foreach f,cli engine host node swarm proto f
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(LINKFLAGS) -o $@ $^ $(outside_host) $(outside_format) -lm
 
+# The main job on a fresh machine: installs what is missing, builds, adds, seeds, fetches, compares.
+.PHONY: demo
+demo:
+	@tests/need build demo
+	@$(MAKE) --no-print-directory all
+	@B='$(B)' tests/demo
+
+.PHONY: install uninstall
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+install: all
+	install -d $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man7 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -s $(PROGRAMS) $(BINDIR)
+	install -m 644 man/*.1 $(MANDIR)/man1
+	install -m 644 man/*.7 $(MANDIR)/man7
+	$(MAKE) --no-print-directory install-completions
+
 clean:
 	rm -rf build
 

@@ -1,4 +1,13 @@
-# Tests: unit (a program a module), sim, fuzz replay, command line, interop, lint, bench.
+# Tests: unit (a program a module), fuzz replay, command line, interop, lint, bench.
+#   make check      all suites, each with its counts, and the sum at the end
+
+SUITES ?= lint unit fuzz-replay cli interop
+
+.PHONY: check need-check
+check: need-check all
+	@B='$(B)' MAKEFLAGS='$(filter-out -j%,$(MAKEFLAGS))' tests/check $(SUITES)
+need-check:
+	@tests/need build check
 
 # tests/unit/FLOOR/MODULE.c is linked with its floor and those below it and nothing else,
 # so that the linker proves the floors.
@@ -15,10 +24,7 @@ $(foreach u,$(UNIT_ALL),$(eval $(call unit_rule,$(u))))
 .PHONY: unit unit-build
 unit-build: $(UNIT:%=$(B)/tests/unit/%)
 unit: unit-build
-	@for t in $(UNIT:%=$(B)/tests/unit/%); do echo "== $$t"; "$$t" || exit 1; done
-
--include tests/lint/lint.mk
--include tests/fuzz/fuzz.mk
+	@bad=0; for t in $(UNIT:%=$(B)/tests/unit/%); do echo "== $$t"; "$$t" || bad=1; done; exit $$bad
 
 # The test tube: whole nodes under virtual time. Unit tests of the node floor link it too.
 TUBE_SRC := $(filter-out tests/sim/scenario_%.c,$(sort $(wildcard tests/sim/*.c)))
@@ -26,5 +32,4 @@ $(B)/tests/tube.a: $(TUBE_SRC:%.c=$(B)/%.o)
 	@rm -f $@
 	$(Q)ar rcsD $@ $^
 
--include tests/interop/interop.mk
--include tests/bench/bench.mk
+include $(wildcard tests/*/*.mk)

@@ -35,6 +35,8 @@ int main(int argc, char **argv)
             fprintf(stderr, "fuzz: cannot replay %s\n", argv[i]);
             return 1;
         }
-    printf("fuzz %s: %d inputs\n", argc > 1 ? argv[1] : "?", argc > 2 ? argc - 2 : 0);
-    return 0;
+    /* An empty corpus is a failure: nothing was shown. */
+    printf("fuzz-%s: %d passed, %d failed\n", argc > 1 ? argv[1] : "", argc > 2 ? argc - 2 : 0,
+           argc <= 2);
+    return argc <= 2;
 }
