@@ -49,7 +49,7 @@ static int list_commands(struct program *p)
     return STATUS_DONE;
 }
 
-/* The folder of this program with a slash behind; moved string, NULL if the system does not tell. */
+/* The folder of this program with a slash behind. Moved string; NULL if it cannot be known. */
 static char *own_folder(void)
 {
     char path[PATH_MAX];
@@ -92,7 +92,8 @@ static int unknown(struct program *p, const char *command)
         return STATUS_FAIL;
     }
     if (near)
-        return program_usage(p, "%s: there is no such command (did you mean 'p2p %s'?)", command, near);
+        return program_usage(p, "%s: there is no such command (did you mean 'p2p %s'?)", command,
+                             near);
     return program_usage(p, "%s: there is no such command", command);
 }
 
@@ -130,7 +131,8 @@ static bool has_page(const char *page)
         execlp("man", "man", "-w", page, (char *)NULL);
         _exit(1);
     }
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
 }
 
 static int help_on(struct program *p, const char *command)

@@ -77,7 +77,9 @@ static int read_setting(struct reader *r, char *s, struct err *e)
     *eq = 0;
     char *key = trim(s), *value = trim(eq + 1);
     if (r->section ? !options_find(r->section, key, &undo) : !known_to_any(key))
-        return bad(r, e, key, r->section ? "that program has no such option" : "no program has such an option");
+        return bad(r, e, key,
+                   r->section ? "that program has no such option"
+                              : "no program has such an option");
     if (r->section && r->section != r->options->table)
         return 0;
     if (!r->section && !options_find(r->options->table, key, &undo))

@@ -46,7 +46,14 @@ static struct place place_of(const struct option_table *t, size_t index, void *v
 
 /* --- values ------------------------------------------------------------------------------- */
 
-static void list_clear(struct option_list *l)
+void option_list_add(struct option_list *l, char *owned)
+{
+    if ((l->n & (l->n - 1)) == 0) /* full: its room is the next power of two */
+        l->v = mem_grow(l->v, l->n ? 2 * l->n : 1, sizeof *l->v);
+    l->v[l->n++] = owned;
+}
+
+void option_list_fini(struct option_list *l)
 {
     for (size_t i = 0; i < l->n; i++)
         free(l->v[i]);
@@ -84,13 +91,10 @@ static bool put_string(const struct option_def *d, void *at, const char *v)
 
 static bool put_list(const struct option_def *d, void *at, const char *v)
 {
-    struct option_list *l = at;
-
     (void)d;
     if (!*v)
         return false;
-    l->v = mem_grow(l->v, l->n + 1, sizeof *l->v);
-    l->v[l->n++] = mem_str(v);
+    option_list_add(at, mem_str(v));
     return true;
 }
 
@@ -275,12 +279,13 @@ const struct option_def *options_find(const struct option_table *t, const char *
     return p.def;
 }
 
-static int put(struct options *o, struct place p, const char *value, enum option_layer layer, struct err *e)
+static int put(struct options *o, struct place p, const char *value, enum option_layer layer,
+               struct err *e)
 {
     if (layer < o->layer[p.index])
         return 0;
     if (is_list(p.def) && layer > o->layer[p.index])
-        list_clear(p.at);
+        option_list_fini(p.at);
     o->layer[p.index] = (uint8_t)layer;
     if (!value && !is_flag(p.def))
         return err_set(e, ERR_USAGE, "--%s: needs a value (%s)", p.def->name, p.def->arg);
@@ -301,11 +306,13 @@ static int unknown(const struct option_table *t, const char *name, struct err *e
     const char *near = suggest_nearest(name, names, n);
     free(names);
     if (near)
-        return err_set(e, ERR_USAGE, "--%.100s: there is no such option (did you mean --%s?)", name, near);
+        return err_set(e, ERR_USAGE, "--%.100s: there is no such option (did you mean --%s?)", name,
+                       near);
     return err_set(e, ERR_USAGE, "--%.100s: there is no such option", name);
 }
 
-int options_set(struct options *o, const char *name, const char *value, enum option_layer layer, struct err *e)
+int options_set(struct options *o, const char *name, const char *value, enum option_layer layer,
+                struct err *e)
 {
     struct place p;
 
@@ -354,7 +361,7 @@ void options_fini(struct options *o)
         struct place p = place_of(o->table, i, o->values);
 
         if (is_list(p.def)) {
-            list_clear(p.at);
+            option_list_fini(p.at);
         } else if (is_string(p.def)) {
             free(*(char **)p.at);
             *(char **)p.at = NULL;
@@ -366,7 +373,8 @@ void options_fini(struct options *o)
 
 /* --- the command line --------------------------------------------------------------------- */
 
-#define LONG_BASE 256 /* getopt's value of the first long option; each takes two: itself, its undoing */
+/* What getopt returns for the first long option; each takes two: itself and its undoing. */
+#define LONG_BASE 256
 
 struct getopt_tables {
     struct option *longs;
@@ -438,20 +446,24 @@ static int ambiguous(const struct getopt_tables *g, const char *name, struct err
         if (strncmp(l->name, name, len) == 0)
             buf_putf(&list, "%s--%s", found++ ? ", " : "", l->name);
     char *text = buf_take_str(&list);
-    int rc = found > 1 ? err_set(e, ERR_USAGE, "--%.*s: could be any of %.300s", (int)len, name, text) : 0;
+    int rc = found > 1
+                 ? err_set(e, ERR_USAGE, "--%.*s: could be any of %.300s", (int)len, name, text)
+                 : 0;
     free(text);
     return rc;
 }
 
 /* What was wrong about an answer of '?' or ':'. */
-static int complain(const struct options *o, const struct getopt_tables *g, int c, const char *word, struct err *e)
+static int complain(const struct options *o, const struct getopt_tables *g, int c, const char *word,
+                    struct err *e)
 {
     struct place p;
 
     if (place_of_answer(o, optopt, &p)) {
         if (c == ':')
             return err_set(e, ERR_USAGE, "--%s: needs a value (%s)", p.def->name, p.def->arg);
-        return err_set(e, ERR_USAGE, "--%s: takes no value", p.undo ? g->undo[p.index] : p.def->name);
+        return err_set(e, ERR_USAGE, "--%s: takes no value",
+                       p.undo ? g->undo[p.index] : p.def->name);
     }
     if (optopt)
         return err_set(e, ERR_USAGE, "-%c: there is no such option", optopt);

@@ -51,7 +51,8 @@ void output_init(struct output *o, const char *program, const struct common_opti
     o->verbose = c->verbose;
     o->json = c->json;
     o->nul = c->nul;
-    o->progress = !c->quiet && (c->progress == PROGRESS_ALWAYS || (c->progress == PROGRESS_AUTO && o->err_tty));
+    o->progress = !c->quiet &&
+                  (c->progress == PROGRESS_ALWAYS || (c->progress == PROGRESS_AUTO && o->err_tty));
 }
 
 int output_end(struct output *o, int status)

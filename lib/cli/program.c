@@ -1,5 +1,4 @@
 /* The beginning and the end that all programs share. */
-#include <p2p/base/mem.h>
 #include <p2p/cli/config.h>
 #include <p2p/cli/program.h>
 #include <p2p/cli/status.h>
@@ -124,20 +123,4 @@ int program_fail(struct program *p, const struct err *e)
 {
     output_err(&p->output, e);
     return status_of(e->code);
-}
-
-char *program_home(const struct common_options *c, struct err *e)
-{
-    const char *own = getenv("P2P_HOME"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-
-    if (c->home)
-        return mem_str(c->home);
-    if (own && *own)
-        return mem_str(own);
-    if (data && *data == '/') /* the XDG specification: a relative path is to be ignored */
-        return mem_fmt("%s/p2p", data);
-    if (home && *home)
-        return mem_fmt("%s/.local/share/p2p", home);
-    err_set(e, ERR_USAGE, "home: none is known: give --home DIR or set P2P_HOME");
-    return NULL;
 }

@@ -12,10 +12,20 @@
 #define MIN_NAME 8u /* fewer columns of a name tell nothing */
 #define GAP 2u
 
-enum part { PART_PERCENT, PART_DOING, PART_AMOUNT, PART_DOWN, PART_UP, PART_PEERS, PART_LEFT, PARTS };
+enum part {
+    PART_PERCENT,
+    PART_DOING,
+    PART_AMOUNT,
+    PART_DOWN,
+    PART_UP,
+    PART_PEERS,
+    PART_LEFT,
+    PARTS
+};
 
 /* What goes first when room is short. */
-static const enum part drop_order[] = {PART_UP, PART_PEERS, PART_AMOUNT, PART_DOING, PART_LEFT, PART_DOWN};
+static const enum part drop_order[] = {PART_UP,    PART_PEERS, PART_AMOUNT,
+                                       PART_DOING, PART_LEFT,  PART_DOWN};
 
 struct parts {
     char text[PARTS][48]; /* empty: not shown */
@@ -59,7 +69,8 @@ static void set_parts(struct parts *s, const struct progress *p)
     if (p->up)
         set_rate(s->text[PART_UP], "up", p->rate_up);
     if (p->peers >= 0)
-        snprintf(s->text[PART_PEERS], sizeof s->text[0], "%d peer%s", p->peers, p->peers == 1 ? "" : "s");
+        snprintf(s->text[PART_PEERS], sizeof s->text[0], "%d peer%s", p->peers,
+                 p->peers == 1 ? "" : "s");
     if (p->left != USEC_NEVER) {
         units_format_duration(left, p->left);
         snprintf(s->text[PART_LEFT], sizeof s->text[0], "%s left", left);
@@ -88,9 +99,10 @@ static unsigned columns(uint32_t c)
     static const struct {
         uint32_t first, last;
     } wide[] = {
-        {0x1100, 0x115f}, {0x231a, 0x231b},   {0x23e9, 0x23f3},   {0x2600, 0x27bf},   {0x2e80, 0xa4cf},
-        {0xac00, 0xd7a3}, {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
-        {0x16fe0, 0x1b2ff}, {0x1f000, 0x1faff}, {0x20000, 0x3fffd},
+        {0x1100, 0x115f},   {0x231a, 0x231b}, {0x23e9, 0x23f3},   {0x2600, 0x27bf},
+        {0x2e80, 0xa4cf},   {0xac00, 0xd7a3}, {0xf900, 0xfaff},   {0xfe30, 0xfe6f},
+        {0xff00, 0xff60},   {0xffe0, 0xffe6}, {0x16fe0, 0x1b2ff}, {0x1f000, 0x1faff},
+        {0x20000, 0x3fffd},
     };
 
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)

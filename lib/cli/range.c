@@ -34,7 +34,9 @@ int range_parse(struct range *r, const char *text, struct err *e)
     int rc = read_numbers(r, numbers);
     free(numbers);
     if (rc < 0 || colon == text)
-        return err_set(e, ERR_USAGE, "--range: '%.200s' is not a range (try 0-999, 1Mi-, -500 or FILE:0-999)", text);
+        return err_set(e, ERR_USAGE,
+                       "--range: '%.200s' is not a range (try 0-999, 1Mi-, -500 or FILE:0-999)",
+                       text);
     if (colon)
         r->file = mem_strn(text, (size_t)(colon - text));
     return 0;

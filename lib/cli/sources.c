@@ -17,8 +17,7 @@ static int add(struct option_list *list, char *owned, struct err *e)
         free(owned);
         return err_set(e, ERR_USAGE, "more than %u operands", SOURCES_MAX);
     }
-    list->v = mem_grow(list->v, list->n + 1, sizeof *list->v);
-    list->v[list->n++] = owned;
+    option_list_add(list, owned);
     return 0;
 }
 
@@ -43,7 +42,8 @@ static int take_line(struct option_list *list, struct bytes line, const char *wh
 }
 
 /* Takes the whole lines out of what is there; at the end of input the rest is a line too. */
-static int take_lines(struct option_list *list, struct buf *in, bool end, const char *what, struct err *e)
+static int take_lines(struct option_list *list, struct buf *in, bool end, const char *what,
+                      struct err *e)
 {
     for (;;) {
         struct bytes b = buf_bytes(in);
@@ -109,12 +109,4 @@ int sources_read_file(struct option_list *list, const char *file, int in, struct
     int rc = read_lines(list, fd, file, e);
     close(fd);
     return rc;
-}
-
-void sources_fini(struct option_list *list)
-{
-    for (size_t i = 0; i < list->n; i++)
-        free(list->v[i]);
-    free(list->v);
-    *list = (struct option_list){0};
 }

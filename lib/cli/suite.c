@@ -8,12 +8,15 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define AT(s, m) offsetof(struct s, m)
-#define FLAG(l, n, s, m, text) {.name = n, .letter = l, .kind = OPTION_FLAG, .at = AT(s, m), .help = text}
-#define ACT(l, n, s, m, text) {.name = n, .letter = l, .kind = OPTION_ACT, .at = AT(s, m), .help = text}
+#define FLAG(l, n, s, m, text) \
+    {.name = n, .letter = l, .kind = OPTION_FLAG, .at = AT(s, m), .help = text}
+#define ACT(l, n, s, m, text) \
+    {.name = n, .letter = l, .kind = OPTION_ACT, .at = AT(s, m), .help = text}
 #define VALUE(l, n, k, a, s, m, text) \
     {.name = n, .letter = l, .kind = OPTION_##k, .arg = a, .at = AT(s, m), .help = text}
-#define ENUM(n, a, c, p, s, m, text) \
-    {.name = n, .kind = OPTION_ENUM, .arg = a, .choices = c, .preset = p, .at = AT(s, m), .help = text}
+#define ENUM(n, a, c, p, s, m, text)                                                     \
+    {.name = n, .kind = OPTION_ENUM, .arg = a, .choices = c, .preset = p, .at = AT(s, m), \
+     .help = text}
 
 /* --- shared ------------------------------------------------------------------------------- */
 
@@ -33,9 +36,12 @@ static const struct option_def common_defs[] = {
 #define COMMON(s) {"All programs", common_defs, COUNT(common_defs), AT(s, common)}
 
 static const struct option_def net_defs[] = {
-    VALUE(0, "limit-down", RATE, "RATE", net_options, limit_down, "download no faster than this (default: no limit)"),
-    VALUE(0, "limit-up", RATE, "RATE", net_options, limit_up, "upload no faster than this (default: no limit)"),
-    VALUE(0, "port", PORT, "N", net_options, port, "listen on this port (default: 0, any free one)"),
+    VALUE(0, "limit-down", RATE, "RATE", net_options, limit_down,
+          "download no faster than this (default: no limit)"),
+    VALUE(0, "limit-up", RATE, "RATE", net_options, limit_up,
+          "upload no faster than this (default: no limit)"),
+    VALUE(0, "port", PORT, "N", net_options, port,
+          "listen on this port (default: 0, any free one)"),
     VALUE(0, "bind", STRING, "ADDR", net_options, bind, "listen on this address (default: all)"),
     FLAG(0, "no-trackers", net_options, no_trackers, "do not ask trackers"),
     FLAG(0, "no-web-seeds", net_options, no_web_seeds, "do not use web seeds"),
@@ -48,9 +54,11 @@ static const char *const format_words[] = {"v1", "v2", "hybrid", NULL};
 static const char *const print_words[] = {"link", "hash", "torrent", NULL};
 
 static const struct option_def add_what[] = {
-    VALUE('n', "name", STRING, "NAME", add_options, name, "name of the item (default: last part of PATH)"),
+    VALUE('n', "name", STRING, "NAME", add_options, name,
+          "name of the item (default: last part of PATH)"),
     VALUE(0, "exclude", LIST, "GLOB", add_options, exclude, "leave out what matches; repeat"),
-    FLAG(0, "follow", add_options, follow, "follow symlinks in a folder (default: keep them as symlinks)"),
+    FLAG(0, "follow", add_options, follow,
+         "follow symlinks in a folder (default: keep them as symlinks)"),
     FLAG(0, "no-catalogue", add_options, no_catalogue, "only compute; record nothing"),
 };
 static const struct option_def add_manifest[] = {
@@ -60,11 +68,14 @@ static const struct option_def add_manifest[] = {
           "a power of two from 16Ki to 128Mi (default: by total size)"),
     VALUE('t', "tracker", LIST, "URL", add_options, trackers,
           "tracker; repeat for further tiers, comma within one tier"),
-    VALUE('w', "web-seed", LIST, "URL", add_options, web_seeds, "HTTP(S) address that also serves the content; repeat"),
-    VALUE(0, "node", HOSTPORT, "HOST:PORT", add_options, nodes, "DHT node for the manifest; repeat"),
+    VALUE('w', "web-seed", LIST, "URL", add_options, web_seeds,
+          "HTTP(S) address that also serves the content; repeat"),
+    VALUE(0, "node", HOSTPORT, "HOST:PORT", add_options, nodes,
+          "DHT node for the manifest; repeat"),
     VALUE(0, "peer", HOSTPORT, "HOST:PORT", add_options, peers, "peer for the link; repeat"),
     VALUE(0, "comment", TEXT, "TEXT", add_options, comment, "comment in the manifest"),
-    VALUE(0, "source", TEXT, "TEXT", add_options, source, "source tag in the manifest; changes the hash"),
+    VALUE(0, "source", TEXT, "TEXT", add_options, source,
+          "source tag in the manifest; changes the hash"),
     FLAG(0, "private", add_options, private_flag, "private torrent: peers from its trackers only"),
 };
 static const struct option_def add_results[] = {
@@ -102,18 +113,29 @@ static const struct option_def get_what[] = {
     FLAG(0, "manifest-only", get_options, manifest_only, "get the .torrent and nothing else"),
     FLAG(0, "attributes", get_options, attributes,
          "make symlinks and set executable bits as the manifest says, where that is safe"),
-    FLAG(0, "preallocate", get_options, preallocate, "reserve the space of files first (default: sparse files)"),
+    FLAG(0, "preallocate", get_options, preallocate,
+         "reserve the space of files first (default: sparse files)"),
 };
 static const struct option_def get_how[] = {
     VALUE(0, "peer", HOSTPORT, "HOST:PORT", get_options, peers, "a peer to try at once; repeat"),
-    FLAG(0, "sequential", get_options, sequential, "in order, as a player reads (default: rarest first)"),
-    VALUE(0, "timeout", DURATION, "DUR", get_options, timeout, "give up when nothing has arrived for so long"),
+    FLAG(0, "sequential", get_options, sequential,
+         "in order, as a player reads (default: rarest first)"),
+    VALUE(0, "timeout", DURATION, "DUR", get_options, timeout,
+          "give up when nothing has arrived for so long"),
     VALUE(0, "metadata-timeout", DURATION, "DUR", get_options, metadata_timeout,
           "give up when the link's manifest has not arrived by then"),
-    VALUE(0, "deadline", DURATION, "DUR", get_options, deadline, "give up when not complete by then"),
-    VALUE(0, "seed-for", DURATION, "DUR", get_options, seed_for, "go on sharing for so long (default: exit)"),
-    VALUE(0, "seed-ratio", RATIO, "R", get_options, seed_ratio, "go on sharing until uploaded / size is R"),
-    {.name = "events-fd", .kind = OPTION_INT, .arg = "N", .at = AT(get_options, events_fd), .min = 0, .max = INT_MAX,
+    VALUE(0, "deadline", DURATION, "DUR", get_options, deadline,
+          "give up when not complete by then"),
+    VALUE(0, "seed-for", DURATION, "DUR", get_options, seed_for,
+          "go on sharing for so long (default: exit)"),
+    VALUE(0, "seed-ratio", RATIO, "R", get_options, seed_ratio,
+          "go on sharing until uploaded / size is R"),
+    {.name = "events-fd",
+     .kind = OPTION_INT,
+     .arg = "N",
+     .at = AT(get_options, events_fd),
+     .min = 0,
+     .max = INT_MAX,
      .help = "events as JSON, one object a line, to this descriptor"},
 };
 static const struct option_group get_groups[] = {
@@ -134,15 +156,19 @@ const struct option_table suite_get = {
 /* --- p2p-seed ----------------------------------------------------------------------------- */
 
 static const struct option_def seed_what[] = {
-    VALUE('d', "data", STRING, "DIR", seed_options, data, "where the content of a SOURCE lies that is not known here"),
+    VALUE('d', "data", STRING, "DIR", seed_options, data,
+          "where the content of a SOURCE lies that is not known here"),
     FLAG(0, "super", seed_options, super, "super-seeding: for the first copy of something new"),
     FLAG(0, "daemon", seed_options, daemon, "go to the background once ready"),
     FLAG(0, "status", seed_options, status, "ask the running one; a line for each item"),
 };
 static const struct option_def seed_until[] = {
-    VALUE(0, "for", DURATION, "DUR", seed_options, run_for, "stop after so long (default: run until stopped)"),
-    VALUE(0, "until-ratio", RATIO, "R", seed_options, until_ratio, "stop when uploaded / size of each item is R"),
-    VALUE(0, "until-idle", DURATION, "DUR", seed_options, until_idle, "stop when nobody took anything for so long"),
+    VALUE(0, "for", DURATION, "DUR", seed_options, run_for,
+          "stop after so long (default: run until stopped)"),
+    VALUE(0, "until-ratio", RATIO, "R", seed_options, until_ratio,
+          "stop when uploaded / size of each item is R"),
+    VALUE(0, "until-idle", DURATION, "DUR", seed_options, until_idle,
+          "stop when nobody took anything for so long"),
 };
 static const struct option_group seed_groups[] = {
     {"What to serve", seed_what, COUNT(seed_what), 0},
@@ -162,17 +188,20 @@ const struct option_table suite_seed = {
 /* --- p2p-ls ------------------------------------------------------------------------------- */
 
 static const struct option_def ls_what[] = {
-    FLAG('l', "long", ls_options, columns, "more columns: format, pieces, added, uploaded, ratio, where"),
+    FLAG('l', "long", ls_options, columns,
+         "more columns: format, pieces, added, uploaded, ratio, where"),
     FLAG(0, "link", ls_options, link, "print the magnet link instead"),
     FLAG(0, "hash", ls_options, hash, "print the info-hash instead"),
     FLAG(0, "path", ls_options, path, "print where it lies instead"),
-    VALUE(0, "torrent", STRING, "FILE", ls_options, torrent, "write the .torrent instead (-: to standard output)"),
+    VALUE(0, "torrent", STRING, "FILE", ls_options, torrent,
+          "write the .torrent instead (-: to standard output)"),
 };
 static const struct option_def ls_how[] = {
     FLAG(0, "verify", ls_options, verify, "hash the data again; exit 4 if anything differs"),
     FLAG(0, "fetch", ls_options, fetch, "get the manifest of a link from peers first"),
     FLAG(0, "peers", ls_options, peers, "ask trackers who has it: seeds and peers"),
-    VALUE(0, "timeout", DURATION, "DUR", ls_options, timeout, "give up on the network after so long"),
+    VALUE(0, "timeout", DURATION, "DUR", ls_options, timeout,
+          "give up on the network after so long"),
 };
 static const struct option_group ls_groups[] = {
     {"What to print", ls_what, COUNT(ls_what), 0},
@@ -218,7 +247,8 @@ static const struct option_group p2p_groups[] = {
 const struct option_table suite_p2p = {
     .program = "p2p",
     .summary = "share files from peer to peer",
-    .usage = (const char *const[]){"COMMAND [option]... [operand]...", "help COMMAND", "[option]", NULL},
+    .usage =
+        (const char *const[]){"COMMAND [option]... [operand]...", "help COMMAND", "[option]", NULL},
     .groups = p2p_groups,
     .n_groups = COUNT(p2p_groups),
     .size = sizeof(struct p2p_options),

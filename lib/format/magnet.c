@@ -90,7 +90,8 @@ static int add_item(char ***list, size_t *n, const char *v, struct err *e)
         if (strcmp((*list)[i], v) == 0)
             return 0;
     if (*n >= MAGNET_MAX_ITEMS)
-        return err_set(e, ERR_LIMIT, "magnet link: more than %u entries of one kind", MAGNET_MAX_ITEMS);
+        return err_set(e, ERR_LIMIT, "magnet link: more than %u entries of one kind",
+                       MAGNET_MAX_ITEMS);
     magnet_list_add(list, n, v);
     return 0;
 }
@@ -147,7 +148,8 @@ static int read_so(struct magnet *m, const char *v, struct err *e)
         if (dash < n && (!read_index(s + dash + 1, n - dash - 1, &r.last) || r.last < r.first))
             return bad(e, "so= has a range that is none");
         if (m->n_select >= MAGNET_MAX_ITEMS)
-            return err_set(e, ERR_LIMIT, "magnet link: more than %u ranges in so=", MAGNET_MAX_ITEMS);
+            return err_set(e, ERR_LIMIT,
+                           "magnet link: more than %u ranges in so=", MAGNET_MAX_ITEMS);
         m->select = mem_grow(m->select, m->n_select + 1, sizeof *m->select);
         m->select[m->n_select++] = r;
         s += n;
@@ -298,7 +300,8 @@ static void put_key(struct buf *out, size_t start, const char *key)
     buf_put_u8(out, '=');
 }
 
-static void put_list(struct buf *out, size_t start, const char *key, char **list, size_t n, const char *keep)
+static void put_list(struct buf *out, size_t start, const char *key, char **list, size_t n,
+                     const char *keep)
 {
     for (size_t i = 0; i < n; i++) {
         put_key(out, start, key);

@@ -1,7 +1,8 @@
 /*
  * The resume record on disk, all numbers big-endian:
  *   8 "p2prec1\n" · 32 content · 4 files · 4 pieces · pieces/8 bits
- *   files times: 1 flags (1 present, 2 open) · 8 size · 8 mtime · 8 inode · then 32 SHA-256 of all before
+ *   files times: 1 flags (1 present, 2 open) · 8 size · 8 mtime · 8 inode
+ *   32 SHA-256 of all before
  * The checksum comes last and covers everything, so a file cut at any byte or with any bit turned
  * does not read back.
  */

@@ -16,7 +16,7 @@
 int config_apply(struct options *o, struct bytes text, const char *file, struct err *e);
 /* Reads config_path() and applies it; a file that is not there is fine. */
 int config_load(struct options *o, struct err *e);
-/* $XDG_CONFIG_HOME/p2p/config, else ~/.config/p2p/config; NULL if there is no home. Moved string. */
+/* $XDG_CONFIG_HOME/p2p/config, else ~/.config/p2p/config; NULL without a home. Moved string. */
 char *config_path(void);
 
 #endif

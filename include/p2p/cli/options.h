@@ -31,10 +31,12 @@ enum option_kind {   /* type of the value      when not given */
     OPTION_ENUM,     /* int, place in choices  preset */
 };
 
-struct option_list {
-    char **v; /* owned */
+struct option_list { /* zero is empty; only option_list_add makes it longer */
+    char **v;        /* owned */
     size_t n;
 };
+void option_list_add(struct option_list *l, char *owned); /* the string is moved in */
+void option_list_fini(struct option_list *l);
 
 struct option_def {
     const char *name; /* long name without dashes */
@@ -89,7 +91,7 @@ int options_set(struct options *o, const char *name, const char *value, enum opt
 /* Reads the command line; argv is permuted as getopt_long does. ERR_USAGE: "WHAT: WHY". */
 int options_argv(struct options *o, int argc, char **argv, struct err *e);
 
-/* The definition of a long name in any group; NULL if there is none. `undo`: it is the undoing name. */
+/* The definition of a long name in any group; NULL if there is none. *undo: the name undoes it. */
 const struct option_def *options_find(const struct option_table *t, const char *name, bool *undo);
 /* The text of --help, no line wider than 80 columns. */
 void options_help(const struct option_table *t, struct buf *out);

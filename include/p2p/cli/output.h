@@ -52,12 +52,13 @@ bool output_flush(struct output *o);
 /* stderr: one line, "PROGRAM: TEXT", escaped, secrets cut out. */
 void output_error(struct output *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void output_err(struct output *o, const struct err *e); /* its message; nothing if it is clear */
-void output_notice(struct output *o, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* not with -q */
-void output_verbose(struct output *o, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* with -v */
+/* Not with -q; only with -v. */
+void output_notice(struct output *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void output_verbose(struct output *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Shows the progress line if one is wanted: on a terminal redrawn in place, at most 5 times a second;
- * elsewhere (--progress=always) a plain line at most once a second. True if it was time to.
+ * Shows the progress line if one is wanted: on a terminal redrawn in place, at most 5 times a
+ * second; elsewhere (--progress=always) a plain line at most once a second. True if it was time to.
  */
 bool output_progress(struct output *o, const struct progress *p, usec now);
 /* Whether output_progress would draw now: to spare making up the figures. */

@@ -38,7 +38,4 @@ int program_usage(struct program *p, const char *fmt, ...) __attribute__((format
 /* Prints the error; returns its status. */
 int program_fail(struct program *p, const struct err *e);
 
-/* --home, $P2P_HOME, $XDG_DATA_HOME/p2p, ~/.local/share/p2p. Moved string; NULL (ERR_USAGE) if none. */
-char *program_home(const struct common_options *c, struct err *e);
-
 #endif

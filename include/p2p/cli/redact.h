@@ -1,6 +1,6 @@
 /*
- * Secrets in addresses (HOSTILE.md): user info, what looks like a passkey in a path, the values of a
- * query, a fragment. One function, used for everything that goes to stderr; results on stdout are
+ * Secrets in addresses (HOSTILE.md): user info, what looks like a passkey in a path, the values of
+ * a query, a fragment. One function, used for everything that goes to stderr; results on stdout are
  * what was asked for and are left whole.
  */
 #ifndef P2P_CLI_REDACT_H

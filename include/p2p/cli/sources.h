@@ -12,12 +12,12 @@
 #define SOURCES_MAX 1000000u
 
 /*
- * Appends to `list` (free with sources_fini) every operand in order, `-` (once at most) replaced by
- * the lines of descriptor `in`. ERR_USAGE: `-` twice, a line too long or with NUL; ERR_IO.
+ * Appends to `list` (free with option_list_fini) every operand in order, `-` (once at most)
+ * replaced by the lines of descriptor `in`. ERR_USAGE: `-` twice, a line too long or with NUL;
+ * ERR_IO.
  */
 int sources_read(struct option_list *list, char *const *operands, size_t n, int in, struct err *e);
 /* Appends the lines of a file, "-" being descriptor `in`. */
 int sources_read_file(struct option_list *list, const char *file, int in, struct err *e);
-void sources_fini(struct option_list *list);
 
 #endif

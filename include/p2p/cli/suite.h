@@ -11,7 +11,7 @@
 enum { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
 struct common_options { /* first in every struct of values but p2p's own */
-    char *home;         /* NULL: program_home() knows */
+    char *home;         /* NULL: home_find() of the host knows */
     int progress;       /* PROGRESS_… */
     bool quiet, verbose, json, nul, help, version;
 };

@@ -54,7 +54,8 @@ static void order_does_not_matter(void **state)
 
     options_init(&opt, &suite_get, &get);
     assert_int_equal(options_argv(&opt, 3, argv, NULL), 0);
-    assert_int_equal(config_apply(&opt, bytes_str("port = 1\njson = yes\nlimit-up = 7"), "conf", NULL), 0);
+    assert_int_equal(
+        config_apply(&opt, bytes_str("port = 1\njson = yes\nlimit-up = 7"), "conf", NULL), 0);
     assert_int_equal(get.net.port, 9);
     assert_int_equal(get.net.limit_up, 7);
     assert_false(get.common.json);
@@ -143,8 +144,12 @@ static void from_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(settings),      cmocka_unit_test(sections), cmocka_unit_test(order_does_not_matter),
-        cmocka_unit_test(mistakes),      cmocka_unit_test(where_it_lies), cmocka_unit_test(from_disk),
+        cmocka_unit_test(settings),
+        cmocka_unit_test(sections),
+        cmocka_unit_test(order_does_not_matter),
+        cmocka_unit_test(mistakes),
+        cmocka_unit_test(where_it_lies),
+        cmocka_unit_test(from_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

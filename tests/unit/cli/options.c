@@ -62,14 +62,17 @@ static void presets(void **state)
 static void values(void **state)
 {
     (void)state;
-    assert_int_equal(READ("-o", "out", "--limit-down=2Mi", "--timeout", "1h30m", "--port=65535", "--seed-ratio=1.5"), 0);
+    assert_int_equal(READ("-o", "out", "--limit-down=2Mi", "--timeout", "1h30m", "--port=65535",
+                          "--seed-ratio=1.5"),
+                     0);
     assert_string_equal(get.output, "out");
     assert_int_equal(get.net.limit_down, 2 << 20);
     assert_true(get.timeout == 90 * USEC_MIN);
     assert_int_equal(get.net.port, 65535);
     assert_true(get.seed_ratio > 1.49 && get.seed_ratio < 1.51);
     DONE();
-    assert_int_equal(READ("--events-fd=7", "--progress=never", "-qv", "-0", "--peer=h:1", "--peer=[::1]:2"), 0);
+    assert_int_equal(
+        READ("--events-fd=7", "--progress=never", "-qv", "-0", "--peer=h:1", "--peer=[::1]:2"), 0);
     assert_int_equal(get.events_fd, 7);
     assert_int_equal(get.common.progress, PROGRESS_NEVER);
     assert_true(get.common.quiet && get.common.verbose && get.common.nul);
@@ -107,7 +110,8 @@ static void the_last_counts(void **state)
 static void undone(void **state)
 {
     (void)state;
-    assert_int_equal(READ("--json", "--no-json", "--no-trackers", "--trackers", "--no-web-seeds"), 0);
+    assert_int_equal(READ("--json", "--no-json", "--no-trackers", "--trackers", "--no-web-seeds"),
+                     0);
     assert_false(get.common.json);
     assert_false(get.net.no_trackers);
     assert_true(get.net.no_web_seeds);
@@ -132,13 +136,16 @@ static void mistakes(void **state)
     REFUSES("--timeout: '-1' is not a duration (try 90s, 10m or 1h30m)", "--timeout=-1");
     REFUSES("--port: '65536' is not a port (0 to 65535)", "--port=65536");
     REFUSES("--port: ' 1' is not a port (0 to 65535)", "--port= 1");
-    REFUSES("--port: '99999999999999999999' is not a port (0 to 65535)", "--port=99999999999999999999");
+    REFUSES("--port: '99999999999999999999' is not a port (0 to 65535)",
+            "--port=99999999999999999999");
     REFUSES("--events-fd: '1x' is not a number from 0 to 2147483647", "--events-fd=1x");
     REFUSES("--seed-ratio: 'nan' is not a ratio (try 1 or 1.5)", "--seed-ratio=nan");
     REFUSES("--seed-ratio: '1.2.3' is not a ratio (try 1 or 1.5)", "--seed-ratio=1.2.3");
     REFUSES("--progress: 'maybe' is not auto, always or never", "--progress=maybe");
-    REFUSES("--peer: 'host' is not HOST:PORT (try 192.0.2.1:6881 or [2001:db8::1]:6881)", "--peer=host");
-    REFUSES("--peer: 'host:0' is not HOST:PORT (try 192.0.2.1:6881 or [2001:db8::1]:6881)", "--peer=host:0");
+    REFUSES("--peer: 'host' is not HOST:PORT (try 192.0.2.1:6881 or [2001:db8::1]:6881)",
+            "--peer=host");
+    REFUSES("--peer: 'host:0' is not HOST:PORT (try 192.0.2.1:6881 or [2001:db8::1]:6881)",
+            "--peer=host:0");
     REFUSES("--output: its value is empty", "--output=");
     REFUSES("--output: its value is empty", "-o", "");
     REFUSES("--output: needs a value (PATH)", "-o");
@@ -157,17 +164,25 @@ static void sizes_and_enums(void **state)
     struct add_options add;
     (void)state;
 
-    assert_int_equal(read_words(&suite_add, &add, (const char *const[]){"p2p-add", "--piece-size=16Ki", "--comment=", NULL}), 0);
+    assert_int_equal(
+        read_words(&suite_add, &add,
+                   (const char *const[]){"p2p-add", "--piece-size=16Ki", "--comment=", NULL}),
+        0);
     assert_int_equal(add.piece_size, 16384);
     assert_int_equal(add.format, FORMAT_HYBRID);
     assert_int_equal(add.print, PRINT_LINK);
     assert_string_equal(add.comment, "");
     DONE();
-    assert_int_equal(read_words(&suite_add, &add, (const char *const[]){"p2p-add", "--format", "v2", "--print=torrent", NULL}), 0);
+    assert_int_equal(
+        read_words(&suite_add, &add,
+                   (const char *const[]){"p2p-add", "--format", "v2", "--print=torrent", NULL}),
+        0);
     assert_int_equal(add.format, FORMAT_V2);
     assert_int_equal(add.print, PRINT_TORRENT);
     DONE();
-    assert_int_equal(read_words(&suite_add, &add, (const char *const[]){"p2p-add", "--piece-size=big", NULL}), ERR_USAGE);
+    assert_int_equal(
+        read_words(&suite_add, &add, (const char *const[]){"p2p-add", "--piece-size=big", NULL}),
+        ERR_USAGE);
     assert_string_equal(err.msg, "--piece-size: 'big' is not a size (try 256Ki or 4Mi)");
     DONE();
 }
@@ -177,7 +192,8 @@ static void stops_at_an_operand(void **state)
     struct p2p_options p;
     (void)state;
 
-    assert_int_equal(read_words(&suite_p2p, &p, (const char *const[]){"p2p", "get", "-V", "--wild", NULL}), 0);
+    assert_int_equal(
+        read_words(&suite_p2p, &p, (const char *const[]){"p2p", "get", "-V", "--wild", NULL}), 0);
     assert_false(p.version);
     assert_int_equal(opt.n_operands, 3);
     assert_string_equal(opt.operands[0], "get");

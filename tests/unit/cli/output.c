@@ -194,7 +194,8 @@ static void progress_wanted(void **state)
     assert_false(o.progress);
 }
 
-static const struct progress some = {.done = 1, .total = 2, .peers = -1, .left = USEC_NEVER, .name = "n"};
+static const struct progress some = {
+    .done = 1, .total = 2, .peers = -1, .left = USEC_NEVER, .name = "n"};
 
 static void progress_on_a_terminal(void **state)
 {

@@ -139,41 +139,12 @@ static void configured(void **state)
     assert_int_equal(rmdir(path) || rmdir(dir), 0);
 }
 
-static void home_is(struct common_options *c, const char *want)
-{
-    char *got = program_home(c, NULL);
-
-    assert_string_equal(got, want);
-    free(got);
-}
-
-static void homes(void **state)
-{
-    struct common_options c = {0};
-    struct err e = {0};
-    (void)state;
-
-    setenv("HOME", "/h", 1);
-    setenv("XDG_DATA_HOME", "/d", 1);
-    setenv("P2P_HOME", "/p", 1);
-    c.home = (char[]){"given"};
-    home_is(&c, "given");
-    c.home = NULL;
-    home_is(&c, "/p");
-    setenv("P2P_HOME", "", 1);
-    home_is(&c, "/d/p2p");
-    unsetenv("XDG_DATA_HOME");
-    home_is(&c, "/h/.local/share/p2p");
-    unsetenv("HOME");
-    assert_null(program_home(&c, &e));
-    assert_int_equal(e.code, ERR_USAGE);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(works),              cmocka_unit_test(help_and_version), cmocka_unit_test(usage),
-        cmocka_unit_test(closed_descriptors), cmocka_unit_test(configured),       cmocka_unit_test(homes),
+        cmocka_unit_test(works),      cmocka_unit_test(help_and_version),
+        cmocka_unit_test(usage),      cmocka_unit_test(closed_descriptors),
+        cmocka_unit_test(configured),
     };
 
     setenv("XDG_CONFIG_HOME", "/nonexistent", 1);

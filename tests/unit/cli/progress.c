@@ -11,8 +11,15 @@
 
 static struct progress some(void)
 {
-    return (struct progress){.name = "film.mkv", .done = 412u << 20, .total = 981u << 20, .rate_down = 11u << 20,
-                             .rate_up = 120u << 10, .down = true, .up = true, .peers = 12, .left = 52 * USEC_SEC};
+    return (struct progress){.name = "film.mkv",
+                             .done = 412u << 20,
+                             .total = 981u << 20,
+                             .rate_down = 11u << 20,
+                             .rate_up = 120u << 10,
+                             .down = true,
+                             .up = true,
+                             .peers = 12,
+                             .left = 52 * USEC_SEC};
 }
 
 static void shows(const struct progress *p, unsigned width, const char *want)
@@ -30,7 +37,8 @@ static void whole(void **state)
     struct progress p = some();
     (void)state;
 
-    shows(&p, 200, " 41%  412 MiB / 981 MiB  down 11 MiB/s  up 120 KiB/s  12 peers  0:52 left  film.mkv");
+    shows(&p, 200,
+          " 41%  412 MiB / 981 MiB  down 11 MiB/s  up 120 KiB/s  12 peers  0:52 left  film.mkv");
     p.peers = 1;
     p.up = false;
     p.left = USEC_NEVER;
@@ -45,7 +53,9 @@ static void narrower(void **state)
 
     shows(&p, 79, " 41%  412 MiB / 981 MiB  down 11 MiB/s  up 120 KiB/s  12 peers  0:52 left");
     p.name = "a-rather-long-name-of-a-film.mkv";
-    shows(&p, 100, " 41%  412 MiB / 981 MiB  down 11 MiB/s  up 120 KiB/s  12 peers  0:52 left  a-rather-long-name-of-...");
+    shows(&p, 100,
+          " 41%  412 MiB / 981 MiB  down 11 MiB/s  up 120 KiB/s  12 peers  0:52 left  "
+          "a-rather-long-name-of-...");
     shows(&p, 70, " 41%  412 MiB / 981 MiB  down 11 MiB/s  12 peers  0:52 left  a-rath...");
     shows(&p, 40, " 41%  down 11 MiB/s  0:52 left  a-rat...");
     shows(&p, 20, " 41%  down 11 MiB/s");
@@ -54,7 +64,8 @@ static void narrower(void **state)
 
 static void percent_is_honest(void **state)
 {
-    struct progress p = {.done = UINT64_MAX - 1, .total = UINT64_MAX, .peers = -1, .left = USEC_NEVER};
+    struct progress p = {
+        .done = UINT64_MAX - 1, .total = UINT64_MAX, .peers = -1, .left = USEC_NEVER};
     (void)state;
 
     shows(&p, 20, " 99%");
@@ -86,8 +97,12 @@ static void hostile_names(void **state)
 
     p.name = "a\x1b[2J\n\xff";
     shows(&p, 80, " 50%  1 B / 2 B  a\\x1b[2J\\x0a\\xff");
-    p.name = "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e"; /* twelve columns */
-    shows(&p, 29, " 50%  1 B / 2 B  \xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e");
+    p.name =
+        "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e"; /* twelve
+                                                                                       columns */
+    shows(&p, 29,
+          " 50%  1 B / 2 B  "
+          "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e");
     shows(&p, 28, " 50%  1 B / 2 B  \xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe6\x97\xa5...");
     p.name = "\xf0\x9f\x8e\xac\xc3\xa9";
     shows(&p, 40, " 50%  1 B / 2 B  \xf0\x9f\x8e\xac\xc3\xa9");
@@ -96,8 +111,11 @@ static void hostile_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole),         cmocka_unit_test(narrower), cmocka_unit_test(percent_is_honest),
-        cmocka_unit_test(total_unknown), cmocka_unit_test(hostile_names),
+        cmocka_unit_test(whole),
+        cmocka_unit_test(narrower),
+        cmocka_unit_test(percent_is_honest),
+        cmocka_unit_test(total_unknown),
+        cmocka_unit_test(hostile_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,9 +45,11 @@ static void addresses(void **state)
 static void in_sentences(void **state)
 {
     (void)state;
-    becomes("asked 'http://u:p@h/' and \"http://h/?k=v\"", "asked 'http://***@h/' and \"http://h/?k=***\"");
+    becomes("asked 'http://u:p@h/' and \"http://h/?k=v\"",
+            "asked 'http://***@h/' and \"http://h/?k=***\"");
     becomes("(see http://u@h/ )", "(see http://***@h/ )");
-    becomes("http://h/?k=v: timed out, http://h/" KEY ".", "http://h/?k=***: timed out, http://h/***.");
+    becomes("http://h/?k=v: timed out, http://h/" KEY ".",
+            "http://h/?k=***: timed out, http://h/***.");
     becomes("http://u@a/ http://v@b/", "http://***@a/ http://***@b/");
 }
 
@@ -57,7 +59,8 @@ static void links(void **state)
     same("magnet:?xt=urn:btih:" KEY "&dn=a%20film&xl=3&so=1-2&x.pe=1.2.3.4:5");
     becomes("magnet:?xt=urn:btih:" KEY "&tr=http%3A%2F%2Fu%3Ap%40h%2F" KEY "%2Fannounce",
             "magnet:?xt=urn:btih:" KEY "&tr=http%3A%2F%2F***%40h%2F***%2Fannounce");
-    becomes("magnet:?xt=urn:btih:" KEY "&ws=http://h/?sig=1&key=hidden", "magnet:?xt=urn:btih:" KEY "&ws=http%3A%2F%2Fh%2F%3Fsig%3D***&key=***");
+    becomes("magnet:?xt=urn:btih:" KEY "&ws=http://h/?sig=1&key=hidden",
+            "magnet:?xt=urn:btih:" KEY "&ws=http%3A%2F%2Fh%2F%3Fsig%3D***&key=***");
     becomes("magnet:?tr=%zz", "magnet:?tr=***");
 }
 

@@ -43,12 +43,13 @@ static void reads(const char *const *operands, size_t n, const char *in, const c
     assert_string_equal(joined, want);
     for (size_t i = 0; i < n; i++)
         free(words[i]);
-    sources_fini(&list);
+    option_list_fini(&list);
     assert_null(list.v);
     close(fd);
 }
-#define READS(in, want, ...) \
-    reads((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), in, want)
+#define READS(in, want, ...)                  \
+    reads((const char *const[]){__VA_ARGS__}, \
+          sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), in, want)
 
 static void lines(void **state)
 {
@@ -77,7 +78,7 @@ static void line_limit(void **state)
         int fd = holding(text, n + i % 2); /* with and without its newline */
         assert_int_equal(sources_read(&list, operands, 1, fd, NULL), i < 2 ? 0 : ERR_USAGE);
         assert_int_equal(list.n, i < 2);
-        sources_fini(&list);
+        option_list_fini(&list);
         close(fd);
         free(text);
     }
@@ -98,7 +99,7 @@ static void refused(void **state)
     assert_string_equal(e.msg, "-: standard input can be read once only");
     close(fd);
     assert_int_equal(sources_read(&list, twice, 1, fd, NULL), ERR_IO);
-    sources_fini(&list);
+    option_list_fini(&list);
 }
 
 static void from_a_file(void **state)
@@ -119,7 +120,7 @@ static void from_a_file(void **state)
     assert_int_equal(unlink(name), 0);
     assert_int_equal(sources_read_file(&list, name, -1, &e), ERR_IO);
     assert_non_null(strstr(e.msg, ": No such file"));
-    sources_fini(&list);
+    option_list_fini(&list);
 }
 
 static void count_limit(void **state)
@@ -133,11 +134,11 @@ static void count_limit(void **state)
     int fd = holding(text, 2 * SOURCES_MAX);
     assert_int_equal(sources_read(&list, operands, 1, fd, NULL), 0);
     assert_int_equal(list.n, SOURCES_MAX);
-    sources_fini(&list);
+    option_list_fini(&list);
     close(fd);
     fd = holding(text, 2 * (SOURCES_MAX + 1));
     assert_int_equal(sources_read(&list, operands, 1, fd, NULL), ERR_USAGE);
-    sources_fini(&list);
+    option_list_fini(&list);
     close(fd);
     free(text);
 }

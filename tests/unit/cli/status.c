@@ -11,8 +11,18 @@
 static void codes(void **state)
 {
     static const int table[][2] = {
-        {0, 0}, {17, 0}, {ERR_FAIL, 1}, {ERR_USAGE, 2}, {ERR_NOTFOUND, 3}, {ERR_NET, 3},
-        {ERR_INVALID, 4}, {ERR_LIMIT, 4}, {ERR_IO, 5}, {ERR_LOCKED, 6}, {ERR_CANCELED, 130}, {-999, 1},
+        {0, 0},
+        {17, 0},
+        {ERR_FAIL, 1},
+        {ERR_USAGE, 2},
+        {ERR_NOTFOUND, 3},
+        {ERR_NET, 3},
+        {ERR_INVALID, 4},
+        {ERR_LIMIT, 4},
+        {ERR_IO, 5},
+        {ERR_LOCKED, 6},
+        {ERR_CANCELED, 130},
+        {-999, 1},
     };
     (void)state;
 

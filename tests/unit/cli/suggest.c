@@ -23,7 +23,8 @@ static void distances(void **state)
 static void nearest(void **state)
 {
     static const char *const words[] = {"add", "get", "seed", "ls", "rm"};
-    static const char long_word[] = "0123456789012345678901234567890123456789012345678901234567890123456789";
+    static const char long_word[] =
+        "0123456789012345678901234567890123456789012345678901234567890123456789";
     (void)state;
 
     assert_string_equal(suggest_nearest("gte", words, 5), "get");

@@ -58,7 +58,8 @@ static void strings(void **state)
         {{(const uint8_t *)"\xc3\xa9\xf0\x9f\x8e\xac", 6}, "\xc3\xa9\xf0\x9f\x8e\xac"},
         {{(const uint8_t *)"x\xff\xc3y", 4}, "x\xef\xbf\xbd\xef\xbf\xbdy"},
         {{(const uint8_t *)"\xed\xa0\x80", 3}, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
-        {{(const uint8_t *)"\x7f\xc2\x9b\xe2\x80\xae\xe2\x81\xa6", 9}, "\\u007F\\u009B\\u202E\\u2066"},
+        {{(const uint8_t *)"\x7f\xc2\x9b\xe2\x80\xae\xe2\x81\xa6", 9},
+         "\\u007F\\u009B\\u202E\\u2066"},
     };
     (void)state;
 

@@ -60,13 +60,15 @@ static void everything(void **state)
     struct magnet m;
     (void)state;
 
-    assert_int_equal(magnet_parse(&m,
-                                  "magnet:?" XT1 "&dn=a+film%20%26c&xl=1234&tr=http%3A%2F%2Ft.example%2Fannounce"
-                                  "&tr.1=udp://u.example:80&tr=udp://u.example:80&ws=http://w.example/f+g"
-                                  "&xs=http://x.example/&as=http://a.example/&x.pe=[::1]:6881&x.pe=peer.example:9"
-                                  "&x.pe=nonsense&so=4,0-1,2,9-12,11-13&future=1&flag&=x",
-                                  NULL),
-                     0);
+    assert_int_equal(
+        magnet_parse(
+            &m,
+            "magnet:?" XT1 "&dn=a+film%20%26c&xl=1234&tr=http%3A%2F%2Ft.example%2Fannounce"
+            "&tr.1=udp://u.example:80&tr=udp://u.example:80&ws=http://w.example/f+g"
+            "&xs=http://x.example/&as=http://a.example/&x.pe=[::1]:6881&x.pe=peer.example:9"
+            "&x.pe=nonsense&so=4,0-1,2,9-12,11-13&future=1&flag&=x",
+            NULL),
+        0);
     assert_string_equal(m.name, "a film &c");
     assert_int_equal(m.size, 1234);
     assert_int_equal(m.n_trackers, 2);
@@ -120,7 +122,8 @@ static void refused(void **state)
         "magnet:?xt=urn:btmh:1220" V1,
         "magnet:?xt=urn:btmh:1320" V2,
         "magnet:?" XT1 "&xt=urn:btih:ff112233445566778899aabbccddeeff01234567",
-        "magnet:?" XT2 "&xt=urn:btmh:1220ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        "magnet:?" XT2
+        "&xt=urn:btmh:1220ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
         "magnet:?" XT1 "&dn=%",
         "magnet:?" XT1 "&dn=%4",
         "magnet:?" XT1 "&tr=%zz",
@@ -161,7 +164,8 @@ static char *many(const char *key, const char *value, unsigned n)
 static void items_limit(void **state)
 {
     static const char *const kinds[][2] = {
-        {"tr", "udp://"}, {"ws", "http://"}, {"xs", "http://"}, {"as", "http://"}, {"x.pe", "h:"}, {"so", ""},
+        {"tr", "udp://"},  {"ws", "http://"}, {"xs", "http://"},
+        {"as", "http://"}, {"x.pe", "h:"},    {"so", ""},
     };
     (void)state;
 
@@ -197,9 +201,10 @@ static void length_limit(void **state)
 
 static void write_and_read_back(void **state)
 {
-    static const char link[] = "magnet:?" XT1 "&" XT2 "&dn=a%20film%20%26%20%C3%A9&tr=http%3A%2F%2Ft.example%2Fa%3Fb%3Dc"
-                               "&tr=udp%3A%2F%2Fu.example%3A80&ws=http%3A%2F%2Fw.example%2F&x.pe=127.0.0.1:6881"
-                               "&so=0,2-5";
+    static const char link[] =
+        "magnet:?" XT1 "&" XT2 "&dn=a%20film%20%26%20%C3%A9&tr=http%3A%2F%2Ft.example%2Fa%3Fb%3Dc"
+        "&tr=udp%3A%2F%2Fu.example%3A80&ws=http%3A%2F%2Fw.example%2F&x.pe=127.0.0.1:6881"
+        "&so=0,2-5";
     struct magnet m;
     struct buf out = {0};
     (void)state;
@@ -230,7 +235,8 @@ static void of_a_manifest(void **state)
     assert_int_equal(m.n_trackers, 3);
     magnet_write(&m, &out);
     char *got = buf_take_str(&out);
-    assert_string_equal(got, "magnet:?" XT2 "&dn=n&tr=http%3A%2F%2Fa%2Fannounce&tr=http%3A%2F%2Fb%2Fannounce"
+    assert_string_equal(got, "magnet:?" XT2
+                             "&dn=n&tr=http%3A%2F%2Fa%2Fannounce&tr=http%3A%2F%2Fb%2Fannounce"
                              "&tr=udp%3A%2F%2Fc%3A1&ws=http%3A%2F%2Fw%2F");
     free(got);
     magnet_fini(&m);

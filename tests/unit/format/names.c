@@ -24,7 +24,8 @@ static char *repeat(const char *unit, size_t times, const char *end)
 
 static void components(void **state)
 {
-    static const char *const fine[] = {"a", "...", "foo... bar", "..a", "a..", " ", "\\", "C:", "\xff\x01"};
+    static const char *const fine[] = {"a", "...", "foo... bar", "..a",     "a..",
+                                       " ", "\\",  "C:",         "\xff\x01"};
     (void)state;
 
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)

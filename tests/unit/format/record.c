@@ -21,7 +21,8 @@ static void make(struct record *r, size_t pieces, uint32_t files)
     r->files = mem_array(files, sizeof *r->files);
     r->n_files = files;
     for (uint32_t i = 0; i < files; i++)
-        r->files[i] = (struct record_file){i % 2 == 0, UINT64_MAX - i, -1000000007LL * i, 77 + i, i % 4 == 0};
+        r->files[i] =
+            (struct record_file){i % 2 == 0, UINT64_MAX - i, -1000000007LL * i, 77 + i, i % 4 == 0};
 }
 
 static struct bytes written(size_t pieces, uint32_t files)
