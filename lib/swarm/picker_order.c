@@ -214,7 +214,8 @@ void order_count_bits(struct order *o, const struct bits *has, int delta)
 {
     if (has->ones >= BULK)
         o->dirty = true;
-    for (size_t i = bits_next(has, 0, true); i < has->n && i < o->n; i = bits_next(has, i + 1, true))
+    size_t n = has->n < o->n ? has->n : o->n;
+    for (size_t i = bits_next(has, 0, true); i < n; i = bits_next(has, i + 1, true))
         order_count(o, (uint32_t)i, delta);
 }
 

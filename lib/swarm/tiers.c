@@ -151,7 +151,8 @@ static usec tier_due(const struct tiers *t, const struct tier *r, int *who)
     return best;
 }
 
-static int begin(struct tracker *k, int tracker, enum tiers_event e, enum tiers_event *out, usec now)
+static int begin(struct tracker *k, int tracker, enum tiers_event e, enum tiers_event *out,
+                 usec now)
 {
     k->busy = k->tried = true;
     k->asked_at = now;

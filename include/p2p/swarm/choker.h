@@ -44,8 +44,8 @@ struct choker {
 
 void choker_init(struct choker *c, usec now);
 /* Sets `unchoked` of each; returns how many changed. up_rate_limit: bytes a second, 0 unlimited. */
-size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seeding, uint64_t up_rate_limit,
-                  struct rng *r, usec now);
+size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seeding,
+                  uint64_t up_rate_limit, struct rng *r, usec now);
 /* A peer became interested between rounds: may it be unchoked at once (a slot is free)? */
 bool choker_admit(const struct choker *c, size_t unchoked_interested);
 /* The peer left. A free slot is filled at the next run, which is made due soon. */

@@ -25,7 +25,10 @@ struct goals_facts {
 enum goals_verdict { GOALS_GO_ON, GOALS_DONE, GOALS_GAVE_UP };
 
 void goals_init(struct goals *g); /* no wishes: done when complete */
-enum goals_verdict goals_judge(const struct goals *g, const struct goals_facts *f, const char **why);
-usec goals_deadline(const struct goals *g, const struct goals_facts *f); /* when the verdict may change by time alone */
+/* `why` (may be NULL): a few words that live for ever, NULL while it goes on. */
+enum goals_verdict goals_judge(const struct goals *g, const struct goals_facts *f,
+                               const char **why);
+/* When the verdict may change by time alone. */
+usec goals_deadline(const struct goals *g, const struct goals_facts *f);
 
 #endif

@@ -3,9 +3,10 @@
  *
  * The rules, in order:
  * 1. Only wanted pieces that we lack and the peer has.
- * 2. Pieces begun are finished first (the rarest of them, and those with blocks nobody was asked
- *    for), so that few pieces are open; a peer that is slow joins no piece that only a fast peer has
- *    blocks of, unless nothing else is left.
+ * 2. Pieces begun are finished first: the peer's own, and those that nobody works on any more. A
+ *    piece of another is joined when little of it is left, when both are slow, when much is begun,
+ *    while we have no piece at all, or when no fresh piece is left; so few pieces are open, and
+ *    yet most have one sender. A slow peer joins a fast one's piece only if nothing else is left.
  * 3. Among fresh pieces: higher priority first; then, while we have no piece at all, one at random
  *    (so we soon have something to give), later the rarest, ties at random.
  *    Sequential mode: lowest index first instead.
@@ -58,7 +59,7 @@ void picker_have(struct picker *p, uint32_t piece);
 bool picker_has(const struct picker *p, uint32_t piece);
 /* We turned out not to have it (data changed on disk). */
 void picker_lost(struct picker *p, uint32_t piece);
-uint32_t picker_missing(const struct picker *p); /* wanted pieces that we lack */
+uint32_t picker_missing(const struct picker *p);            /* wanted pieces that we lack */
 bool picker_wanted(const struct picker *p, uint32_t piece); /* priority > 0 and lacking */
 /* Does this peer have anything that we want? O(pieces/64). */
 bool picker_interesting(const struct picker *p, const struct bits *peer_has);
@@ -73,32 +74,34 @@ uint32_t picker_copies(const struct picker *p);
 
 struct picker_ask {
     uint32_t peer;
-    const struct bits *has;    /* what the peer has; NULL: everything (seed) */
-    const struct bits *only;   /* restrict to these pieces (allowed fast while choked); NULL: none */
-    unsigned speed;            /* 0 slow, 1 medium, 2 fast: by the peer's rate */
-    bool snubbed;              /* only takes one block at a time, from pieces of its own */
-    bool whole_runs;           /* a web seed: prefers long runs of fresh pieces, in order */
+    const struct bits *has;  /* what the peer has; NULL: everything (seed) */
+    const struct bits *only; /* only of these pieces (allowed fast while choked); NULL: any */
+    unsigned speed;          /* 0 slow, 1 medium, 2 fast: by the peer's rate */
+    bool snubbed;            /* only takes one block at a time, from pieces of its own */
+    bool whole_runs;         /* a web seed: prefers long runs of fresh pieces, in order */
     usec now;
 };
 /* Chooses up to n blocks and marks them asked of the peer. Returns how many; 0: nothing for it. */
 size_t picker_pick(struct picker *p, const struct picker_ask *ask, struct block_ref *out, size_t n);
 
-/* The peer will not deliver (reject, choke, closed, timed out): the block is free again for others. */
+/* The peer will not deliver (reject, choke, closed, timed out): others may be asked again. */
 void picker_drop(struct picker *p, struct block_ref b, uint32_t peer);
 /* All blocks asked of this peer are free again; O(open pieces). */
 void picker_drop_peer(struct picker *p, uint32_t peer);
 
 enum picker_got {
-    PICKER_NEW,  /* take it: it is marked received */
-    PICKER_DUP,  /* somebody was faster: throw it away */
+    PICKER_NEW, /* take it: it is marked received */
+    PICKER_DUP, /* somebody was faster: throw it away */
     PICKER_NOT_WANTED,
 };
 /* A block's payload begins to arrive (PIECE header). It stays "asked" until picker_received. */
 bool picker_is_wanted(const struct picker *p, struct block_ref b);
 /* The payload is in. others[]: peers that were asked as well and get a CANCEL (their marks are
  * removed); *n_others in: room, out: how many. */
-enum picker_got picker_received(struct picker *p, struct block_ref b, uint32_t peer, uint32_t *others, size_t *n_others);
-/* It is on disk (or was found there: any wanted block may be stored unasked). True when this was the last one: all blocks stored, the piece awaits its verdict. */
+enum picker_got picker_received(struct picker *p, struct block_ref b, uint32_t peer,
+                                uint32_t *others, size_t *n_others);
+/* It is on disk (or was found there: any wanted block may be stored unasked). True when this was
+ * the last one: all blocks stored, the piece awaits its verdict. */
 bool picker_stored(struct picker *p, struct block_ref b);
 /* Writing failed, or this block is known to be bad: wanted again (state none). */
 void picker_unstore(struct picker *p, struct block_ref b);

@@ -2,7 +2,7 @@
  * How many requests to keep outstanding at one peer, from its bandwidth and delay: enough that no
  * round trip is waited for, few enough that a cancel or a choke wastes little. Slow start: doubles
  * while the rate grows, then follows rate * (least delay + slack). Bounded by the peer's reqq.
- * Also tells when a peer has snubbed us, and which requests have timed out.
+ * Also tells when a peer has snubbed us, and how long to wait for a single request.
  */
 #ifndef P2P_SWARM_PIPELINE_H
 #define P2P_SWARM_PIPELINE_H
@@ -14,7 +14,7 @@
 
 #define PIPELINE_MIN 2u
 #define PIPELINE_START 8u
-#define PIPELINE_SNUB (60 * USEC_SEC) /* nothing arrived for so long while unchoked with requests out */
+#define PIPELINE_SNUB (60 * USEC_SEC) /* nothing arrived for so long with requests out */
 
 struct pipeline {
     uint32_t reqq;      /* most the peer queues (250 if it did not say) */
@@ -26,7 +26,7 @@ struct pipeline {
     uint64_t rate;      /* bytes a second, smoothed */
     uint64_t window_bytes, window_rate;
     usec window_start;
-    usec window_delay;  /* least delay in the window; USEC_NEVER: none measured, as in least_delay */
+    usec window_delay;  /* least in the window; USEC_NEVER: none measured, as above */
 };
 
 void pipeline_init(struct pipeline *p, usec now);
@@ -35,13 +35,15 @@ void pipeline_asked(struct pipeline *p, unsigned n, usec now);
 /* A block came, asked for at `asked_at`. */
 void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now);
 void pipeline_dropped(struct pipeline *p, unsigned n, usec now); /* rejected, cancelled, choked */
-unsigned pipeline_room(const struct pipeline *p); /* how many more to ask now; batches: 0 until a quarter of the target is free */
+/* How many more to ask now. In batches: 0 until a quarter of the target is free. */
+unsigned pipeline_room(const struct pipeline *p);
 /* Progress of part of a block counts as life. */
 void pipeline_alive(struct pipeline *p, usec now);
 void pipeline_tick(struct pipeline *p, usec now); /* sets snubbed; shrinks a stale rate */
 usec pipeline_deadline(const struct pipeline *p);
 /* How long a single request may be out, while others are answered, before it counts as lost. */
 usec pipeline_timeout(const struct pipeline *p);
-unsigned pipeline_speed(const struct pipeline *p, uint64_t fastest_rate); /* 0 slow, 1 medium, 2 fast, for the picker */
+/* 0 slow, 1 medium (or not known yet), 2 fast, for the picker. */
+unsigned pipeline_speed(const struct pipeline *p, uint64_t fastest_rate);
 
 #endif

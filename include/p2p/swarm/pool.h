@@ -16,8 +16,16 @@
 #define POOL_RETRY_MAX (30 * USEC_MIN)
 #define POOL_TRIES 8u /* then forgotten unless it was given by the user or the link */
 
-enum pool_source { POOL_USER = 1, POOL_LINK = 2, POOL_TRACKER = 4, POOL_DHT = 8, POOL_PEX = 16, POOL_LSD = 32, POOL_INCOMING = 64,
-                   POOL_V2 = 128 /* heard of under the v2 hash of a hybrid */ };
+enum pool_source {
+    POOL_USER = 1,
+    POOL_LINK = 2,
+    POOL_TRACKER = 4,
+    POOL_DHT = 8,
+    POOL_PEX = 16,
+    POOL_LSD = 32,
+    POOL_INCOMING = 64,
+    POOL_V2 = 128, /* heard of under the v2 hash of a hybrid */
+};
 
 struct pool;
 struct pool *pool_new(struct rng *r);
@@ -27,7 +35,7 @@ void pool_set_self(struct pool *p, const struct addr *self);
 /* Hears of an address. Refused (false): port 0, unusable, ports below 1024 but 80 and 443 unless
  * POOL_USER, banned, a known address of ourselves. */
 bool pool_add(struct pool *p, const struct addr *a, unsigned source, bool seed_hint, usec now);
-/* The next to dial now, marked as connecting; false if none is due. want_seeds false when we seed. */
+/* The next to dial now, marked as connecting; false if none is due. want_seeds: we do not seed. */
 bool pool_next(struct pool *p, bool want_seeds, struct addr *out, usec now);
 usec pool_deadline(const struct pool *p, bool want_seeds); /* when pool_next may have one */
 void pool_connected(struct pool *p, const struct addr *a, usec now);
@@ -37,10 +45,11 @@ void pool_is_seed(struct pool *p, const struct addr *a, bool seed);
 void pool_is_self(struct pool *p, const struct addr *a); /* we met ourselves: never again */
 /* By IP; on loopback, where all peers of the host share one, by IP and port. */
 void pool_ban(struct pool *p, const struct addr *a, usec now);
-unsigned pool_sources(const struct pool *p, const struct addr *a); /* flags of all that named it; 0: unknown */
+/* Flags of all that named it; 0: unknown. */
+unsigned pool_sources(const struct pool *p, const struct addr *a);
 bool pool_banned(const struct pool *p, const struct addr *a, usec now);
 size_t pool_count(const struct pool *p);   /* known */
-size_t pool_waiting(const struct pool *p); /* that may still be dialled sometime, now or after back-off */
+size_t pool_waiting(const struct pool *p); /* may still be dialled, now or after back-off */
 /* BEP 40 canonical priority of two endpoints. */
 uint32_t pool_priority(const struct addr *a, const struct addr *b);
 

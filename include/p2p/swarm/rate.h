@@ -14,6 +14,7 @@ struct rate {
 };
 void rate_init(struct rate *r, usec now);
 void rate_add(struct rate *r, uint64_t bytes, usec now);
-uint64_t rate_now(const struct rate *r, usec now); /* over at most ten seconds, and not before `begun` */
+/* Over at most ten seconds, and not before `begun`. */
+uint64_t rate_now(const struct rate *r, usec now);
 
 #endif

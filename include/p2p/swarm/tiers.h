@@ -2,8 +2,8 @@
  * When to announce to which tracker (BEP 12, 31). All tiers are served side by side, so a dead
  * tracker delays nobody; within a tier one tracker at a time: shuffled once, the one that answers
  * moves to the front, a failure or SLOW without an answer goes to the next. Failures back off.
- * Events: `started` first to each tracker, `completed` once if we finished in this run, `stopped` to
- * those that heard `started`.
+ * Events: `started` first to each tracker, `completed` once if we finished in this run, `stopped`
+ * to those that answered a `started`.
  */
 #ifndef P2P_SWARM_TIERS_H
 #define P2P_SWARM_TIERS_H
@@ -33,8 +33,10 @@ void tiers_answered(struct tiers *t, int tracker, usec interval, usec min_interv
 /* retry_in: what the tracker asked for; 0 none, USEC_NEVER: strike it. */
 void tiers_failed(struct tiers *t, int tracker, usec retry_in, const char *why, usec now);
 void tiers_completed(struct tiers *t, usec now); /* we have everything: event due for each */
-void tiers_stop(struct tiers *t, usec now);      /* from now only STOPPED are due, to those that heard STARTED */
-bool tiers_stopped(const struct tiers *t);       /* nothing more is due or under way after tiers_stop */
+/* From now only STOPPED are due, to those that heard STARTED. */
+void tiers_stop(struct tiers *t, usec now);
+/* After tiers_stop: nothing more is due or under way. */
+bool tiers_stopped(const struct tiers *t);
 /* We need peers: allows an announce before its interval, but not before min_interval. */
 void tiers_hurry(struct tiers *t, usec now);
 /* Has every tracker been asked, with no peer-bringing answer under way? For "not to be had". */

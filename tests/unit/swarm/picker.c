@@ -38,7 +38,8 @@ static void teardown(struct fixture *f)
     free(f);
 }
 
-static size_t pick(struct fixture *f, uint32_t peer, const struct bits *has, unsigned speed, size_t n)
+static size_t pick(struct fixture *f, uint32_t peer, const struct bits *has, unsigned speed,
+                   size_t n)
 {
     struct picker_ask ask = {.peer = peer, .has = has, .speed = speed};
     return picker_pick(f->p, &ask, f->out, n);
@@ -49,6 +50,11 @@ static void deliver(struct fixture *f, struct block_ref b, uint32_t peer)
     assert_int_equal(picker_received(f->p, b, peer, NULL, NULL), PICKER_NEW);
     if (picker_stored(f->p, b))
         picker_have(f->p, b.piece);
+}
+
+static enum picker_got come(struct fixture *f, uint32_t piece, uint32_t block, uint32_t peer)
+{
+    return picker_received(f->p, (struct block_ref){piece, block}, peer, NULL, NULL);
 }
 
 static void nothing_to_do(void **state)
@@ -76,7 +82,7 @@ static void nothing_to_do(void **state)
         picker_set_priority(f->p, i, 0);
     assert_int_equal(pick(f, 1, NULL, 2, 10), 0);
     assert_int_equal(picker_missing(f->p), 0);
-    assert_int_equal(picker_received(f->p, (struct block_ref){1, 0}, 1, NULL, NULL), PICKER_NOT_WANTED);
+    assert_int_equal(come(f, 1, 0, 1), PICKER_NOT_WANTED);
     teardown(f);
     picker_free(NULL);
 }
@@ -372,8 +378,8 @@ static void late_answers_count(void **state)
     assert_int_equal(picker_received(f->p, b, 1, NULL, NULL), PICKER_NEW);
     assert_int_equal(picker_open_pieces(f->p), 1);
     assert_int_equal(picker_received(f->p, b, 2, NULL, NULL), PICKER_DUP);
-    assert_int_equal(picker_received(f->p, (struct block_ref){0, 4}, 1, NULL, NULL), PICKER_NOT_WANTED);
-    assert_int_equal(picker_received(f->p, (struct block_ref){3, 0}, 1, NULL, NULL), PICKER_NOT_WANTED);
+    assert_int_equal(come(f, 0, 4, 1), PICKER_NOT_WANTED);
+    assert_int_equal(come(f, 3, 0, 1), PICKER_NOT_WANTED);
     teardown(f);
 }
 

@@ -226,7 +226,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_changes), cmocka_unit_test(and_next),
-        cmocka_unit_test(the_rare_is_elsewhere), cmocka_unit_test(runs), cmocka_unit_test(saturates),
+        cmocka_unit_test(the_rare_is_elsewhere), cmocka_unit_test(runs),
+        cmocka_unit_test(saturates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

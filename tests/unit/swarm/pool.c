@@ -60,8 +60,10 @@ static void bep40_ipv6(void **state)
                      priority("[2a00:1:2:202::1]:1", "[2a00:1:2:108::1]:1"));
     assert_int_not_equal(priority("[2a00:1:2:102::1]:1", "[2a00:1:2:101::1]:1"),
                          priority("[2a00:1:2:108::1]:1", "[2a00:1:2:101::1]:1"));
-    assert_int_not_equal(priority("[2a00::2]:1", "[2a00::1]:1"), priority("[2a00::8]:1", "[2a00::1]:1"));
-    assert_int_not_equal(priority("[2a00::1]:1", "[2a00::1]:2"), priority("[2a00::1]:1", "[2a00::1]:3"));
+    assert_int_not_equal(priority("[2a00::2]:1", "[2a00::1]:1"),
+                         priority("[2a00::8]:1", "[2a00::1]:1"));
+    assert_int_not_equal(priority("[2a00::1]:1", "[2a00::1]:2"),
+                         priority("[2a00::1]:1", "[2a00::1]:3"));
 }
 
 static void refusals(void **state)
@@ -351,10 +353,17 @@ static void random_walk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bep40),     cmocka_unit_test(bep40_ipv6), cmocka_unit_test(refusals),
-        cmocka_unit_test(dial),      cmocka_unit_test(back_off),   cmocka_unit_test(seeds_for_leechers_only),
-        cmocka_unit_test(order),     cmocka_unit_test(ourselves),  cmocka_unit_test(bans),
-        cmocka_unit_test(floods),    cmocka_unit_test(random_walk),
+        cmocka_unit_test(bep40),
+        cmocka_unit_test(bep40_ipv6),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(dial),
+        cmocka_unit_test(back_off),
+        cmocka_unit_test(seeds_for_leechers_only),
+        cmocka_unit_test(order),
+        cmocka_unit_test(ourselves),
+        cmocka_unit_test(bans),
+        cmocka_unit_test(floods),
+        cmocka_unit_test(random_walk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

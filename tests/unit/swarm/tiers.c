@@ -1,4 +1,4 @@
-/* Announces: who is asked when, with what event; dead, slow and rude trackers; and a random walk. */
+/* Announces: who is asked when, with what event; dead, slow and rude trackers; a random walk. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -286,7 +286,8 @@ static void completed_meanwhile(void **state)
     tiers_answered(f->t, b, MIN30, 0, 2 * USEC_SEC);
     assert_int_equal(next(f, TIERS_COMPLETED, 2 * USEC_SEC), b);
     tiers_answered(f->t, b, MIN30, 0, 3 * USEC_SEC);
-    assert_int_equal(next(f, TIERS_STARTED, 15 * USEC_SEC), c); /* never heard of us: no completed */
+    /* Who never heard of us hears no `completed`. */
+    assert_int_equal(next(f, TIERS_STARTED, 15 * USEC_SEC), c);
     tiers_answered(f->t, c, MIN30, 0, 15 * USEC_SEC);
     assert_int_equal(next(f, TIERS_COMPLETED, 16 * USEC_SEC), a);
     tiers_answered(f->t, a, MIN30, 0, 16 * USEC_SEC);
