@@ -177,6 +177,8 @@ static int pragma_int(struct catalogue *c, const char *text, int64_t *out, struc
     if (rc == SQLITE_ROW)
         *out = sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);
+    if ((rc & 0xff) == SQLITE_ERROR) /* "unsupported file format": a head that says nonsense */
+        return CATALOGUE_DAMAGED;
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_failed(c, rc, e);
 }
 
@@ -235,6 +237,14 @@ static int set_up(struct catalogue *c, struct err *e)
     return rc;
 }
 
+/* SQLite notices pages that are missing, but reads what is missing of the last one as zeros. */
+static int check_size(struct catalogue *c, uint64_t size, struct err *e)
+{
+    int64_t page = 0;
+    int rc = pragma_int(c, "PRAGMA page_size", &page, e);
+    return rc == 0 && page > 0 && size % (uint64_t)page != 0 ? CATALOGUE_DAMAGED : rc;
+}
+
 int db_open_file(struct catalogue *c, const char *path, bool make, struct err *e)
 {
     struct stat st;
@@ -250,6 +260,8 @@ int db_open_file(struct catalogue *c, const char *path, bool make, struct err *e
     rc = rc == SQLITE_OK ? set_up(c, e) : db_failed(c, rc, e);
     if (rc == 0)
         rc = check_schema(c, make, e);
+    if (rc == 0 && !make)
+        rc = check_size(c, (uint64_t)st.st_size, e);
     if (rc == 0 && sqlite3_db_readonly(c->db, "main") == 1 && access(path, W_OK) == 0)
         rc = CATALOGUE_DAMAGED; /* the marks in its head that say how it may be opened */
     if (rc != 0)

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MISSES_MAX 20000 /* ids in a row that give nothing, past the greatest that is known */
+#define MISSES_MAX 5000 /* ids in a row that give nothing, past the greatest that is known */
 #define ID_SENSIBLE 10000000
 #define NAMES_MAX 10000
 
