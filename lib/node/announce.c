@@ -17,7 +17,7 @@ struct announce {
     struct node *node;
     int tracker;
     enum tiers_event event;
-    struct job *job;           /* HTTP or look-up under way */
+    struct job *job; /* HTTP or look-up under way */
     struct tracker_udp *udp;
     struct addr addr[MAX_UDP_ADDRS];
     size_t n_addrs, next_addr;
@@ -85,7 +85,9 @@ static void fill_request(const struct announce *a, struct tracker_request *r)
     *r = (struct tracker_request){
         .uploaded = t->uploaded,
         .downloaded = t->from_peers + t->from_web,
-        .left = !t->picker ? EXT_META_BLOCK : t->m->size > t->done_bytes ? t->m->size - t->done_bytes : 0,
+        .left = !t->picker                   ? EXT_META_BLOCK
+                : t->m->size > t->done_bytes ? t->m->size - t->done_bytes
+                                             : 0,
         .event = event[a->event],
         .port = n->cfg.port ? n->cfg.port : 1, /* unreachable: a port is demanded all the same */
         .numwant = leaving || t->state == NODE_SEEDING ? 0 : NUMWANT,
@@ -100,8 +102,8 @@ static void fill_request(const struct announce *a, struct tracker_request *r)
 
 /* ---- HTTP ---- */
 
-static void http_done(struct node *n, struct job *j, int err, const struct err *why, int status, struct bytes body,
-                      usec now)
+static void http_done(struct node *n, struct job *j, int err, const struct err *why, int status,
+                      struct bytes body, usec now)
 {
     struct announce *a = j->arg;
     struct tracker_answer *r = mem_zero(sizeof *r);
@@ -111,8 +113,10 @@ static void http_done(struct node *n, struct job *j, int err, const struct err *
     a->job = NULL;
     if (err < 0) {
         failed(a, 0, why && why->msg[0] ? why->msg : "no answer", now);
-    } else if ((survey ? tracker_http_parse_scrape(r, a->s->hash, body, &e) : tracker_http_parse(r, body, &e)) < 0) {
-        failed(a, r->retry_in, status >= 400 && e.code != ERR_NET ? "answered with an HTTP error" : e.msg, now);
+    } else if ((survey ? tracker_http_parse_scrape(r, a->s->hash, body, &e)
+                       : tracker_http_parse(r, body, &e)) < 0) {
+        failed(a, r->retry_in,
+               status >= 400 && e.code != ERR_NET ? "answered with an HTTP error" : e.msg, now);
     } else {
         answered(a, r, now);
         free(r->trackerid);
@@ -124,7 +128,8 @@ static void http_done(struct node *n, struct job *j, int err, const struct err *
 static bool looks_like_tracker(const char *url)
 {
     size_t n = strcspn(url, "?#");
-    return (n >= 9 && memcmp(url + n - 9, "/announce", 9) == 0) || (n >= 7 && memcmp(url + n - 7, "/scrape", 7) == 0);
+    return (n >= 9 && memcmp(url + n - 9, "/announce", 9) == 0) ||
+           (n >= 7 && memcmp(url + n - 7, "/scrape", 7) == 0);
 }
 
 static void start_http(struct announce *a, const char *url, usec now)
@@ -134,7 +139,8 @@ static void start_http(struct announce *a, const char *url, usec now)
     struct err e = {0};
     fill_request(a, &r);
     bool survey = a->s->task->survey;
-    int bad = survey ? tracker_http_scrape(&full, url, a->s->hash, &e) : tracker_http_announce(&full, url, &r, &e);
+    int bad = survey ? tracker_http_scrape(&full, url, a->s->hash, &e)
+                     : tracker_http_announce(&full, url, &r, &e);
     if (bad < 0) {
         buf_fini(&full);
         failed(a, USEC_NEVER, e.msg, now);
@@ -175,13 +181,14 @@ static void next_address(struct announce *a, usec now)
         a->udp = NULL;
     }
     fill_request(a, &r);
-    a->udp = tracker_udp_new(a->node->udp_cache, &a->addr[a->next_addr++], a->path, &r, a->s->task->survey, UDP_FIRST,
-                             UDP_TRIES, &a->node->rng, now);
+    a->udp = tracker_udp_new(a->node->udp_cache, &a->addr[a->next_addr++], a->path, &r,
+                             a->s->task->survey, UDP_FIRST, UDP_TRIES, &a->node->rng, now);
     list_push(&a->node->udp, &a->in_udp);
     send_udp(a, now);
 }
 
-static void udp_resolved(struct node *n, struct job *j, const struct addr *v, size_t count, usec now)
+static void udp_resolved(struct node *n, struct job *j, const struct addr *v, size_t count,
+                         usec now)
 {
     struct announce *a = j->arg;
     (void)n;
@@ -191,12 +198,14 @@ static void udp_resolved(struct node *n, struct job *j, const struct addr *v, si
         struct addr to = v[i];
         to.port = port;
         enum addr_scope scope = addr_scope(&to);
-        bool fine = scope == ADDR_PUBLIC || (a->local && scope != ADDR_LINK_LOCAL && scope != ADDR_UNUSABLE);
+        bool fine = scope == ADDR_PUBLIC ||
+                    (a->local && scope != ADDR_LINK_LOCAL && scope != ADDR_UNUSABLE);
         if (fine || a->s->task->trusted)
             a->addr[a->n_addrs++] = to;
     }
     if (a->n_addrs == 0)
-        failed(a, 0, count ? "its name leads to an address that is not public" : "name not found", now);
+        failed(a, 0, count ? "its name leads to an address that is not public" : "name not found",
+               now);
     else
         next_address(a, now);
 }
@@ -281,7 +290,8 @@ void announce_run(struct task *t, usec now)
 {
     if (t->node->cfg.no_trackers)
         return;
-    bool starving = t->state != NODE_SEEDING && t->conns.count == 0 && pool_deadline(t->pool, true) > now;
+    bool starving =
+        t->state != NODE_SEEDING && t->conns.count == 0 && pool_deadline(t->pool, true) > now;
     for (uint32_t i = 0; i < t->n_swarms; i++) {
         struct swarm *s = &t->swarm[i];
         enum tiers_event event;

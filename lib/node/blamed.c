@@ -107,7 +107,8 @@ bool blamed_wants_leaves(const struct task *t, uint32_t piece)
     return blame_knows(t->blame, piece);
 }
 
-static struct blame_block *evidence(struct task *t, uint32_t piece, const uint8_t *leaves, uint32_t n, bool senders)
+static struct blame_block *evidence(struct task *t, uint32_t piece, const uint8_t *leaves,
+                                    uint32_t n, bool senders)
 {
     struct blame_block *v = mem_array(n, sizeof *v);
     for (uint32_t i = 0; i < n; i++) {
@@ -121,7 +122,8 @@ static struct blame_block *evidence(struct task *t, uint32_t piece, const uint8_
     return v;
 }
 
-void blamed_piece_failed(struct task *t, struct open_piece *o, const uint8_t *leaves, uint32_t n, usec now)
+void blamed_piece_failed(struct task *t, struct open_piece *o, const uint8_t *leaves, uint32_t n,
+                         usec now)
 {
     struct blame_block *v = evidence(t, o->piece, leaves, n, true);
     uint64_t guilty = blame_failed(t->blame, o->piece, v, n);

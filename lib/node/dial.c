@@ -64,7 +64,8 @@ void dial_more(struct node *n, usec now)
     }
 }
 
-void node_add_peer(struct node *n, node_id task, const struct addr *a, unsigned pool_source, usec now)
+void node_add_peer(struct node *n, node_id task, const struct addr *a, unsigned pool_source,
+                   usec now)
 {
     n->now = now;
     struct task *t = task_get(n, task);
@@ -80,7 +81,8 @@ static void drop_port(struct node *n, struct job *j)
     free(j->arg);
 }
 
-static void peer_resolved(struct node *n, struct job *j, const struct addr *v, size_t count, usec now)
+static void peer_resolved(struct node *n, struct job *j, const struct addr *v, size_t count,
+                          usec now)
 {
     struct task *t = task_get(n, j->task);
     const uint16_t *port = j->arg;

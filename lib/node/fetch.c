@@ -1,8 +1,8 @@
 /*
  * Asking one peer for blocks, and taking them.
  *
- * A request stays in the ring until its block, its reject or the end of the connection comes. What we
- * cancelled, or a choke swept away, stays as "dead": it may still arrive and is then thrown away
+ * A request stays in the ring until its block, its reject or the end of the connection comes. What
+ * we cancelled, or a choke swept away, stays as "dead": it may still arrive and is then thrown away
  * without blame. A block that is not in the ring was never asked for: the connection is closed.
  */
 #include "node/node_int.h"

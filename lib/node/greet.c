@@ -240,7 +240,8 @@ void greet_pieces_known(struct conn *c, usec now)
     free(c->early_haves);
     c->early_haves = NULL;
     c->n_early_haves = 0;
-    for (size_t i = bits_next(&t->have, 0, true); i < t->have.n; i = bits_next(&t->have, i + 1, true))
+    for (size_t i = bits_next(&t->have, 0, true); i < t->have.n;
+         i = bits_next(&t->have, i + 1, true))
         wire_put_index(&c->out.bytes, WIRE_HAVE, (uint32_t)i);
     if (c->fast)
         serve_allow_fast(c);

@@ -50,8 +50,8 @@ static void send_ask(struct conn *c, const struct wire_hash_req *r, usec now)
 
 static bool same_req(const struct wire_hash_req *a, const struct wire_hash_req *b)
 {
-    return a->base == b->base && a->index == b->index && a->length == b->length && a->proof == b->proof &&
-           memcmp(a->root, b->root, SHA256_LEN) == 0;
+    return a->base == b->base && a->index == b->index && a->length == b->length &&
+           a->proof == b->proof && memcmp(a->root, b->root, SHA256_LEN) == 0;
 }
 
 static bool take_ask(struct conn *c, const struct wire_hash_req *r)
@@ -90,7 +90,8 @@ void hashes_want_leaves(struct conn *c, uint32_t piece, usec now)
     struct wire_hash_req r;
     if (!t->m->has_v2 || !c->v2 || c->no_hashes || c->n_hash_ask == MAX_ASKS)
         return;
-    if (!fetch_peer_has_piece(c, piece) || !piecehash_expected_root(t->m, piece) || !leaves_req(t, piece, &r))
+    if (!fetch_peer_has_piece(c, piece) || !piecehash_expected_root(t->m, piece) ||
+        !leaves_req(t, piece, &r))
         return;
     struct open_piece *o = verify_open(t, piece);
     if (o->want || o->asked_want)
@@ -106,7 +107,8 @@ static uint32_t piece_of(const struct task *t, const struct wire_hash_req *r, ui
     return first + r->index / (t->m->piece_length / MERKLE_BLOCK);
 }
 
-static void got_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t file, struct bytes hashes, usec now)
+static void got_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t file,
+                       struct bytes hashes, usec now)
 {
     struct task *t = c->task;
     uint8_t root[SHA256_LEN];
@@ -151,11 +153,13 @@ void hashes_layers_fini(struct task *t)
     t->n_layers = 0;
 }
 
-static struct wire_hash_req layer_req(const struct task *t, const struct layer_fetch *l, uint32_t chunk)
+static struct wire_hash_req layer_req(const struct task *t, const struct layer_fetch *l,
+                                      uint32_t chunk)
 {
     unsigned base = piece_height(t->m);
     unsigned top = merkle_height(merkle_blocks(t->m->files[l->file].length));
-    struct wire_hash_req r = {.base = base, .index = chunk * l->chunk, .length = l->chunk, .proof = top - base - 1};
+    struct wire_hash_req r = {
+        .base = base, .index = chunk * l->chunk, .length = l->chunk, .proof = top - base - 1};
     memcpy(r.root, t->m->files[l->file].root, SHA256_LEN);
     return r;
 }
@@ -189,7 +193,8 @@ static void layer_whole(struct task *t, struct layer_fetch *l, usec now)
 {
     struct err e = {0};
     uint32_t file = l->file;
-    if (manifest_set_layer(t->m, file, BYTES(l->hashes, (size_t)l->n_pieces * SHA256_LEN), &e) < 0) {
+    if (manifest_set_layer(t->m, file, BYTES(l->hashes, (size_t)l->n_pieces * SHA256_LEN), &e) <
+        0) {
         /* chunks were proved as they came: only pieces good by their v1 hashes can disagree */
         task_fail(t, ERR_INVALID, "the v1 and v2 hashes of the manifest name different content");
         return;
@@ -203,7 +208,8 @@ static void layer_whole(struct task *t, struct layer_fetch *l, usec now)
 void hashes_layer_piece(struct task *t, uint32_t piece, const uint8_t root[SHA256_LEN], usec now)
 {
     uint32_t file, index;
-    struct layer_fetch *l = layout_piece_file(t->m, piece, &file, &index) ? find_layer(t, file) : NULL;
+    struct layer_fetch *l =
+        layout_piece_file(t->m, piece, &file, &index) ? find_layer(t, file) : NULL;
     if (!l)
         return;
     if (!l->hashes)
@@ -217,7 +223,8 @@ void hashes_layer_piece(struct task *t, uint32_t piece, const uint8_t root[SHA25
         layer_whole(t, l, now);
 }
 
-static void got_layer(struct conn *c, const struct wire_hash_req *r, uint32_t file, struct bytes hashes, usec now)
+static void got_layer(struct conn *c, const struct wire_hash_req *r, uint32_t file,
+                      struct bytes hashes, usec now)
 {
     struct task *t = c->task;
     struct layer_fetch *l = find_layer(t, file);
@@ -350,7 +357,8 @@ static void drop_leaves_wanted(struct node *n, struct job *j)
     free(j->arg);
 }
 
-static void leaves_read(struct node *n, struct job *j, int err, const uint8_t *leaves, uint32_t n_leaves, usec now)
+static void leaves_read(struct node *n, struct job *j, int err, const uint8_t *leaves,
+                        uint32_t n_leaves, usec now)
 {
     struct leaves_wanted *w = j->arg;
     struct conn *c = idtab_get(&n->conns, w->conn);
@@ -370,7 +378,8 @@ static void leaves_read(struct node *n, struct job *j, int err, const uint8_t *l
         merkle_extract(&out, leaves, n_leaves, 0, mid, w->r.index % per_piece, w->r.length, below);
         if (want > below) {
             struct buf up = {0};
-            merkle_extract(&up, f->layer, f->layer_n, ph, top, w->r.index / per_piece, 1, want - below);
+            merkle_extract(&up, f->layer, f->layer_n, ph, top, w->r.index / per_piece, 1,
+                           want - below);
             buf_eat(&up, SHA256_LEN);
             buf_put_bytes(&out, buf_bytes(&up));
             buf_fini(&up);
@@ -410,7 +419,8 @@ static bool serve_layer(struct conn *c, const struct wire_hash_req *r, uint32_t 
     const struct manifest *m = c->task->m;
     const struct manifest_file *f = &m->files[file];
     unsigned top = merkle_height(merkle_blocks(f->length));
-    if (!f->layer || r->base != piece_height(m) || (uint64_t)r->index + r->length > (uint64_t)1 << (top - r->base))
+    if (!f->layer || r->base != piece_height(m) ||
+        (uint64_t)r->index + r->length > (uint64_t)1 << (top - r->base))
         return false;
     struct buf out = {0};
     merkle_extract(&out, f->layer, f->layer_n, r->base, top, r->index, r->length,

@@ -1,6 +1,7 @@
 /*
  * Small numbers for pointers: O(1) both ways, and a number that was given back is not given again
- * soon (its upper bits count generations), so that a late answer meets nobody instead of a stranger.
+ * soon (its upper bits count generations), so that a late answer meets nobody instead of a
+ * stranger.
  */
 #ifndef P2P_NODE_IDTAB_H
 #define P2P_NODE_IDTAB_H

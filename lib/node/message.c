@@ -40,7 +40,8 @@ static void early_have(struct conn *c, uint32_t piece, usec now)
         return;
     }
     if ((c->n_early_haves & (c->n_early_haves - 1)) == 0)
-        c->early_haves = mem_grow(c->early_haves, c->n_early_haves ? c->n_early_haves * 2 : 1, sizeof(uint32_t));
+        c->early_haves =
+            mem_grow(c->early_haves, c->n_early_haves ? c->n_early_haves * 2 : 1, sizeof(uint32_t));
     c->early_haves[c->n_early_haves++] = piece;
 }
 
@@ -148,7 +149,8 @@ static void on_allowed_fast(struct conn *c, const struct wire_msg *m, usec now)
     (void)now;
 }
 
-/* A hint that we do not follow: rarest first knows better, and the pages a peer has at hand pass. */
+/* A hint that we do not follow: rarest first knows better, and the pages a peer has at hand pass.
+ */
 static void on_suggest(struct conn *c, const struct wire_msg *m, usec now)
 {
     if (c->task->picker)

@@ -2,9 +2,9 @@
  * The info dictionary by ut_metadata (BEP 9), both ways.
  *
  * Peers that announce different sizes are different candidates. Memory is taken as pieces arrive,
- * never as announced. A candidate is first gathered from everybody at once; if its hash is wrong and
- * several peers had a hand in it, it is gathered again from one peer at a time, so that whoever lies
- * stands alone with it.
+ * never as announced. A candidate is first gathered from everybody at once; if its hash is wrong
+ * and several peers had a hand in it, it is gathered again from one peer at a time, so that whoever
+ * lies stands alone with it.
  */
 #include "node/node_int.h"
 
@@ -85,7 +85,8 @@ static struct candidate *find(struct metadata_fetch *f, uint32_t size, bool make
 
 static bool may_be_asked(const struct conn *c, const struct candidate *k)
 {
-    if (!c->extended || c->ext.id[EXT_METADATA] == 0 || c->meta_refused || c->hold_until > c->node->now)
+    if (!c->extended || c->ext.id[EXT_METADATA] == 0 || c->meta_refused ||
+        c->hold_until > c->node->now)
         return false;
     return !k->single || k->owner == c->id;
 }
@@ -233,7 +234,8 @@ static void serve(struct conn *c, uint32_t piece)
     uint32_t size = t->m ? (uint32_t)t->m->info.n : 0;
     if (c->ext.id[EXT_METADATA] == 0)
         return;
-    if (piece < (size + EXT_META_BLOCK - 1) / EXT_META_BLOCK && buf_len(&c->out.bytes) < SERVE_MAX_WAITING) {
+    if (piece < (size + EXT_META_BLOCK - 1) / EXT_META_BLOCK &&
+        buf_len(&c->out.bytes) < SERVE_MAX_WAITING) {
         m.type = EXT_META_DATA;
         m.total_size = size;
         m.data = BYTES(t->m->info.p + (size_t)piece * EXT_META_BLOCK, piece_len(size, piece));

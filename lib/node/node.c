@@ -175,7 +175,8 @@ static bool op_is_stale(const struct node *n, const struct node_op *op)
 {
     if (op->task && !idtab_get(&n->tasks, op->task))
         return true;
-    if (op->job && op->kind != NODE_CANCEL && op->kind != NODE_RECV && !idtab_get(&n->jobs, op->job))
+    if (op->job && op->kind != NODE_CANCEL && op->kind != NODE_RECV &&
+        !idtab_get(&n->jobs, op->job))
         return true;
     return op->conn && op->kind != NODE_CLOSE && !idtab_get(&n->conns, op->conn);
 }
@@ -237,7 +238,8 @@ static struct job *job_answered(struct node *n, node_id id, usec now)
     return j;
 }
 
-void node_stored(struct node *n, node_id job, int err, const struct err *why, const uint8_t leaf[SHA256_LEN], usec now)
+void node_stored(struct node *n, node_id job, int err, const struct err *why,
+                 const uint8_t leaf[SHA256_LEN], usec now)
 {
     struct job *j = job_answered(n, job, now);
     if (j && idtab_get(&n->tasks, j->task))
@@ -247,7 +249,8 @@ void node_stored(struct node *n, node_id job, int err, const struct err *why, co
     free(j);
 }
 
-void node_checked(struct node *n, node_id job, int err, const struct err *why, const struct piecehash_result *r, usec now)
+void node_checked(struct node *n, node_id job, int err, const struct err *why,
+                  const struct piecehash_result *r, usec now)
 {
     struct job *j = job_answered(n, job, now);
     if (j)
@@ -255,7 +258,8 @@ void node_checked(struct node *n, node_id job, int err, const struct err *why, c
     free(j);
 }
 
-void node_leaves(struct node *n, node_id job, int err, const uint8_t *leaves, uint32_t n_leaves, usec now)
+void node_leaves(struct node *n, node_id job, int err, const uint8_t *leaves, uint32_t n_leaves,
+                 usec now)
 {
     struct job *j = job_answered(n, job, now);
     if (j)
@@ -271,7 +275,8 @@ void node_done(struct node *n, node_id job, int err, const struct err *why, usec
     free(j);
 }
 
-void node_http(struct node *n, node_id job, int err, const struct err *why, int status, struct bytes body, usec now)
+void node_http(struct node *n, node_id job, int err, const struct err *why, int status,
+               struct bytes body, usec now)
 {
     struct job *j = job_answered(n, job, now);
     if (j)

@@ -51,14 +51,14 @@ struct timer {
     struct heap_item at;
     void (*fire)(struct node *n, struct timer *t, usec now);
 };
-#define TIMER_OF(t, type, member) ((type *)(void *)((char *)(t) - offsetof(type, member)))
+#define TIMER_OF(t, type, member) ((type *)(void *)((char *)(t)-offsetof(type, member)))
 
 /* A block of payload in memory, from the first byte received until it is stored. */
 struct block {
     struct list_node link; /* in the node's free list */
     struct block_ref ref;
     uint32_t len;
-    uint32_t sender;       /* index in task.senders */
+    uint32_t sender; /* index in task.senders */
     node_id task;
     uint8_t data[LAYOUT_BLOCK];
 };
@@ -72,12 +72,14 @@ struct job {
     uint32_t piece, file;
     union {
         void (*done)(struct node *, struct job *, int err, const struct err *why, usec now);
-        void (*stored)(struct node *, struct job *, int err, const struct err *why, const uint8_t *leaf, usec now);
+        void (*stored)(struct node *, struct job *, int err, const struct err *why,
+                       const uint8_t *leaf, usec now);
         void (*checked)(struct node *, struct job *, int err, const struct err *why,
                         const struct piecehash_result *r, usec now);
-        void (*leaves)(struct node *, struct job *, int err, const uint8_t *leaves, uint32_t n, usec now);
-        void (*http)(struct node *, struct job *, int err, const struct err *why, int status, struct bytes body,
-                     usec now);
+        void (*leaves)(struct node *, struct job *, int err, const uint8_t *leaves, uint32_t n,
+                       usec now);
+        void (*http)(struct node *, struct job *, int err, const struct err *why, int status,
+                     struct bytes body, usec now);
         void (*resolved)(struct node *, struct job *, const struct addr *v, size_t count, usec now);
     } u;
 };
@@ -87,7 +89,7 @@ struct sender {
     struct conn *conn; /* NULL once it is gone */
     struct web *web;
     struct addr addr;
-    uint32_t blocks;   /* received and not yet judged */
+    uint32_t blocks; /* received and not yet judged */
     bool used;
 };
 
@@ -116,15 +118,15 @@ struct conn {
     struct list_node in_task, in_dead, recv_wait, send_wait;
     struct timer timer;
     struct addr addr;
-    bool dial_v2; /* its address was heard of under the v2 hash only */
-    bool says_v2; /* its handshake did */
+    bool dial_v2;         /* its address was heard of under the v2 hash only */
+    bool says_v2;         /* its handshake did */
     uint16_t listen_port; /* told in the extended handshake, or what we dialled; 0 unknown */
     enum conn_phase phase;
     bool incoming, greeted, v2, fast, extended, sent_ext;
     bool am_choking, am_interested, peer_choking, peer_interested, upload_only;
-    bool overfull; /* more control bytes wait than NODE_MAX_WAITING_OUT */
-    bool idle_out; /* the host was told there is nothing to send */
-    bool useful;   /* it delivered something good */
+    bool overfull;  /* more control bytes wait than NODE_MAX_WAITING_OUT */
+    bool idle_out;  /* the host was told there is nothing to send */
+    bool useful;    /* it delivered something good */
     bool told_have; /* BITFIELD, HAVE ALL or HAVE NONE came */
     uint8_t peer_id[20];
     char client[EXT_MAX_CLIENT + 1];
@@ -156,12 +158,12 @@ struct conn {
     bool meta_refused;
     struct hash_ask hash_ask[8];
     uint32_t n_hash_ask;
-    bool no_layers; /* the same for piece layers */
-    bool no_hashes; /* it rejected or let time out: not asked again */
+    bool no_layers;            /* the same for piece layers */
+    bool no_hashes;            /* it rejected or let time out: not asked again */
     struct bucket hash_bucket; /* what it may ask for */
 
     struct rate down, up; /* payload */
-    usec hold_until; /* no requests before: it has just rejected some */
+    usec hold_until;      /* no requests before: it has just rejected some */
     usec connected_at, last_recv, last_sent, choke_since, interested_at, bored_since;
     uint32_t super_piece; /* the piece revealed to it */
 };
@@ -169,11 +171,11 @@ struct conn {
 /* A piece with blocks stored and not yet judged. */
 struct open_piece {
     uint32_t piece, n_blocks;
-    uint8_t *leaf;       /* n_blocks * 32: what came (v2) */
-    uint8_t *want;       /* n_blocks * 32: what must come; NULL: not known */
-    bool asked_want;     /* a hash request is out */
-    bool judging;        /* a check is under way */
-    bool all_stored;     /* waits for `want` after its root was wrong */
+    uint8_t *leaf;   /* n_blocks * 32: what came (v2) */
+    uint8_t *want;   /* n_blocks * 32: what must come; NULL: not known */
+    bool asked_want; /* a hash request is out */
+    bool judging;    /* a check is under way */
+    bool all_stored; /* waits for `want` after its root was wrong */
     usec waiting_since;
 };
 
@@ -194,7 +196,7 @@ struct task {
     struct node *node;
     enum node_state state;
     struct timer timer;
-    struct magnet link;       /* what was asked for (copied); hashes of the manifest once known */
+    struct magnet link; /* what was asked for (copied); hashes of the manifest once known */
     struct manifest *m;
     struct swarm swarm[2];
     uint32_t n_swarms;
@@ -209,16 +211,16 @@ struct task {
     uint8_t *priority, *unstored; /* as given, or NULL */
     struct map *open;             /* piece → open_piece */
     struct blame *blame;
-    struct addr *culprits;        /* blame's ids are index + 1 */
+    struct addr *culprits; /* blame's ids are index + 1 */
     uint32_t n_culprits;
     struct sender *senders;
     uint32_t n_senders;
-    uint32_t *file_left;          /* pieces a file still lacks; UINT32_MAX once done */
+    uint32_t *file_left; /* pieces a file still lacks; UINT32_MAX once done */
     uint32_t file_jobs, store_jobs, check_jobs;
     bool checkpointing, halted, completing, was_complete;
-    uint32_t unrecorded;          /* pieces verified since the last checkpoint */
+    uint32_t unrecorded; /* pieces verified since the last checkpoint */
     usec last_checkpoint;
-    struct layer_fetch *layers;   /* piece layers being gathered (hashes.c) */
+    struct layer_fetch *layers; /* piece layers being gathered (hashes.c) */
     uint32_t n_layers, layers_missing;
 
     struct choker choker;
@@ -233,11 +235,11 @@ struct task {
     uint64_t wanted_bytes, done_bytes;
     struct rate down, up;
     usec started, first_byte, completed_at, last_arrival, last_upload;
-    uint64_t fastest;             /* fastest peer's rate of late */
+    uint64_t fastest; /* fastest peer's rate of late */
     int64_t tracker_seeds, tracker_peers;
     bool stopping;
     usec stop_by;
-    uint32_t resolving;           /* names of peers being looked up */
+    uint32_t resolving; /* names of peers being looked up */
 };
 
 struct op_entry {
@@ -251,14 +253,14 @@ struct node {
     usec now;
     struct heap timers;
     struct idtab tasks, conns, jobs;
-    struct map *by_hash; /* 20-byte wire hash → task */
+    struct map *by_hash;  /* 20-byte wire hash → task */
     struct op_entry *ops; /* ring */
     uint32_t ops_head, ops_n, ops_cap;
-    char *op_text;        /* of the operation pulled last */
-    struct list dead;     /* connections to free */
+    char *op_text;    /* of the operation pulled last */
+    struct list dead; /* connections to free */
     struct list recv_wait, send_wait;
     struct list free_blocks;
-    uint64_t unstored;    /* bytes waiting for the disk */
+    uint64_t unstored; /* bytes waiting for the disk */
     bool paused_disk;
     struct bucket down, up;
     struct timer bucket_timer, pulse;
@@ -272,10 +274,12 @@ struct node {
 
 /* node.c */
 struct node_op *node_op(struct node *n, enum node_op_kind kind); /* queued; valid until the next */
-struct node_op *node_last_op(struct node *n);                   /* the one queued last */
-void node_op_text(struct node *n, char *text);                  /* of the one queued last; moved */
-void node_notice(struct node *n, struct task *t, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-struct job *job_new(struct node *n, struct task *t, enum node_op_kind kind); /* queues its operation too */
+struct node_op *node_last_op(struct node *n);                    /* the one queued last */
+void node_op_text(struct node *n, char *text);                   /* of the one queued last; moved */
+void node_notice(struct node *n, struct task *t, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+struct job *job_new(struct node *n, struct task *t,
+                    enum node_op_kind kind); /* queues its operation too */
 void job_free(struct node *n, struct job *j);
 void job_cancel(struct node *n, struct job *j); /* tells the host; frees it */
 void timer_set(struct node *n, struct timer *t, usec at);
@@ -285,10 +289,12 @@ void block_free(struct node *n, struct block *b);
 
 /* conn.c */
 struct conn *conn_new(struct node *n, const struct addr *a, bool incoming, usec now);
-void conn_close(struct conn *c, bool tell_host, const char *why, usec now); /* `why` NULL: ordinary */
+void conn_close(struct conn *c, bool tell_host, const char *why,
+                usec now);       /* `why` NULL: ordinary */
 void conn_flush(struct conn *c); /* something was queued: the host is told */
 void conn_reap(struct node *n);
-struct conn *conn_get(struct node *n, node_id id, usec now); /* NULL if it is gone; reaps the dead */
+struct conn *conn_get(struct node *n, node_id id,
+                      usec now); /* NULL if it is gone; reaps the dead */
 void conn_wait_recv(struct conn *c);
 void conn_wake_receivers(struct node *n);
 void conn_wake_senders(struct node *n);
@@ -298,7 +304,8 @@ void greet_send(struct conn *c, usec now);
 bool greet_handshake(struct conn *c, const struct wire_handshake *h, usec now);
 void greet_extended(struct conn *c, struct bytes body, usec now);
 void greet_send_extended(struct conn *c, usec now);
-void greet_pieces_known(struct conn *c, usec now); /* the manifest came: what it told before counts now */
+void greet_pieces_known(struct conn *c,
+                        usec now); /* the manifest came: what it told before counts now */
 void greet_send_have(struct conn *c);
 
 /* message.c */
@@ -343,7 +350,8 @@ void metadata_pulse(struct task *t, usec now); /* asks again what timed out */
 void hashes_request(struct conn *c, const struct wire_hash_req *r, usec now);
 void hashes_got(struct conn *c, const struct wire_hash_req *r, struct bytes hashes, usec now);
 void hashes_rejected(struct conn *c, const struct wire_hash_req *r, usec now);
-void hashes_want_leaves(struct conn *c, uint32_t piece, usec now); /* asks c for a piece's leaves if that helps */
+void hashes_want_leaves(struct conn *c, uint32_t piece,
+                        usec now); /* asks c for a piece's leaves if that helps */
 void hashes_want_layers(struct conn *c, usec now);
 void hashes_tick(struct conn *c, usec now);
 void hashes_gone(struct conn *c, usec now);
@@ -351,14 +359,16 @@ void hashes_layers_init(struct task *t);
 void hashes_layers_fini(struct task *t);
 /* A piece found good by its v1 hash brings its part of a layer that nobody has sent. */
 void hashes_layer_piece(struct task *t, uint32_t piece, const uint8_t root[SHA256_LEN], usec now);
-bool hashes_fetchable(const struct task *t, uint32_t piece); /* can it be verified once it is here? */
+bool hashes_fetchable(const struct task *t,
+                      uint32_t piece); /* can it be verified once it is here? */
 
 /* verify.c */
 void verify_store(struct task *t, struct block *b, usec now);
 void verify_open_free(struct task *t, struct open_piece *o);
 struct open_piece *verify_open(struct task *t, uint32_t piece); /* made if need be */
 struct open_piece *verify_find(const struct task *t, uint32_t piece);
-void verify_leaves_known(struct task *t, uint32_t piece, const uint8_t *leaves, uint32_t n, usec now);
+void verify_leaves_known(struct task *t, uint32_t piece, const uint8_t *leaves, uint32_t n,
+                         usec now);
 void verify_no_leaves(struct task *t, uint32_t piece, usec now);
 void verify_layers_known(struct task *t, uint32_t file, usec now);
 void verify_judge(struct task *t, struct open_piece *o, usec now);
@@ -372,8 +382,10 @@ void verify_recount(struct task *t); /* figures and files after pieces were lost
 uint32_t sender_new(struct task *t, struct conn *c, struct web *w, const struct addr *a);
 void sender_left(struct task *t, uint32_t sender);
 void sender_unref(struct task *t, uint32_t sender);
-void blamed_block(struct task *t, uint32_t sender, usec now); /* it sent a bad block: beyond doubt */
-void blamed_piece_failed(struct task *t, struct open_piece *o, const uint8_t *leaves, uint32_t n, usec now);
+void blamed_block(struct task *t, uint32_t sender,
+                  usec now); /* it sent a bad block: beyond doubt */
+void blamed_piece_failed(struct task *t, struct open_piece *o, const uint8_t *leaves, uint32_t n,
+                         usec now);
 void blamed_piece_good(struct task *t, uint32_t piece, const uint8_t *leaves, uint32_t n, usec now);
 bool blamed_wants_leaves(const struct task *t, uint32_t piece);
 void blamed_judged(struct task *t, uint32_t piece); /* senders of the piece's blocks are let go */
@@ -381,9 +393,11 @@ void blamed_judged(struct task *t, uint32_t piece); /* senders of the piece's bl
 /* task.c */
 struct task *task_get(const struct node *n, node_id id);
 void task_free(struct task *t);
-void task_fail(struct task *t, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void task_fail(struct task *t, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void task_manifest_here(struct task *t, usec now);
-void task_activate(struct task *t, const struct bits *have, const uint8_t *priority, const uint8_t *unstored, usec now);
+void task_activate(struct task *t, const struct bits *have, const uint8_t *priority,
+                   const uint8_t *unstored, usec now);
 void task_judge_goals(struct task *t, usec now);
 void task_pulse(struct task *t, usec now); /* four times a second while it has work */
 void task_wake(struct task *t, usec now);  /* it has something to do: beat again */

@@ -172,7 +172,8 @@ void serve_interest(struct conn *c, bool interested, usec now)
     c->peer_interested = interested;
     c->interested_at = now;
     task_wake(t, now);
-    if (interested && c->am_choking && t->picker && choker_admit(&t->choker, unchoked_interested(t)))
+    if (interested && c->am_choking && t->picker &&
+        choker_admit(&t->choker, unchoked_interested(t)))
         serve_choke(c, false, now);
 }
 
@@ -207,7 +208,8 @@ void serve_round(struct task *t, usec now)
 
 /* ---- allowed fast (BEP 6) ---- */
 
-static uint32_t fast_set(uint32_t *out, uint32_t k, const struct addr *a, const uint8_t hash[20], uint32_t n_pieces)
+static uint32_t fast_set(uint32_t *out, uint32_t k, const struct addr *a, const uint8_t hash[20],
+                         uint32_t n_pieces)
 {
     uint8_t x[24], digest[SHA1_LEN];
     memcpy(x, a->ip, 3);

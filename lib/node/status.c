@@ -44,7 +44,8 @@ size_t node_peers(struct node *n, node_id task, struct node_peer_info *out, size
 {
     struct task *t = task_get(n, task);
     size_t count = 0;
-    for (struct list_node *l = t ? list_first(&t->conns) : NULL; l && count < max; l = list_next(&t->conns, l)) {
+    for (struct list_node *l = t ? list_first(&t->conns) : NULL; l && count < max;
+         l = list_next(&t->conns, l)) {
         const struct conn *c = LIST_OF(l, struct conn, in_task);
         if (c->phase != CONN_OPEN)
             continue;

@@ -23,7 +23,8 @@ struct task *task_get(const struct node *n, node_id id)
     return idtab_get(&n->tasks, id);
 }
 
-/* While piece layers are missing nothing is asked for of a v2 item's large files, yet it is not done. */
+/* While piece layers are missing nothing is asked for of a v2 item's large files, yet it is not
+ * done. */
 bool task_complete(const struct task *t)
 {
     return t->picker && picker_missing(t->picker) == 0 && (t->m->has_v1 || t->layers_missing == 0);
@@ -227,7 +228,8 @@ static void judge_padding(struct task *t, usec now)
             verify_judge(t, verify_open(t, p), now);
 }
 
-void task_activate(struct task *t, const struct bits *have, const uint8_t *priority, const uint8_t *unstored, usec now)
+void task_activate(struct task *t, const struct bits *have, const uint8_t *priority,
+                   const uint8_t *unstored, usec now)
 {
     uint32_t n = t->m->n_pieces;
     if (priority)
@@ -463,7 +465,8 @@ void task_judge_goals(struct task *t, usec now)
         return;
     if (t->survey) {
         if (announce_exhausted(t))
-            end(t, t->tracker_seeds >= 0 || t->tracker_peers >= 0 ? 0 : ERR_NOTFOUND, announce_error(t));
+            end(t, t->tracker_seeds >= 0 || t->tracker_peers >= 0 ? 0 : ERR_NOTFOUND,
+                announce_error(t));
         return;
     }
     struct goals_facts f = facts(t, now);
@@ -491,13 +494,15 @@ static void sleep_if_idle(struct task *t, usec now)
 {
     struct node *n = t->node;
     usec dial = pool_deadline(t->pool, false);
-    bool idle = t->state == NODE_SEEDING && t->conns.count == 0 && !t->stopping && !verify_busy(t) && dial > now;
+    bool idle = t->state == NODE_SEEDING && t->conns.count == 0 && !t->stopping &&
+                !verify_busy(t) && dial > now;
     if (!idle)
         return;
     struct goals_facts f = facts(t, now);
     t->at_work = false;
     n->n_at_work--;
-    timer_set(n, &t->timer, usec_min(usec_min(announce_deadline(t), dial), goals_deadline(&t->goals, &f)));
+    timer_set(n, &t->timer,
+              usec_min(usec_min(announce_deadline(t), dial), goals_deadline(&t->goals, &f)));
 }
 
 void task_pulse(struct task *t, usec now)
@@ -523,6 +528,7 @@ void task_pulse(struct task *t, usec now)
 
 bool task_sources_exhausted(const struct task *t)
 {
-    return t->n_open == 0 && t->n_dialing == 0 && t->conns.count == 0 && pool_waiting(t->pool) == 0 &&
-           t->resolving == 0 && announce_exhausted(t) && web_exhausted(t);
+    return t->n_open == 0 && t->n_dialing == 0 && t->conns.count == 0 &&
+           pool_waiting(t->pool) == 0 && t->resolving == 0 && announce_exhausted(t) &&
+           web_exhausted(t);
 }

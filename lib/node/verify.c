@@ -82,7 +82,8 @@ static void bad_block(struct task *t, struct block_ref ref, uint32_t sender, use
     sender_unref(t, sender);
 }
 
-static void block_stored(struct node *n, struct job *j, int err, const struct err *why, const uint8_t *leaf, usec now)
+static void block_stored(struct node *n, struct job *j, int err, const struct err *why,
+                         const uint8_t *leaf, usec now)
 {
     struct block *b = j->arg;
     struct block_ref ref = b->ref;
@@ -116,7 +117,8 @@ void verify_store(struct task *t, struct block *b, usec now)
     (void)now;
     struct job *j = job_new(n, t, NODE_STORE);
     struct node_op *op = node_last_op(n);
-    op->offset = (uint64_t)b->ref.piece * t->m->piece_length + (uint64_t)b->ref.block * LAYOUT_BLOCK;
+    op->offset =
+        (uint64_t)b->ref.piece * t->m->piece_length + (uint64_t)b->ref.block * LAYOUT_BLOCK;
     op->length = b->len;
     op->data = BYTES(b->data, b->len);
     op->piece = b->ref.piece;
@@ -164,7 +166,8 @@ static bool root_is_right(const struct task *t, const struct open_piece *o, cons
     return !root_of(t, o, root) || memcmp(root, want, SHA256_LEN) == 0;
 }
 
-static void with_blame_read(struct node *n, struct job *j, int err, const uint8_t *leaves, uint32_t n_leaves, usec now)
+static void with_blame_read(struct node *n, struct job *j, int err, const uint8_t *leaves,
+                            uint32_t n_leaves, usec now)
 {
     struct task *t = task_get(n, j->task);
     struct open_piece *o = verify_find(t, j->piece);
@@ -176,7 +179,8 @@ static void with_blame_read(struct node *n, struct job *j, int err, const uint8_
     piece_is_bad(t, o, now);
 }
 
-static void truth_read(struct node *n, struct job *j, int err, const uint8_t *leaves, uint32_t n_leaves, usec now)
+static void truth_read(struct node *n, struct job *j, int err, const uint8_t *leaves,
+                       uint32_t n_leaves, usec now)
 {
     struct task *t = task_get(n, j->task);
     t->check_jobs--;
@@ -185,7 +189,8 @@ static void truth_read(struct node *n, struct job *j, int err, const uint8_t *le
 }
 
 static void read_leaves(struct task *t, uint32_t piece,
-                        void (*then)(struct node *, struct job *, int, const uint8_t *, uint32_t, usec))
+                        void (*then)(struct node *, struct job *, int, const uint8_t *, uint32_t,
+                                     usec))
 {
     struct job *j = job_new(t->node, t, NODE_LEAVES);
     node_last_op(t->node)->piece = piece;
@@ -204,14 +209,16 @@ static void piece_checked(struct node *n, struct job *j, int err, const struct e
         return;
     o->judging = false;
     if (err < 0) {
-        task_fail(t, err, "%s", why && why->msg[0] ? why->msg : "cannot read back what was written");
+        task_fail(t, err, "%s",
+                  why && why->msg[0] ? why->msg : "cannot read back what was written");
         return;
     }
     bool good = memcmp(r->v1, t->m->pieces + (size_t)o->piece * SHA1_LEN, SHA1_LEN) == 0;
     if (good) {
         piece_is_good(t, o, now);
     } else if (t->m->has_v2 && piecehash_expected_root(t->m, o->piece)) {
-        task_fail(t, ERR_INVALID, "piece %u: the v1 and v2 hashes of the manifest name different content",
+        task_fail(t, ERR_INVALID,
+                  "piece %u: the v1 and v2 hashes of the manifest name different content",
                   (unsigned)o->piece);
     } else if (o->leaf) {
         blamed_piece_failed(t, o, o->leaf, o->n_blocks, now);
@@ -262,7 +269,8 @@ void verify_judge(struct task *t, struct open_piece *o, usec now)
     t->check_jobs++;
 }
 
-void verify_leaves_known(struct task *t, uint32_t piece, const uint8_t *leaves, uint32_t n, usec now)
+void verify_leaves_known(struct task *t, uint32_t piece, const uint8_t *leaves, uint32_t n,
+                         usec now)
 {
     struct open_piece *o = verify_find(t, piece);
     if (!o || o->want)
@@ -274,7 +282,8 @@ void verify_leaves_known(struct task *t, uint32_t piece, const uint8_t *leaves, 
     for (uint32_t i = 0; i < o->n_blocks; i++) {
         struct block_ref ref = {piece, i};
         uint32_t sender = picker_sender(t->picker, ref);
-        bool here = sender != PICKER_NO_PEER && memcmp(o->leaf + (size_t)i * SHA256_LEN, none, SHA256_LEN) != 0;
+        bool here = sender != PICKER_NO_PEER &&
+                    memcmp(o->leaf + (size_t)i * SHA256_LEN, none, SHA256_LEN) != 0;
         if (here && leaf_is_bad(o, i)) {
             memset(o->leaf + (size_t)i * SHA256_LEN, 0, SHA256_LEN);
             bad_block(t, ref, sender, now);
@@ -328,7 +337,8 @@ static uint64_t content_bytes(const struct task *t, uint32_t piece)
     struct layout_iter it;
     struct layout_seg seg;
     uint64_t n = 0;
-    layout_iter_init(&it, t->m, (uint64_t)piece * t->m->piece_length, layout_piece_len(t->m, piece));
+    layout_iter_init(&it, t->m, (uint64_t)piece * t->m->piece_length,
+                     layout_piece_len(t->m, piece));
     while (layout_iter_next(&it, &seg))
         n += seg.pad ? 0 : seg.length;
     return n;
@@ -426,7 +436,8 @@ void verify_pulse(struct task *t, usec now)
 
 bool verify_busy(const struct task *t)
 {
-    return t->store_jobs || t->check_jobs || t->file_jobs || t->checkpointing || (t->unrecorded && !t->halted);
+    return t->store_jobs || t->check_jobs || t->file_jobs || t->checkpointing ||
+           (t->unrecorded && !t->halted);
 }
 
 void verify_begin(struct task *t)

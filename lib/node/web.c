@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #define LANES 4u
-#define RUN_FIRST 64u   /* blocks */
+#define RUN_FIRST 64u /* blocks */
 #define RUN_MOST 1024u
 #define RUN_QUICK USEC_SEC
 #define MAX_FAILURES 6u
@@ -22,13 +22,13 @@
 
 struct lane {
     struct web *web;
-    struct job *job;       /* the transfer; NULL: idle */
-    uint64_t pos, end;     /* of content space: next byte, end of the run */
-    uint64_t part_left;    /* bytes that this transfer still brings */
-    uint64_t skip;         /* bytes to throw away first */
+    struct job *job;    /* the transfer; NULL: idle */
+    uint64_t pos, end;  /* of content space: next byte, end of the run */
+    uint64_t part_left; /* bytes that this transfer still brings */
+    uint64_t skip;      /* bytes to throw away first */
     struct webseed_part part;
-    struct block *b;       /* the block being filled */
-    bool paused, partial;  /* partial: the start of the block at pos is missing */
+    struct block *b;      /* the block being filled */
+    bool paused, partial; /* partial: the start of the block at pos is missing */
     usec begun;
 };
 
@@ -84,7 +84,8 @@ static void failed(struct web *w, bool for_good, const char *why, usec now)
     w->retry_at = now + usec_min(wait, RETRY_MAX);
     if (for_good || w->failures >= MAX_FAILURES)
         w->struck = true;
-    node_notice(t->node, t, "web seed %u: %s%s", (unsigned)w->number, why, w->struck ? ": dropped" : "");
+    node_notice(t->node, t, "web seed %u: %s%s", (unsigned)w->number, why,
+                w->struck ? ": dropped" : "");
     fetch_all(t, now); /* peers may take what it was asked for */
 }
 
@@ -162,10 +163,12 @@ static void begin_run(struct lane *l, usec now)
     l->pos = l->end = start_of(t, v[0]);
     size_t i = 0;
     for (; i < n && start_of(t, v[i]) == l->end; i++) {
-        uint64_t piece_end = (uint64_t)v[i].piece * t->m->piece_length + layout_piece_len(t->m, v[i].piece);
+        uint64_t piece_end =
+            (uint64_t)v[i].piece * t->m->piece_length + layout_piece_len(t->m, v[i].piece);
         uint64_t end = l->end + LAYOUT_BLOCK;
-        l->end = end < piece_end ? end : piece_end == t->m->space ? piece_end
-                                                                  : (uint64_t)(v[i].piece + 1) * t->m->piece_length;
+        l->end = end < piece_end            ? end
+                 : piece_end == t->m->space ? piece_end
+                                            : (uint64_t)(v[i].piece + 1) * t->m->piece_length;
     }
     for (; i < n; i++)
         picker_drop(t->picker, v[i], w->sender);
@@ -368,7 +371,8 @@ void node_web_end(struct node *n, node_id job, int err, const struct err *why, i
     if (err < 0 || l->part_left > 0) {
         drop_rest(l);
         bool gone = status == 404 || status == 410 || status == 403;
-        failed(w, gone && w->t->m->n_files == 1, why && why->msg[0] ? why->msg : "ended early", now);
+        failed(w, gone && w->t->m->n_files == 1, why && why->msg[0] ? why->msg : "ended early",
+               now);
         return;
     }
     w->failures = 0;
@@ -405,7 +409,8 @@ void web_init(struct task *t, usec now)
     t->webs = mem_array(t->m->n_web_seeds, sizeof *t->webs);
     for (size_t i = 0; i < t->m->n_web_seeds; i++) {
         struct web *w = &t->webs[t->n_webs];
-        *w = (struct web){.t = t, .url = mem_str(t->m->web_seeds[i]), .number = t->n_webs, .run = RUN_FIRST};
+        *w = (struct web){
+            .t = t, .url = mem_str(t->m->web_seeds[i]), .number = t->n_webs, .run = RUN_FIRST};
         struct addr number = {.port = (uint16_t)t->n_webs};
         w->sender = sender_new(t, NULL, w, &number);
         for (unsigned k = 0; k < LANES; k++)

@@ -33,11 +33,12 @@ static void hash(struct author *a, const struct manifest *m, const uint8_t *cont
     piecehash_free(h);
 }
 
-struct manifest *tube_manifest(struct rng *r, const char *name, const struct tube_file *v, size_t n, int format,
-                               uint32_t piece_length, uint8_t **content)
+struct manifest *tube_manifest(struct rng *r, const char *name, const struct tube_file *v, size_t n,
+                               int format, uint32_t piece_length, uint8_t **content)
 {
     static const enum author_format kind[] = {AUTHOR_V1, AUTHOR_V1, AUTHOR_V2, AUTHOR_HYBRID};
-    struct author_options o = {.format = kind[format], .piece_length = piece_length, .name = name, .creation_date = -1};
+    struct author_options o = {
+        .format = kind[format], .piece_length = piece_length, .name = name, .creation_date = -1};
     struct author_entry *e = mem_array(n, sizeof *e);
     struct err err = {0};
     for (size_t i = 0; i < n; i++)

@@ -36,8 +36,10 @@ static void op_store(struct host *h, const struct node_op *op)
 
 static void op_later(struct host *h, const struct node_op *op)
 {
-    static const enum event_kind kind[] = {[NODE_CHECK] = EV_CHECKED, [NODE_LEAVES] = EV_LEAVES,
-                                           [NODE_FILE_DONE] = EV_DONE, [NODE_CHECKPOINT] = EV_DONE};
+    static const enum event_kind kind[] = {[NODE_CHECK] = EV_CHECKED,
+                                           [NODE_LEAVES] = EV_LEAVES,
+                                           [NODE_FILE_DONE] = EV_DONE,
+                                           [NODE_CHECKPOINT] = EV_DONE};
     struct item *it = host_item(h, op->task);
     it->files_done += op->kind == NODE_FILE_DONE;
     it->checkpoints += op->kind == NODE_CHECKPOINT;
@@ -88,7 +90,8 @@ static void op_happened(struct host *h, const struct node_op *op)
 static void op_notice(struct host *h, const struct node_op *op)
 {
     if (getenv("TUBE_VERBOSE"))
-        fprintf(stderr, "%.3f host %u: %s\n", (double)h->tube->now / 1e6, (unsigned)h->index, op->text);
+        fprintf(stderr, "%.3f host %u: %s\n", (double)h->tube->now / 1e6, (unsigned)h->index,
+                op->text);
 }
 
 static void op_resolve(struct host *h, const struct node_op *op)
@@ -128,13 +131,13 @@ static void op_nothing(struct host *h, const struct node_op *op)
 void op_perform(struct host *h, const struct node_op *op)
 {
     static void (*const perform[])(struct host *, const struct node_op *) = {
-        [NODE_NONE] = op_nothing,       [NODE_DIAL] = stream_dial,      [NODE_CLOSE] = op_close,
-        [NODE_SEND] = op_send,          [NODE_RECV] = op_recv,          [NODE_STORE] = op_store,
-        [NODE_CHECK] = op_later,        [NODE_LEAVES] = op_later,       [NODE_FILE_DONE] = op_later,
-        [NODE_CHECKPOINT] = op_later,   [NODE_HTTP] = tracker_answer,   [NODE_RESOLVE] = op_resolve,
-        [NODE_UDP] = op_nothing,        [NODE_WEB] = origin_get,        [NODE_CANCEL] = op_cancel,
-        [NODE_METADATA] = op_metadata,  [NODE_PIECE] = op_happened,     [NODE_COMPLETE] = op_happened,
-        [NODE_ENDED] = op_happened,     [NODE_FAILED] = op_happened,    [NODE_STOPPED] = op_happened,
+        [NODE_NONE] = op_nothing,      [NODE_DIAL] = stream_dial,    [NODE_CLOSE] = op_close,
+        [NODE_SEND] = op_send,         [NODE_RECV] = op_recv,        [NODE_STORE] = op_store,
+        [NODE_CHECK] = op_later,       [NODE_LEAVES] = op_later,     [NODE_FILE_DONE] = op_later,
+        [NODE_CHECKPOINT] = op_later,  [NODE_HTTP] = tracker_answer, [NODE_RESOLVE] = op_resolve,
+        [NODE_UDP] = op_nothing,       [NODE_WEB] = origin_get,      [NODE_CANCEL] = op_cancel,
+        [NODE_METADATA] = op_metadata, [NODE_PIECE] = op_happened,   [NODE_COMPLETE] = op_happened,
+        [NODE_ENDED] = op_happened,    [NODE_FAILED] = op_happened,  [NODE_STOPPED] = op_happened,
         [NODE_NOTICE] = op_notice,
     };
     perform[op->kind](h, op);

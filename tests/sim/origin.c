@@ -58,10 +58,12 @@ void tracker_answer(struct host *h, const struct node_op *op)
     struct tube *t = h->tube;
     struct buf hash = {0}, body = {0};
     bool here = strncmp(op->text, "http://tracker.test/announce", 28) == 0;
-    struct event *e = tube_event(t, t->now + (here ? 2 * (FAR + h->cfg.delay) : 30 * USEC_SEC), EV_HTTP);
+    struct event *e =
+        tube_event(t, t->now + (here ? 2 * (FAR + h->cfg.delay) : 30 * USEC_SEC), EV_HTTP);
     e->host = h;
     e->job = op->job;
-    e->err = here && query_value(op->text, "info_hash=", &hash) && buf_len(&hash) == 20 ? 0 : ERR_NET;
+    e->err =
+        here && query_value(op->text, "info_hash=", &hash) && buf_len(&hash) == 20 ? 0 : ERR_NET;
     if (!e->err) {
         peers_of(t, buf_bytes(&hash).p, &body);
         if (strstr(op->text, "event=stopped"))
@@ -78,11 +80,12 @@ void tracker_answer(struct host *h, const struct node_op *op)
 
 /* ---- origins ---- */
 
-void tube_origin(struct tube *t, const char *base, const struct manifest *m, const uint8_t *content, uint64_t rate,
-                 bool no_ranges, uint32_t lies)
+void tube_origin(struct tube *t, const char *base, const struct manifest *m, const uint8_t *content,
+                 uint64_t rate, bool no_ranges, uint32_t lies)
 {
     struct origin *o = &t->origin[t->n_origins++];
-    *o = (struct origin){.m = m, .content = content, .rate = rate, .no_ranges = no_ranges, .lies = lies};
+    *o = (struct origin){
+        .m = m, .content = content, .rate = rate, .no_ranges = no_ranges, .lies = lies};
     snprintf(o->base, sizeof o->base, "%s", base);
 }
 

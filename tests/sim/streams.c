@@ -11,7 +11,8 @@ static struct stream_end *find(struct host *h, node_id conn, struct stream **out
     for (size_t i = t->n_streams; i-- > 0;) {
         struct stream *s = t->streams[i];
         for (int k = 0; k < 2; k++) {
-            if (!s->open || s->end[k].host != h || s->end[k].conn != conn || (!s->end[k].up && k == 1))
+            if (!s->open || s->end[k].host != h || s->end[k].conn != conn ||
+                (!s->end[k].up && k == 1))
                 continue;
             *out = s;
             *side = k;

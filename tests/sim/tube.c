@@ -64,8 +64,12 @@ struct host *tube_host(struct tube *t, const struct host_config *c)
     h->tube = t;
     h->cfg = *c;
     h->index = t->n_hosts;
-    h->addr = (struct addr){.family = 4, .port = 6881, .ip = {21, 0, (uint8_t)(h->index >> 8), (uint8_t)h->index}};
-    struct node_config nc = {.client = "tube 1", .port = 6881, .limit_down = c->limit_down, .limit_up = c->limit_up,
+    h->addr = (struct addr){
+        .family = 4, .port = 6881, .ip = {21, 0, (uint8_t)(h->index >> 8), (uint8_t)h->index}};
+    struct node_config nc = {.client = "tube 1",
+                             .port = 6881,
+                             .limit_down = c->limit_down,
+                             .limit_up = c->limit_up,
                              .no_trackers = c->no_trackers};
     rng_fill(&t->rng, nc.peer_id, sizeof nc.peer_id);
     h->node = node_new(&nc, rng_u64(&t->rng), t->now);
@@ -75,13 +79,34 @@ struct host *tube_host(struct tube *t, const struct host_config *c)
     return h;
 }
 
-struct node *host_node(struct host *h) { return h->node; }
-struct addr host_addr(const struct host *h) { return h->addr; }
-usec tube_now(const struct tube *t) { return t->now; }
-struct rng *tube_rng(struct tube *t) { return &t->rng; }
-uint64_t host_sent(const struct host *h) { return h->sent; }
-uint64_t tube_origin_sent(const struct tube *t) { return t->origin_sent; }
-unsigned tube_stopped_announces(const struct tube *t) { return t->stopped; }
+struct node *host_node(struct host *h)
+{
+    return h->node;
+}
+struct addr host_addr(const struct host *h)
+{
+    return h->addr;
+}
+usec tube_now(const struct tube *t)
+{
+    return t->now;
+}
+struct rng *tube_rng(struct tube *t)
+{
+    return &t->rng;
+}
+uint64_t host_sent(const struct host *h)
+{
+    return h->sent;
+}
+uint64_t tube_origin_sent(const struct tube *t)
+{
+    return t->origin_sent;
+}
+unsigned tube_stopped_announces(const struct tube *t)
+{
+    return t->stopped;
+}
 
 struct item *host_item(struct host *h, node_id task)
 {

@@ -13,13 +13,13 @@ struct tube;
 struct host;
 
 struct host_config {
-    uint64_t up, down;  /* bytes a second; 0: unlimited */
-    usec delay;         /* one way, to the middle of the net */
-    double loss;        /* share of segments that are sent twice (they arrive a timeout later) */
+    uint64_t up, down; /* bytes a second; 0: unlimited */
+    usec delay;        /* one way, to the middle of the net */
+    double loss;       /* share of segments that are sent twice (they arrive a timeout later) */
     uint64_t limit_down, limit_up; /* as node_config */
-    uint32_t liar;      /* flips a bit in every n-th block that it sends; 0: honest */
-    uint64_t disk_full_at; /* bytes after which writes fail; 0: never */
-    bool no_trackers, offline; /* offline: refuses all connections */
+    uint32_t liar;                 /* flips a bit in every n-th block that it sends; 0: honest */
+    uint64_t disk_full_at;         /* bytes after which writes fail; 0: never */
+    bool no_trackers, offline;     /* offline: refuses all connections */
 };
 
 /* What a test wants to know of one item on one host. */
@@ -28,11 +28,11 @@ struct item {
     bool metadata, complete, ended, failed, stopped;
     int code;
     char why[300];
-    uint8_t *disk;      /* content space, zero where nothing was stored */
+    uint8_t *disk; /* content space, zero where nothing was stored */
     uint64_t disk_size;
     uint64_t checkpoints, files_done, pieces;
     usec complete_at;
-    bool hold;          /* NODE_METADATA is not answered by itself */
+    bool hold; /* NODE_METADATA is not answered by itself */
 };
 
 struct tube *tube_new(uint64_t seed);
@@ -51,8 +51,8 @@ uint64_t host_sent(const struct host *h); /* payload and all, bytes */
 
 /* A web origin: GETs below this URL prefix are answered from `content` laid out by `m`.
  * no_ranges: whole files only. lies: every n-th request brings a flipped bit. */
-void tube_origin(struct tube *t, const char *base, const struct manifest *m, const uint8_t *content, uint64_t rate,
-                 bool no_ranges, uint32_t lies);
+void tube_origin(struct tube *t, const char *base, const struct manifest *m, const uint8_t *content,
+                 uint64_t rate, bool no_ranges, uint32_t lies);
 uint64_t tube_origin_sent(const struct tube *t);
 unsigned tube_stopped_announces(const struct tube *t);
 /* http://tracker.test/announce answers for every hash; other host names fail after a while. */
@@ -68,8 +68,8 @@ struct tube_file {
 };
 /* One file (path NULL) or several; format 1: v1, 2: v2, 3: hybrid. *content (content space of
  * random bytes, pads zero) is the caller's. */
-struct manifest *tube_manifest(struct rng *r, const char *name, const struct tube_file *v, size_t n, int format,
-                               uint32_t piece_length, uint8_t **content);
+struct manifest *tube_manifest(struct rng *r, const char *name, const struct tube_file *v, size_t n,
+                               int format, uint32_t piece_length, uint8_t **content);
 struct manifest *tube_copy(const struct manifest *m);
 
 #endif

@@ -11,8 +11,21 @@
 #define WINDOW (512u << 10) /* bytes in flight in one direction of a stream */
 #define MAX_ORIGINS 4
 
-enum event_kind { EV_TICK, EV_CONNECTED, EV_ACCEPT, EV_SEGMENT, EV_CLOSED, EV_STORED, EV_CHECKED, EV_LEAVES, EV_DONE,
-                  EV_HTTP, EV_RESOLVED, EV_WEB, EV_ACK };
+enum event_kind {
+    EV_TICK,
+    EV_CONNECTED,
+    EV_ACCEPT,
+    EV_SEGMENT,
+    EV_CLOSED,
+    EV_STORED,
+    EV_CHECKED,
+    EV_LEAVES,
+    EV_DONE,
+    EV_HTTP,
+    EV_RESOLVED,
+    EV_WEB,
+    EV_ACK
+};
 
 struct event {
     usec at;
@@ -34,7 +47,7 @@ struct event {
 struct stream_end {
     struct host *host;
     node_id conn;
-    bool up;          /* the node knows it */
+    bool up; /* the node knows it */
     bool want_send, blocked_recv;
     uint64_t in_flight;
     struct event *late[256]; /* segments that came while the node did not read */

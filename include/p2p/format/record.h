@@ -31,6 +31,7 @@ struct record {
 void record_init(struct record *r);
 void record_fini(struct record *r);
 void record_write(const struct record *r, struct buf *out);
-int record_parse(struct record *r, struct bytes b, struct err *e); /* ERR_INVALID: not to be trusted */
+int record_parse(struct record *r, struct bytes b,
+                 struct err *e); /* ERR_INVALID: not to be trusted */
 
 #endif

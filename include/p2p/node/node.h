@@ -1,8 +1,8 @@
 /*
- * A whole peer that never saw a socket. Items ("tasks") and connections live in one node; the caller
- * feeds what arrived and the time, and pulls operations to perform. Nothing is called back, so
- * nothing re-enters: two nodes face each other in a unit test, a thousand live in one process under
- * virtual time.
+ * A whole peer that never saw a socket. Items ("tasks") and connections live in one node; the
+ * caller feeds what arrived and the time, and pulls operations to perform. Nothing is called back,
+ * so nothing re-enters: two nodes face each other in a unit test, a thousand live in one process
+ * under virtual time.
  *
  *      feed  node_connected, node_accepted, node_received, node_closed, node_datagram,
  *            node_stored and the other answers to operations
@@ -30,23 +30,24 @@
 #include <p2p/swarm/goals.h>
 
 #define NODE_MAX_CONNS 200u
-#define NODE_MAX_PER_ADDR 4u          /* loopback and the user's own peers are exempt */
-#define NODE_MAX_HALF_OPEN 50u        /* dials under way */
-#define NODE_MAX_NO_HANDSHAKE 50u     /* accepted without a handshake, */
+#define NODE_MAX_PER_ADDR 4u                /* loopback and the user's own peers are exempt */
+#define NODE_MAX_HALF_OPEN 50u              /* dials under way */
+#define NODE_MAX_NO_HANDSHAKE 50u           /* accepted without a handshake, */
 #define NODE_HANDSHAKE_TIME (10 * USEC_SEC) /* for so long */
 #define NODE_DIAL_TIME (15 * USEC_SEC)
-#define NODE_IDLE_TIME (150 * USEC_SEC)     /* nothing at all received: closed */
+#define NODE_IDLE_TIME (150 * USEC_SEC) /* nothing at all received: closed */
 #define NODE_KEEPALIVE (100 * USEC_SEC)
-#define NODE_MAX_QUEUED 2048u         /* requests that a peer may queue; REQQ advertised: */
+#define NODE_MAX_QUEUED 2048u /* requests that a peer may queue; REQQ advertised: */
 #define NODE_REQQ 500u
 #define NODE_MAX_UNSTORED (16u << 20) /* bytes waiting for the disk, then sockets are not read */
-#define NODE_MAX_WAITING_OUT (1u << 20) /* control bytes a peer may let pile up before it is closed */
+#define NODE_MAX_WAITING_OUT \
+    (1u << 20) /* control bytes a peer may let pile up before it is closed */
 
 struct node_config {
     uint8_t peer_id[20];
-    const char *client;   /* "p2p 0.1.0": told in the extended handshake; borrowed for ever */
-    uint16_t port;        /* where we listen; 0: not reachable */
-    uint32_t max_conns;   /* 0: NODE_MAX_CONNS */
+    const char *client; /* "p2p 0.1.0": told in the extended handshake; borrowed for ever */
+    uint16_t port;      /* where we listen; 0: not reachable */
+    uint32_t max_conns; /* 0: NODE_MAX_CONNS */
     uint64_t limit_down, limit_up; /* bytes a second, 0: none */
     bool no_trackers, no_web_seeds, no_tcp;
 };
@@ -62,25 +63,28 @@ void node_set_limits(struct node *n, uint64_t down, uint64_t up, usec now);
 /* ---- tasks ---- */
 
 struct node_task_config {
-    const struct magnet *link;  /* hashes, trackers, peers, web seeds; borrowed during the call; or NULL */
-    struct manifest *manifest;  /* moved in; or NULL: it is fetched from peers by `link` */
-    const struct bits *have;    /* pieces verified and on disk; NULL: none. Only with a manifest */
-    const uint8_t *priority;    /* per piece 0..7, 0: not wanted; NULL: all 1. Only with a manifest */
-    const uint8_t *unstored;    /* per piece 1: had, but not servable (parts in unselected files); or NULL */
+    const struct magnet
+        *link; /* hashes, trackers, peers, web seeds; borrowed during the call; or NULL */
+    struct manifest *manifest; /* moved in; or NULL: it is fetched from peers by `link` */
+    const struct bits *have;   /* pieces verified and on disk; NULL: none. Only with a manifest */
+    const uint8_t *priority; /* per piece 0..7, 0: not wanted; NULL: all 1. Only with a manifest */
+    const uint8_t
+        *unstored; /* per piece 1: had, but not servable (parts in unselected files); or NULL */
     struct goals goals;
     uint64_t uploaded, downloaded; /* from earlier runs: for ratio and trackers */
     bool sequential;
-    bool super_seed;            /* BEP 16 */
-    bool survey;                /* only scrape the trackers, once each: NODE_ENDED when all have answered */
-    bool trusted;               /* trackers and web seeds were typed by the user: any address is fine */
+    bool super_seed; /* BEP 16 */
+    bool survey;     /* only scrape the trackers, once each: NODE_ENDED when all have answered */
+    bool trusted;    /* trackers and web seeds were typed by the user: any address is fine */
 };
-/* With a manifest the task is active at once; without, it fetches metadata, yields NODE_METADATA and
- * waits for node_begin. 0 on error: an item with this hash is here already (ERR_FAIL). */
+/* With a manifest the task is active at once; without, it fetches metadata, yields NODE_METADATA
+ * and waits for node_begin. 0 on error: an item with this hash is here already (ERR_FAIL). */
 node_id node_add(struct node *n, const struct node_task_config *c, usec now, struct err *e);
 /* Goes on after NODE_METADATA: have, priority and unstored as above. */
 void node_begin(struct node *n, node_id task, const struct bits *have, const uint8_t *priority,
                 const uint8_t *unstored, usec now);
-void node_add_peer(struct node *n, node_id task, const struct addr *a, unsigned pool_source, usec now);
+void node_add_peer(struct node *n, node_id task, const struct addr *a, unsigned pool_source,
+                   usec now);
 /* "HOST:PORT" that may need a look-up. */
 void node_add_peer_name(struct node *n, node_id task, const char *hostport, usec now);
 /* Announces `stopped`, closes connections. NODE_STOPPED follows when trackers were told, or after
@@ -92,23 +96,30 @@ void node_lost(struct node *n, node_id task, uint32_t piece, usec now);
 /* Borrowed; NULL until known. */
 const struct manifest *node_manifest(const struct node *n, node_id task);
 const struct bits *node_have(const struct node *n, node_id task);
-enum node_state { NODE_FETCHING_METADATA, NODE_WAITING_BEGIN, NODE_DOWNLOADING, NODE_SEEDING, NODE_HALTED };
+enum node_state {
+    NODE_FETCHING_METADATA,
+    NODE_WAITING_BEGIN,
+    NODE_DOWNLOADING,
+    NODE_SEEDING,
+    NODE_HALTED
+};
 
 struct node_status {
     enum node_state state;
-    uint64_t size, wanted, done;   /* content bytes: all; wanted; wanted and verified */
-    uint64_t from_peers, from_web; /* payload bytes received in this run */
-    uint64_t wasted;               /* received twice, unasked or bad */
-    uint64_t uploaded;             /* payload bytes sent in this run */
-    uint64_t rate_down, rate_up;   /* bytes a second */
-    uint32_t peers, seeds;         /* connected, with handshake; of them complete */
-    uint32_t known, connecting;    /* candidates; dials under way */
+    uint64_t size, wanted, done;          /* content bytes: all; wanted; wanted and verified */
+    uint64_t from_peers, from_web;        /* payload bytes received in this run */
+    uint64_t wasted;                      /* received twice, unasked or bad */
+    uint64_t uploaded;                    /* payload bytes sent in this run */
+    uint64_t rate_down, rate_up;          /* bytes a second */
+    uint32_t peers, seeds;                /* connected, with handshake; of them complete */
+    uint32_t known, connecting;           /* candidates; dials under way */
     int64_t tracker_seeds, tracker_peers; /* best answer; -1: none */
     uint32_t pieces, pieces_have;
-    usec first_byte;               /* when the first piece was verified; USEC_NEVER */
+    usec first_byte; /* when the first piece was verified; USEC_NEVER */
     usec started, completed_at;
-    bool sources_exhausted;        /* no tracker, peer or web seed left that may still bring something */
-    const char *tracker_error;     /* last error of a tracker, "" if none; borrowed until the next call */
+    bool sources_exhausted; /* no tracker, peer or web seed left that may still bring something */
+    const char
+        *tracker_error; /* last error of a tracker, "" if none; borrowed until the next call */
 };
 bool node_status(struct node *n, node_id task, struct node_status *s, usec now);
 
@@ -124,25 +135,28 @@ size_t node_peers(struct node *n, node_id task, struct node_peer_info *out, size
 
 /* Somebody dialled us. 0: refuse, close at once. */
 node_id node_accepted(struct node *n, const struct addr *from, usec now);
-void node_connected(struct node *n, node_id conn, int err, usec now); /* answer to NODE_DIAL: 0 or negative */
+void node_connected(struct node *n, node_id conn, int err,
+                    usec now); /* answer to NODE_DIAL: 0 or negative */
 /*
  * Where the next bytes go: up to two spans in order, a block's own place and scratch. 0 spans: do
  * not read now; NODE_RECV tells when to go on. The spans hold until the next call into the node.
  */
 size_t node_recv_where(struct node *n, node_id conn, struct span v[2], usec now);
 void node_received(struct node *n, node_id conn, size_t bytes, usec now);
-void node_closed(struct node *n, node_id conn, usec now); /* by them, or an error; no NODE_CLOSE follows */
+void node_closed(struct node *n, node_id conn,
+                 usec now); /* by them, or an error; no NODE_CLOSE follows */
 
 struct node_out {
-    struct bytes b;   /* bytes to send, if b.p is not NULL */
-    uint64_t offset;  /* else `length` bytes of the task's content space at `offset` */
+    struct bytes b;  /* bytes to send, if b.p is not NULL */
+    uint64_t offset; /* else `length` bytes of the task's content space at `offset` */
     uint32_t length;
     node_id task;
 };
 /* What to send next, in order; 0: nothing now, NODE_SEND tells when. Holds until the next call. */
 size_t node_send_what(struct node *n, node_id conn, struct node_out *v, size_t max, usec now);
 void node_sent(struct node *n, node_id conn, size_t bytes, usec now);
-/* Content could not be read for sending: the connection cannot be saved and is closed (NODE_CLOSE). */
+/* Content could not be read for sending: the connection cannot be saved and is closed (NODE_CLOSE).
+ */
 void node_send_failed(struct node *n, node_id conn, const struct err *e, usec now);
 
 /* ---- operations ---- */
@@ -150,30 +164,33 @@ void node_send_failed(struct node *n, node_id conn, const struct err *e, usec no
 enum node_op_kind {
     NODE_NONE,
     /* connections */
-    NODE_DIAL,      /* conn, addr, task */
-    NODE_CLOSE,     /* conn: close it, say no more about it */
-    NODE_SEND,      /* conn: node_send_what has something */
-    NODE_RECV,      /* conn: reading may go on */
+    NODE_DIAL,  /* conn, addr, task */
+    NODE_CLOSE, /* conn: close it, say no more about it */
+    NODE_SEND,  /* conn: node_send_what has something */
+    NODE_RECV,  /* conn: reading may go on */
     /* content */
-    NODE_STORE,     /* job, task, offset, data: write it; with `leaf` also SHA-256 it. → node_stored */
-    NODE_CHECK,     /* job, task, piece: read the piece, hash it (v1, v2 say which halves). → node_checked */
-    NODE_LEAVES,    /* job, task, piece: read the piece, SHA-256 of each 16 KiB of it. → node_leaves */
-    NODE_FILE_DONE, /* job, task, file: all of it verified; sync, give it its final name. → node_done */
+    NODE_STORE, /* job, task, offset, data: write it; with `leaf` also SHA-256 it. → node_stored */
+    NODE_CHECK, /* job, task, piece: read the piece, hash it (v1, v2 say which halves). →
+                   node_checked */
+    NODE_LEAVES, /* job, task, piece: read the piece, SHA-256 of each 16 KiB of it. → node_leaves */
+    NODE_FILE_DONE,  /* job, task, file: all of it verified; sync, give it its final name. →
+                        node_done */
     NODE_CHECKPOINT, /* job, task: sync what was written, then record have. → node_done */
     /* network help */
-    NODE_HTTP,      /* job, text (URL), trusted: fetch a small body. → node_http */
-    NODE_RESOLVE,   /* job, text (host name). → node_resolved */
-    NODE_UDP,       /* addr, data: send a datagram */
-    NODE_WEB,       /* job, text (URL), offset, length, trusted: fetch that range. → node_web_head, node_web_data, node_web_end */
-    NODE_CANCEL,    /* job: not needed any more (HTTP, RESOLVE, WEB); no answer */
+    NODE_HTTP,    /* job, text (URL), trusted: fetch a small body. → node_http */
+    NODE_RESOLVE, /* job, text (host name). → node_resolved */
+    NODE_UDP,     /* addr, data: send a datagram */
+    NODE_WEB,     /* job, text (URL), offset, length, trusted: fetch that range. → node_web_head,
+                     node_web_data, node_web_end */
+    NODE_CANCEL,  /* job: not needed any more (HTTP, RESOLVE, WEB); no answer */
     /* what happened */
-    NODE_METADATA,  /* task: node_manifest is here, node_begin is awaited */
-    NODE_PIECE,     /* task, piece: verified */
-    NODE_COMPLETE,  /* task: all that was wanted is verified, named and recorded */
-    NODE_ENDED,     /* task, code, text: its goals say stop. code 0 or ERR_NOTFOUND (gave up) */
-    NODE_FAILED,    /* task, code, text: it cannot go on (disk, manifest and data disagree …) */
-    NODE_STOPPED,   /* task: trackers were told */
-    NODE_NOTICE,    /* task, text: for the user, when verbose */
+    NODE_METADATA, /* task: node_manifest is here, node_begin is awaited */
+    NODE_PIECE,    /* task, piece: verified */
+    NODE_COMPLETE, /* task: all that was wanted is verified, named and recorded */
+    NODE_ENDED,    /* task, code, text: its goals say stop. code 0 or ERR_NOTFOUND (gave up) */
+    NODE_FAILED,   /* task, code, text: it cannot go on (disk, manifest and data disagree …) */
+    NODE_STOPPED,  /* task: trackers were told */
+    NODE_NOTICE,   /* task, text: for the user, when verbose */
 };
 
 struct node_op {
@@ -184,28 +201,34 @@ struct node_op {
     uint64_t length;
     uint32_t piece, file;
     bool leaf, v1, v2;
-    bool trusted; /* the URL was typed by the user */
-    bool local;   /* a local address written out in the URL will do (HOSTILE.md, Addresses) */
-    struct bytes data;  /* borrowed: STORE until node_stored, UDP until the next call */
+    bool trusted;      /* the URL was typed by the user */
+    bool local;        /* a local address written out in the URL will do (HOSTILE.md, Addresses) */
+    struct bytes data; /* borrowed: STORE until node_stored, UDP until the next call */
     int code;
-    const char *text;   /* borrowed until the next node_next */
+    const char *text; /* borrowed until the next node_next */
 };
 bool node_next(struct node *n, struct node_op *op);
 
 /* Answers. `err` is 0 or negative with *why (may be NULL). */
-void node_stored(struct node *n, node_id job, int err, const struct err *why, const uint8_t leaf[SHA256_LEN], usec now);
-void node_checked(struct node *n, node_id job, int err, const struct err *why, const struct piecehash_result *r, usec now);
-void node_leaves(struct node *n, node_id job, int err, const uint8_t *leaves, uint32_t n_leaves, usec now);
+void node_stored(struct node *n, node_id job, int err, const struct err *why,
+                 const uint8_t leaf[SHA256_LEN], usec now);
+void node_checked(struct node *n, node_id job, int err, const struct err *why,
+                  const struct piecehash_result *r, usec now);
+void node_leaves(struct node *n, node_id job, int err, const uint8_t *leaves, uint32_t n_leaves,
+                 usec now);
 void node_done(struct node *n, node_id job, int err, const struct err *why, usec now);
-void node_http(struct node *n, node_id job, int err, const struct err *why, int status, struct bytes body, usec now);
+void node_http(struct node *n, node_id job, int err, const struct err *why, int status,
+               struct bytes body, usec now);
 void node_resolved(struct node *n, node_id job, const struct addr *v, size_t count, usec now);
-/* status 206 or 200; `from` and `total` as the server says (total UINT64_MAX: not told). False: cancel it,
- * nothing more will be taken. */
-bool node_web_head(struct node *n, node_id job, int status, uint64_t from, uint64_t total, usec now);
-/* Takes all of it; false: cancel the transfer (answered already, no node_web_end). *pause: stop reading
- * until NODE_RECV with this job in `job`. */
+/* status 206 or 200; `from` and `total` as the server says (total UINT64_MAX: not told). False:
+ * cancel it, nothing more will be taken. */
+bool node_web_head(struct node *n, node_id job, int status, uint64_t from, uint64_t total,
+                   usec now);
+/* Takes all of it; false: cancel the transfer (answered already, no node_web_end). *pause: stop
+ * reading until NODE_RECV with this job in `job`. */
 bool node_web_data(struct node *n, node_id job, struct bytes b, bool *pause, usec now);
-void node_web_end(struct node *n, node_id job, int err, const struct err *why, int status, usec now);
+void node_web_end(struct node *n, node_id job, int err, const struct err *why, int status,
+                  usec now);
 void node_datagram(struct node *n, const struct addr *from, struct bytes b, usec now);
 
 usec node_deadline(const struct node *n);

@@ -11,19 +11,27 @@
 #include <p2p/base/buf.h>
 #include <p2p/base/err.h>
 
-enum ext_kind { EXT_HANDSHAKE = 0, EXT_METADATA = 1, EXT_PEX = 2, EXT_DONTHAVE = 3, EXT_UPLOAD_ONLY = 4, EXT_KINDS = 5 };
+enum ext_kind {
+    EXT_HANDSHAKE = 0,
+    EXT_METADATA = 1,
+    EXT_PEX = 2,
+    EXT_DONTHAVE = 3,
+    EXT_UPLOAD_ONLY = 4,
+    EXT_KINDS = 5
+};
 
 #define EXT_MAX_REQQ 2048u
 #define EXT_MAX_CLIENT 64u
 
 struct ext_handshake {
-    uint8_t id[EXT_KINDS];  /* peer's id for each kind; 0: not spoken */
-    bool has_m[EXT_KINDS];  /* named in this handshake (a later one may switch single ones off by id 0) */
-    uint32_t metadata_size; /* 0: not told */
-    uint32_t reqq;          /* 0: not told */
-    uint16_t port;          /* p: listening port; 0: not told */
-    bool upload_only;       /* BEP 21 */
-    struct addr yourip;     /* family 0: not told; port is 0 */
+    uint8_t id[EXT_KINDS]; /* peer's id for each kind; 0: not spoken */
+    bool has_m
+        [EXT_KINDS]; /* named in this handshake (a later one may switch single ones off by id 0) */
+    uint32_t metadata_size;          /* 0: not told */
+    uint32_t reqq;                   /* 0: not told */
+    uint16_t port;                   /* p: listening port; 0: not told */
+    bool upload_only;                /* BEP 21 */
+    struct addr yourip;              /* family 0: not told; port is 0 */
     char client[EXT_MAX_CLIENT + 1]; /* v; safe UTF-8 or empty */
 };
 
@@ -37,7 +45,8 @@ struct ext_hello {
     const char *client;
 };
 
-void ext_put_handshake(struct buf *out, const struct ext_hello *h); /* the dictionary, no envelope */
+void ext_put_handshake(struct buf *out,
+                       const struct ext_hello *h); /* the dictionary, no envelope */
 int ext_parse_handshake(struct ext_handshake *h, struct bytes body, struct err *e);
 
 /* ut_metadata (BEP 9), 16 KiB pieces of the info dictionary. */

@@ -22,7 +22,7 @@ struct webseed_part {
  * Splits content range [at, at+length) into at most `max` HTTP requests, pads and gaps left out.
  * Returns the number written; *covered tells how much of the range they (and the padding) cover.
  */
-size_t webseed_plan(const struct manifest *m, uint64_t at, uint64_t length, struct webseed_part *out, size_t max,
-                    uint64_t *covered);
+size_t webseed_plan(const struct manifest *m, uint64_t at, uint64_t length,
+                    struct webseed_part *out, size_t max, uint64_t *covered);
 
 #endif

@@ -23,11 +23,11 @@
 #include <p2p/base/err.h>
 #include <p2p/format/digest.h>
 
-#define WIRE_MAX_BLOCK (128u << 10)    /* longest block asked for or answered */
+#define WIRE_MAX_BLOCK (128u << 10) /* longest block asked for or answered */
 #define WIRE_MAX_EXTENDED (1u << 20)
 #define WIRE_MAX_BITFIELD_EARLY (256u << 10) /* before the number of pieces is known */
-#define WIRE_MAX_HASHES 8192u          /* hashes in one HASHES message, proof included */
-#define WIRE_MAX_UNKNOWN (1u << 20)    /* a message of a type we do not know */
+#define WIRE_MAX_HASHES 8192u                /* hashes in one HASHES message, proof included */
+#define WIRE_MAX_UNKNOWN (1u << 20)          /* a message of a type we do not know */
 #define WIRE_HANDSHAKE_LEN 68
 
 enum wire_type {
@@ -35,25 +35,25 @@ enum wire_type {
     WIRE_UNCHOKE = 1,
     WIRE_INTERESTED = 2,
     WIRE_NOT_INTERESTED = 3,
-    WIRE_HAVE = 4,       /* index */
-    WIRE_BITFIELD = 5,   /* body */
-    WIRE_REQUEST = 6,    /* index, begin, length */
-    WIRE_PIECE = 7,      /* index, begin, length: its header; payload follows through wire_place */
-    WIRE_CANCEL = 8,     /* index, begin, length */
-    WIRE_PORT = 9,       /* port */
-    WIRE_SUGGEST = 13,   /* index */
+    WIRE_HAVE = 4,     /* index */
+    WIRE_BITFIELD = 5, /* body */
+    WIRE_REQUEST = 6,  /* index, begin, length */
+    WIRE_PIECE = 7,    /* index, begin, length: its header; payload follows through wire_place */
+    WIRE_CANCEL = 8,   /* index, begin, length */
+    WIRE_PORT = 9,     /* port */
+    WIRE_SUGGEST = 13, /* index */
     WIRE_HAVE_ALL = 14,
     WIRE_HAVE_NONE = 15,
-    WIRE_REJECT = 16,    /* index, begin, length */
+    WIRE_REJECT = 16,       /* index, begin, length */
     WIRE_ALLOWED_FAST = 17, /* index */
-    WIRE_EXTENDED = 20,  /* ext_id, body */
+    WIRE_EXTENDED = 20,     /* ext_id, body */
     WIRE_HASH_REQUEST = 21, /* hash */
-    WIRE_HASHES = 22,    /* hash, body: the hashes */
-    WIRE_HASH_REJECT = 23, /* hash */
-    WIRE_HANDSHAKE = 256, /* handshake */
-    WIRE_PIECE_DONE,     /* index, begin, length: the payload is in its place */
+    WIRE_HASHES = 22,       /* hash, body: the hashes */
+    WIRE_HASH_REJECT = 23,  /* hash */
+    WIRE_HANDSHAKE = 256,   /* handshake */
+    WIRE_PIECE_DONE,        /* index, begin, length: the payload is in its place */
     WIRE_KEEPALIVE,
-    WIRE_UNKNOWN,        /* a type we do not know: skipped; index: the type, length: of its body */
+    WIRE_UNKNOWN, /* a type we do not know: skipped; index: the type, length: of its body */
 };
 
 struct wire_handshake {
@@ -111,13 +111,17 @@ void wire_unplace(struct wire *w);
 void wire_put_handshake(struct buf *out, const struct wire_handshake *h);
 void wire_put_simple(struct buf *out, enum wire_type t); /* choke … not interested, have all/none */
 void wire_put_keepalive(struct buf *out);
-void wire_put_index(struct buf *out, enum wire_type t, uint32_t index); /* have, suggest, allowed fast */
-void wire_put_block(struct buf *out, enum wire_type t, uint32_t index, uint32_t begin, uint32_t length); /* request, cancel, reject */
-void wire_put_piece(struct buf *out, uint32_t index, uint32_t begin, uint32_t length); /* header only; `length` bytes must follow */
+void wire_put_index(struct buf *out, enum wire_type t,
+                    uint32_t index); /* have, suggest, allowed fast */
+void wire_put_block(struct buf *out, enum wire_type t, uint32_t index, uint32_t begin,
+                    uint32_t length); /* request, cancel, reject */
+void wire_put_piece(struct buf *out, uint32_t index, uint32_t begin,
+                    uint32_t length); /* header only; `length` bytes must follow */
 void wire_put_bitfield(struct buf *out, struct bytes bits);
 void wire_put_port(struct buf *out, uint16_t port);
 void wire_put_extended(struct buf *out, uint8_t ext_id, struct bytes body);
-void wire_put_hash_req(struct buf *out, enum wire_type t, const struct wire_hash_req *r); /* request, reject */
+void wire_put_hash_req(struct buf *out, enum wire_type t,
+                       const struct wire_hash_req *r); /* request, reject */
 void wire_put_hashes(struct buf *out, const struct wire_hash_req *r, struct bytes hashes);
 
 #endif

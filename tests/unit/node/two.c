@@ -30,7 +30,8 @@ static void seeds(struct world *w, const struct host_config *c)
     bits_init(&all, w->m->n_pieces);
     bits_fill(&all, true);
     w->seed = tube_host(w->t, c);
-    struct node_task_config tc = {.manifest = tube_copy(w->m), .have = &all, .goals = {.stay = true}};
+    struct node_task_config tc = {
+        .manifest = tube_copy(w->m), .have = &all, .goals = {.stay = true}};
     goals_init(&tc.goals);
     tc.goals.stay = true;
     w->from = host_add(w->seed, &tc, w->content);
@@ -44,7 +45,8 @@ static void leeches(struct world *w, const struct host_config *c, bool by_link, 
     if (drop_v1)
         k.has_v1 = false;
     w->leech = tube_host(w->t, c);
-    struct node_task_config tc = {.link = by_link ? &k : NULL, .manifest = by_link ? NULL : tube_copy(w->m)};
+    struct node_task_config tc = {.link = by_link ? &k : NULL,
+                                  .manifest = by_link ? NULL : tube_copy(w->m)};
     goals_init(&tc.goals);
     w->to = host_add(w->leech, &tc, NULL);
     magnet_fini(&k);
@@ -67,14 +69,16 @@ static void end(struct world *w)
     free(w->content);
 }
 
-static const struct tube_file FOLDER[] = {{"a", 1}, {"b/c", 40000}, {"b/empty", 0}, {"d", 16384}, {"e", 300001}, {"f", 70000}};
+static const struct tube_file FOLDER[] = {{"a", 1},     {"b/c", 40000}, {"b/empty", 0},
+                                          {"d", 16384}, {"e", 300001},  {"f", 70000}};
 
 static void transfer(uint64_t seed, int format, bool folder, bool by_link, bool drop_v1)
 {
     struct host_config fast = {.up = 10000000, .down = 10000000, .delay = 10 * USEC_MS};
     struct world w = {.t = tube_new(seed)};
     static const struct tube_file one = {NULL, 1234567};
-    w.m = tube_manifest(tube_rng(w.t), "thing", folder ? FOLDER : &one, folder ? 6 : 1, format, 65536, &w.content);
+    w.m = tube_manifest(tube_rng(w.t), "thing", folder ? FOLDER : &one, folder ? 6 : 1, format,
+                        65536, &w.content);
     seeds(&w, &fast);
     leeches(&w, &fast, by_link, drop_v1);
     finish(&w);
@@ -145,7 +149,8 @@ static void disk_full(void **state)
 static void limits(void **state)
 {
     (void)state;
-    struct host_config fast = {.delay = USEC_MS}, limited = {.delay = USEC_MS, .limit_down = 100000};
+    struct host_config fast = {.delay = USEC_MS},
+                       limited = {.delay = USEC_MS, .limit_down = 100000};
     struct world w = {.t = tube_new(9)};
     static const struct tube_file one = {NULL, 1000000};
     w.m = tube_manifest(tube_rng(w.t), "thing", &one, 1, 1, 32768, &w.content);
@@ -161,8 +166,9 @@ static void limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_manifest), cmocka_unit_test(by_magnet),  cmocka_unit_test(by_btmh_only),
-        cmocka_unit_test(slow_and_lossy), cmocka_unit_test(disk_full), cmocka_unit_test(limits),
+        cmocka_unit_test(by_manifest),  cmocka_unit_test(by_magnet),
+        cmocka_unit_test(by_btmh_only), cmocka_unit_test(slow_and_lossy),
+        cmocka_unit_test(disk_full),    cmocka_unit_test(limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
