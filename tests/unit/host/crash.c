@@ -11,7 +11,7 @@
 #include <p2p/host/tree.h>
 #include <signal.h>
 
-enum { FILES = 6, FILE_LEN = 192 * 1024, BLOCK = 4096, BLOCKS = FILES * FILE_LEN / BLOCK };
+enum { FILES = 6, FILE_LEN = 512 * 1024, BLOCK = 4096, BLOCKS = FILES * FILE_LEN / BLOCK };
 
 struct world {
     struct catalogue *c;
@@ -151,11 +151,11 @@ static void killed_at_random_moments(void **state)
     int end = -1;
     rng_seed(&r, 42);
     assert_int_equal(mkdir(at("data"), 0777), 0);
-    for (int round = 0; round < 500 && end != 0; round++) {
+    for (int round = 0; round < 2000 && end != 0; round++) {
         pid_t pid = fork();
         if (pid == 0)
             _exit(download((uint64_t)round));
-        usleep((useconds_t)rng_below(&r, 30000));
+        usleep((useconds_t)rng_below(&r, 8000));
         kill(pid, SIGKILL);
         end = reap(pid);
         if (end != 0)
