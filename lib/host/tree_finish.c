@@ -66,7 +66,18 @@ static int must_exist(struct tree *t, size_t file, struct err *e)
     return rc;
 }
 
-/* Length and mode. What was never written at the end is a hole; what is behind it, no content. */
+/* What is behind the end is no content and goes. */
+static int set_length(struct tree *t, size_t file, int fd, const struct stat *st, struct err *e)
+{
+    uint64_t want = t->v[file].length, size = (uint64_t)st->st_size;
+    if (size < want)
+        return err_set(e, ERR_INVALID, "%s/%s: has %llu of %llu bytes: it was cut", t->root,
+                       t->v[file].path, (unsigned long long)size, (unsigned long long)want);
+    if (size > want && ftruncate(fd, (off_t)want) != 0)
+        return err_os(e, errno, "%s/%s", t->root, t->v[file].path);
+    return 0;
+}
+
 static int make_exact(struct tree *t, size_t file, struct err *e)
 {
     struct stat st;
@@ -79,9 +90,10 @@ static int make_exact(struct tree *t, size_t file, struct err *e)
     if (!en)
         return rc;
     int fd = fdcache_fd(en);
-    if (fstat(fd, &st) != 0 || ((uint64_t)st.st_size != t->v[file].length &&
-                                ftruncate(fd, (off_t)t->v[file].length) != 0))
+    if (fstat(fd, &st) != 0)
         rc = err_os(e, errno, "%s", t->v[file].path);
+    else
+        rc = set_length(t, file, fd, &st, e);
     /* Whoever may read it may execute it, as chmod +x does under the umask it was made with. */
     if (rc == 0 && (tree_flags(t, file) & TREE_EXEC) &&
         fchmod(fd, (st.st_mode & 07777) | (st.st_mode & 0444) >> 2) != 0)

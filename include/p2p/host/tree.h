@@ -104,9 +104,10 @@ int tree_sync(struct tree *t, struct err *e);
 bool tree_dirty(struct tree *t); /* something was written since */
 
 /*
- * Complete: length made exact, executable bit if asked for, synced, renamed to the final name
- * without replacing anything (EEXIST), folder synced. Empty files are made here. Nothing happens
- * to a pad, a link, an unselected file or one that is TREE_FINAL already.
+ * Complete: what is past its length cut off, executable bit if asked for, synced, renamed to the
+ * final name without replacing anything (EEXIST), folder synced. Empty files are made here. A file
+ * that is too short (somebody cut it after it was verified) is ERR_INVALID and keeps its name.
+ * Nothing happens to a pad, a link, an unselected file or one that is TREE_FINAL already.
  */
 int tree_finish_file(struct tree *t, size_t file, struct err *e);
 /* The same for many at once, with few syncs however many they are. Stops at the first failure. */
