@@ -31,5 +31,6 @@ fuzz:
 	@for t in $(FUZZ); do echo "== fuzz $$t, $(FUZZ_TIME) s"; \
 	    mkdir -p $(FUZZ_B)/found/$$t tests/fuzz/corpus/$$t; \
 	    $(FUZZ_B)/tests/fuzz/$$t-libfuzzer -max_total_time=$(FUZZ_TIME) -timeout=20 -rss_limit_mb=2048 \
+	        $$(test ! -f tests/fuzz/$$t.dict || echo -dict=tests/fuzz/$$t.dict) \
 	        -print_final_stats=1 -verbosity=0 -artifact_prefix=$(FUZZ_B)/$$t- \
 	        $(FUZZ_B)/found/$$t tests/fuzz/corpus/$$t || exit 1; done
