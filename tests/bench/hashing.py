@@ -57,7 +57,8 @@ def openssl():
     """MB/s of one core for blocks of 16 KiB: {"sha1": …, "sha256": …}."""
     out = {}
     for digest in ("sha1", "sha256"):
-        done = subprocess.run(["openssl", "speed", "-seconds", "1", "-bytes", "16384", "-evp", digest],
+        done = subprocess.run(["openssl", "speed", "-seconds", "1", "-bytes", "16384",
+                               "-evp", digest],
                               capture_output=True, text=True, check=False)
         found = re.search(r"([\d.]+)k\s*$", done.stdout.strip())
         if found:

@@ -1,7 +1,8 @@
-"""aria2c. It knows v1. Version 1.36 takes another info-hash for a hybrid than everybody else (it loses the
-empty keys of the file tree before it hashes), so it stands in v1 rows alone.
+"""aria2c. It knows v1.
 
-It has no way to be handed a peer, and speaks to UDP trackers only with its DHT switched on.
+Version 1.36 takes another info-hash for a hybrid than everybody else (it loses the empty keys
+of the file tree before it hashes), so it stands in v1 rows alone. It has no way to be handed a
+peer, and speaks to UDP trackers only with its DHT switched on.
 """
 
 import json

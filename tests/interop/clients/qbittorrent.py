@@ -100,5 +100,6 @@ class Qbittorrent(Client):
         self._add(source, dest)
         if peers:
             found = self.until(self._torrent, "to load it")
-            query = {"hashes": found["hash"], "peers": "|".join(f"{p.addr}:{p.port}" for p in peers)}
+            query = {"hashes": found["hash"],
+                     "peers": "|".join(f"{p.addr}:{p.port}" for p in peers)}
             self._ask("torrents/addPeers", urllib.parse.urlencode(query).encode())

@@ -1,9 +1,9 @@
 """Transmission 3.00: the daemon by its RPC, and the command-line client by what it prints.
 
-Both know v1 and refuse a hybrid ("Error parsing .torrent file"). Neither can be handed a peer, and neither
-takes a peer at 127.x from a tracker. They look at their peers every ten seconds, be it to
-unchoke one or to become interested in one, so their rows take that long; and a request beyond
-their queue of 512 is rejected only ten seconds later.
+Both know v1 and refuse a hybrid ("Error parsing .torrent file"). Neither can be handed a peer,
+and neither takes a peer at 127.x from a tracker. They look at their peers every ten seconds, be
+it to unchoke one or to become interested in one, so their rows take that long; and a request
+beyond their queue of 512 is rejected only ten seconds later.
 """
 
 import json

@@ -97,7 +97,7 @@ def run(argv, log, cwd, seconds=60, env=None):
 
 
 def free_port(addr):
-    """A port that is free now for TCP and UDP; each row has addresses of its own, so it stays so."""
+    """A port free now for TCP and UDP; the address is the row's own, so it stays free."""
     for _ in range(50):
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             tcp.bind((addr, 0))
@@ -120,7 +120,8 @@ def accepts(addr, port):
 
 def shakes_hands(addr, port, info_hash):
     """Whether a peer there answers the handshake (BEP 3) for this hash."""
-    hello = b"\x13BitTorrent protocol" + bytes(8) + bytes.fromhex(info_hash) + b"-XX0000-" + bytes(12)
+    hello = (b"\x13BitTorrent protocol" + bytes(8) + bytes.fromhex(info_hash)
+             + b"-XX0000-" + bytes(12))
     try:
         with socket.create_connection((addr, port), timeout=1) as s:
             s.sendall(hello)

@@ -5,7 +5,6 @@ import shutil
 import time
 
 from rig import content
-from rig.process import Failed
 from rig.space import Space
 from rig.tracker import Tracker
 
