@@ -14,7 +14,8 @@
 #define PLACES_SUFFIX ".part"
 
 /* catalogue_item.where */
-#define PLACES_RAW 1u /* found by p2p-add: names are as in the manifest, however long, and the files are not ours */
+#define PLACES_RAW \
+    1u /* found by p2p-add: names are as in the manifest, however long, and the files are not ours */
 
 struct places {
     const struct manifest *m;

@@ -1,0 +1,142 @@
+/*
+ * A session: one loop, one node, one listening port, any number of items. It performs what the node
+ * asks for (sockets, disk, HTTP) and feeds back what happened. Made, run and freed on one thread.
+ *
+ *     engine_new → engine_add … → engine_run → engine_free
+ *
+ * What happens is told by options.event, from inside engine_run and nowhere else. Everything here
+ * but engine_run and engine_free may be called from inside it; items live until engine_free or
+ * until the event ENGINE_ENDED about them has returned, whichever comes first.
+ *
+ * An item passes through: found (what is it, does the catalogue know it), its manifest fetched,
+ * surveyed (what of it is on the disk; what the record does not vouch for is hashed), running,
+ * ended. Its last progress is on the disk, and in the catalogue, when ENGINE_ENDED comes.
+ */
+#ifndef P2P_ENGINE_ENGINE_H
+#define P2P_ENGINE_ENGINE_H
+
+#include <p2p/base/addr.h>
+#include <p2p/base/buf.h>
+#include <p2p/base/err.h>
+#include <p2p/base/usec.h>
+#include <p2p/format/manifest.h>
+#include <p2p/swarm/goals.h>
+
+#define ENGINE_GRACE (10 * USEC_SEC)   /* with nobody left to ask, an item ends after so long */
+#define ENGINE_PATIENCE (USEC_SEC)     /* for trackers, when stopping */
+
+struct engine;
+struct item;
+struct loop;
+
+enum engine_event_kind {
+    ENGINE_METADATA, /* item: its manifest is known (item_manifest) */
+    ENGINE_FILE,     /* item, file, path: has its final name now */
+    ENGINE_COMPLETE, /* item, path: all that was asked for is verified, named and recorded */
+    ENGINE_ENDED,    /* item, code, text: nothing more of it. 0, or why not; ERR_CANCELED: stopped */
+    ENGINE_NOTICE,   /* item (or NULL), text: for the user, when verbose */
+    ENGINE_WARNING,  /* item (or NULL), text: for the user */
+    ENGINE_READY,    /* once: all that was added before engine_run, or that engine_follow found first,
+                        has been taken up or has ended */
+    ENGINE_TICK,     /* five times a second */
+};
+struct engine_event {
+    enum engine_event_kind kind;
+    struct item *item;
+    uint32_t file;
+    const char *path; /* borrowed, as text is */
+    int code;
+    const char *text;
+};
+
+struct engine_options {
+    const char *home;       /* folder; made if it is missing */
+    const struct addr *bind; /* NULL: every address */
+    uint16_t port;          /* 0: any free one */
+    uint64_t limit_down, limit_up;
+    bool no_trackers, no_web_seeds;
+    bool stay;    /* engine_run goes on when there is no item */
+    bool patient; /* items do not end because nobody is left to ask: somebody may come */
+    const char *version; /* "0.1.0" */
+    void (*event)(void *arg, const struct engine_event *ev);
+    void *arg;
+};
+
+struct engine *engine_new(const struct engine_options *o, struct err *e);
+/* Ends at once what engine_run has not ended. NULL is fine. */
+void engine_free(struct engine *g);
+struct loop *engine_loop(struct engine *g);
+usec engine_now(struct engine *g);
+bool engine_listening(const struct engine *g, struct addr *out); /* the first address */
+
+struct engine_range {
+    const char *file; /* NULL: the single file, or the whole content in order */
+    uint64_t first, last; /* of from_end: the last `first` bytes; last UINT64_MAX: to the end */
+    bool from_end;
+};
+
+struct engine_words { /* strings of the caller */
+    char *const *v;
+    size_t n;
+};
+
+/* What to do with which item. Borrowed during the call; zero is a good default but for goals. */
+struct engine_spec {
+    const char *source;   /* SOURCE of CLI.md; or */
+    int64_t id;           /* this item of the catalogue */
+    const char *output;   /* folder, or name of a single file; NULL: here, or where the catalogue has it */
+    const char *data;     /* serve: folder where its content lies */
+    bool serve;           /* give what is here; fetch nothing, make nothing */
+    bool manifest_only;   /* get the .torrent and nothing else */
+    bool sequential, super_seed, attributes, preallocate;
+    struct engine_words select, exclude, files, peers;
+    const struct engine_range *ranges;
+    size_t n_ranges;
+    struct goals goals;
+    void *user;
+};
+struct item *engine_add(struct engine *g, const struct engine_spec *s);
+void *item_user(const struct item *it);
+const char *item_label(const struct item *it); /* as given; borrowed */
+/* Ends an item; ENGINE_ENDED follows with ERR_CANCELED. */
+void engine_drop(struct engine *g, struct item *it);
+
+/*
+ * Serves the whole catalogue, and what other programs add to it or take from it from now on. The
+ * spec is that of each item (source, id and output are ignored).
+ */
+void engine_follow(struct engine *g, const struct engine_spec *s);
+
+/* Until no item is left, or engine_stop is done. The signal of term_stopped() stops it too. */
+void engine_run(struct engine *g);
+/* Tells trackers, saves, ends all items. */
+void engine_stop(struct engine *g, usec patience);
+/* engine_run returns at the end of this turn. */
+void engine_quit(struct engine *g);
+
+enum item_state { ITEM_STARTING, ITEM_FETCHING_METADATA, ITEM_CHECKING, ITEM_DOWNLOADING, ITEM_SEEDING, ITEM_ENDING };
+
+struct item_status {
+    enum item_state state;
+    uint64_t size, wanted, done;      /* bytes; while checking: to hash and hashed */
+    uint64_t from_peers, from_web, wasted, uploaded; /* bytes, this run */
+    uint64_t uploaded_ever;
+    uint64_t reused;                  /* bytes that were here already */
+    uint64_t rate_down, rate_up;
+    uint32_t peers, seeds, known;
+    int64_t tracker_seeds, tracker_peers; /* -1: not known */
+    usec started, first_byte, completed_at; /* USEC_NEVER: not yet */
+};
+void item_status(struct item *it, struct item_status *s);
+/* NULL until known; borrowed. */
+const struct manifest *item_manifest(const struct item *it);
+/* Where it lies; "" until known; borrowed. */
+const char *item_path(const struct item *it);
+const char *item_name(const struct item *it); /* the manifest's, or the link's, or as given */
+bool item_hash(const struct item *it, bool v2, struct bytes *out);
+int64_t item_catalogue_id(const struct item *it);
+/* Walks all: start with NULL; NULL at the end. */
+struct item *engine_next(const struct engine *g, struct item *it);
+size_t engine_count(const struct engine *g);
+
+#endif

@@ -1,0 +1,132 @@
+/* Which files are wanted, by name or by what the link says, and which pieces follow from that. */
+#include "engine/engine_int.h"
+
+#include <p2p/base/mem.h>
+#include <p2p/base/text.h>
+#include <p2p/format/layout.h>
+
+#include <stdlib.h>
+
+static bool is_content(const struct manifest_file *f)
+{
+    return !(f->attr & FILE_PAD);
+}
+
+/* By the path in the item; with the item's name before it too, as p2p-get prints it. */
+static bool matches(const struct manifest *m, const char *path, char *const *v, size_t n, bool literal)
+{
+    char *whole = m->multi ? mem_fmt("%s/%s", m->name, path) : NULL;
+    bool yes = false;
+
+    for (size_t i = 0; i < n && !yes; i++) {
+        yes = literal ? strcmp(v[i], path) == 0 : text_glob(v[i], path);
+        if (!yes && whole)
+            yes = literal ? strcmp(v[i], whole) == 0 : text_glob(v[i], whole);
+    }
+    free(whole);
+    return yes;
+}
+
+static bool in_link(const struct magnet *k, uint32_t file)
+{
+    for (size_t i = 0; i < k->n_select; i++)
+        if (file >= k->select[i].first && file <= k->select[i].last)
+            return true;
+    return false;
+}
+
+static bool wanted(const struct item *it, uint32_t i)
+{
+    const struct item_spec *s = &it->spec;
+    const char *path = it->m->files[i].path;
+
+    if (matches(it->m, path, s->exclude, s->n_exclude, false))
+        return false;
+    if (s->n_select || s->n_files)
+        return matches(it->m, path, s->select, s->n_select, false) ||
+               matches(it->m, path, s->files, s->n_files, true);
+    return !it->has_link || it->link.n_select == 0 || in_link(&it->link, i);
+}
+
+/* A name in a list that is in no way in the item is a mistake to be told, not to be passed over. */
+static int all_listed(const struct item *it, struct err *e)
+{
+    for (size_t k = 0; k < it->spec.n_files; k++) {
+        bool found = false;
+
+        for (uint32_t i = 0; i < it->m->n_files && !found; i++)
+            found = is_content(&it->m->files[i]) && matches(it->m, it->m->files[i].path, &it->spec.files[k], 1, true);
+        if (!found)
+            return err_set(e, ERR_NOTFOUND, "%s: no file is called '%s'", it->label, it->spec.files[k]);
+    }
+    return 0;
+}
+
+int choose_files(struct item *it, struct err *e)
+{
+    const struct manifest *m = it->m;
+    uint32_t content = 0;
+    int rc = it->spec.n_files > 10000 ? 0 : all_listed(it, e); /* past that it would take too long */
+
+    if (rc < 0)
+        return rc;
+    bits_init(&it->wanted, m->n_files);
+    for (uint32_t i = 0; i < m->n_files; i++) {
+        if (!is_content(&m->files[i]))
+            continue;
+        content++;
+        if (wanted(it, i))
+            bits_set(&it->wanted, i);
+    }
+    it->all_wanted = it->wanted.ones == content;
+    if (it->wanted.ones == 0)
+        return err_set(e, ERR_NOTFOUND, "%s: no file of it matches what was selected", it->label);
+    return 0;
+}
+
+char *choose_text(const struct item *it)
+{
+    struct buf out = {0};
+
+    if (it->all_wanted)
+        return NULL;
+    for (size_t i = bits_next(&it->wanted, 0, true); i < it->wanted.n;) {
+        size_t end = bits_next(&it->wanted, i, false);
+
+        buf_putf(&out, "%s%zu", buf_len(&out) ? "," : "", i);
+        if (end - i > 1)
+            buf_putf(&out, "-%zu", end - 1);
+        i = bits_next(&it->wanted, end, true);
+    }
+    return buf_take_str(&out);
+}
+
+/*
+ * A piece is wanted if it has bytes of a wanted file. One that also has bytes of a file that is not
+ * is had as "unstored": those bytes are kept aside only until the item is complete.
+ */
+void choose_pieces(struct item *it)
+{
+    const struct manifest *m = it->m;
+
+    it->priority = mem_zero(m->n_pieces ? m->n_pieces : 1);
+    it->unstored = mem_zero(m->n_pieces ? m->n_pieces : 1);
+    for (uint32_t i = 0; i < m->n_files; i++) {
+        bool want = bits_get(&it->wanted, i);
+        uint32_t first, end;
+
+        if (!is_content(&m->files[i]) || m->files[i].length == 0)
+            continue;
+        layout_file_pieces(m, i, &first, &end);
+        for (uint32_t p = first; p < end; p++) {
+            if (want)
+                it->priority[p] = 1;
+            else
+                it->unstored[p] = 1;
+        }
+    }
+    if (it->spec.serve)
+        memset(it->priority, 0, m->n_pieces);
+    if (it->ranged)
+        ranges_priority(it);
+}

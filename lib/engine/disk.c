@@ -1,0 +1,294 @@
+/*
+ * Disk and hash work as jobs for worker threads. A job owns what it needs or borrows it from an
+ * item that waits for it. Blocks of one turn that go to one item travel together, and those that
+ * touch are written by one call.
+ */
+#include "engine/engine_int.h"
+
+#include <p2p/base/mem.h>
+#include <p2p/format/layout.h>
+
+#include <stdlib.h>
+
+#define STORE_MAX 16 /* blocks a job: enough to be worth a thread's while, few enough to share out */
+#define RUN_MAX 16   /* slices of one write */
+#define NAMES_MAX 4096 /* files that are finished together */
+
+/* ---- blocks ---- */
+
+struct store {
+    struct list_node node; /* in engine.stores until submitted */
+    struct item *item;
+    struct tree *tree;
+    const struct manifest *m;
+    size_t n;
+    struct store_block {
+        node_id job;
+        uint64_t offset;
+        struct bytes data;
+        bool leaf;
+        uint8_t digest[SHA256_LEN];
+    } v[STORE_MAX];
+    int code;
+    struct err e;
+};
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct store_block *x = a, *y = b;
+
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* The part of the slices that lies in [skip, skip + length). */
+static size_t slice(const struct bytes *v, size_t n, uint64_t skip, uint64_t length, struct bytes *out)
+{
+    size_t k = 0;
+
+    for (size_t i = 0; i < n && length > 0; i++) {
+        if (skip >= v[i].n) {
+            skip -= v[i].n;
+            continue;
+        }
+        size_t take = v[i].n - (size_t)skip;
+        if (take > length)
+            take = (size_t)length;
+        out[k++] = BYTES(v[i].p + skip, take);
+        skip = 0;
+        length -= take;
+    }
+    return k;
+}
+
+/* Slices that follow one another in content space, cut where files begin. */
+static int write_run(struct store *s, uint64_t offset, const struct bytes *v, size_t n)
+{
+    struct layout_iter it;
+    struct layout_seg seg;
+    uint64_t length = 0, at = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < n; i++)
+        length += v[i].n;
+    layout_iter_init(&it, s->m, offset, length);
+    while (rc == 0 && layout_iter_next(&it, &seg)) {
+        struct bytes part[RUN_MAX];
+
+        if (!seg.pad) {
+            size_t k = slice(v, n, at, seg.length, part);
+            rc = tree_pwrite(s->tree, seg.file, seg.offset, part, k, &s->e);
+        }
+        at += seg.length;
+    }
+    return rc;
+}
+
+static void store_run(void *arg)
+{
+    struct store *s = arg;
+
+    qsort(s->v, s->n, sizeof *s->v, by_offset);
+    for (size_t i = 0; i < s->n && s->code == 0;) {
+        struct bytes run[RUN_MAX];
+        uint64_t end = s->v[i].offset;
+        size_t k = 0, first = i;
+
+        while (i < s->n && k < RUN_MAX && s->v[i].offset == end) {
+            run[k++] = s->v[i].data;
+            end += s->v[i++].data.n;
+        }
+        s->code = write_run(s, s->v[first].offset, run, k);
+    }
+    for (size_t i = 0; i < s->n && s->code == 0; i++)
+        if (s->v[i].leaf)
+            digest_sha256(s->v[i].digest, s->v[i].data);
+}
+
+static void mark_stale(struct item *it, uint64_t offset, uint64_t length)
+{
+    struct layout_iter iter;
+    struct layout_seg seg;
+
+    layout_iter_init(&iter, it->m, offset, length);
+    while (layout_iter_next(&iter, &seg))
+        if (!seg.pad)
+            bits_set(&it->stale, seg.file);
+}
+
+static void store_done(void *arg)
+{
+    struct store *s = arg;
+    struct item *it = s->item;
+    struct engine *g = it->g;
+
+    engine_job_done(g);
+    for (size_t i = 0; i < s->n; i++) {
+        const struct store_block *b = &s->v[i];
+
+        mark_stale(it, b->offset, b->data.n);
+        node_stored(g->node, b->job, s->code, &s->e, b->leaf ? b->digest : NULL, g->now);
+    }
+    free(s);
+    item_job_back(it);
+}
+
+static struct store *store_for(struct engine *g, struct item *it)
+{
+    struct list_node *l = list_last(&g->stores);
+    struct store *s = l ? LIST_OF(l, struct store, node) : NULL;
+
+    if (s && s->item == it && s->n < STORE_MAX)
+        return s;
+    s = mem_zero(sizeof *s);
+    s->item = it;
+    s->tree = item_tree(it);
+    s->m = it->m;
+    it->jobs++;
+    list_push(&g->stores, &s->node);
+    return s;
+}
+
+void disk_store(struct engine *g, const struct node_op *op)
+{
+    struct item *it = item_of(g, op->task);
+    struct store *s = store_for(g, it);
+
+    s->v[s->n++] = (struct store_block){
+        .job = op->job, .offset = op->offset, .data = op->data, .leaf = op->leaf};
+}
+
+/* ---- pieces ---- */
+
+struct piece_job {
+    struct item *item;
+    node_id job;
+    bool leaves;
+    struct piecejob p;
+};
+
+static void piece_run(void *arg)
+{
+    struct piece_job *j = arg;
+
+    piecejob_run(&j->p);
+}
+
+static void piece_done(void *arg)
+{
+    struct piece_job *j = arg;
+    struct item *it = j->item;
+    struct engine *g = it->g;
+    int code = j->p.code == ERR_NOTFOUND ? ERR_IO : j->p.code; /* it was there a moment ago */
+
+    engine_job_done(g);
+    if (j->leaves)
+        node_leaves(g->node, j->job, code, j->p.r.leaves, j->p.r.n_leaves, g->now);
+    else
+        node_checked(g->node, j->job, code, &j->p.e, &j->p.r, g->now);
+    piecejob_fini(&j->p);
+    free(j);
+    item_job_back(it);
+}
+
+static void piece_begin(struct engine *g, const struct node_op *op, bool leaves)
+{
+    struct item *it = item_of(g, op->task);
+    struct piece_job *j = mem_zero(sizeof *j);
+
+    j->item = it;
+    j->job = op->job;
+    j->leaves = leaves;
+    piecejob_init(&j->p, it->m, item_tree(it), op->piece, !leaves && op->v1, leaves || op->v2);
+    it->jobs++;
+    engine_work(g, piece_run, piece_done, j);
+}
+
+void disk_check(struct engine *g, const struct node_op *op)
+{
+    piece_begin(g, op, false);
+}
+
+void disk_leaves(struct engine *g, const struct node_op *op)
+{
+    piece_begin(g, op, true);
+}
+
+/* ---- final names ---- */
+
+struct names {
+    struct list_node node; /* in engine.names until submitted */
+    struct item *item;
+    size_t n, cap;
+    size_t *files;
+    node_id *jobs;
+    int code;
+    struct err e;
+};
+
+static void names_run(void *arg)
+{
+    struct names *s = arg;
+
+    s->code = tree_finish_files(s->item->tree, s->files, s->n, &s->e);
+}
+
+static void tell_file(struct item *it, size_t file)
+{
+    if (tree_flags(it->tree, file) & (TREE_UNSELECTED | TREE_PAD | TREE_LINK))
+        return;
+    char *path = tree_path(it->tree, file);
+    engine_tell(it->g, &(struct engine_event){
+                           .kind = ENGINE_FILE, .item = it, .file = (uint32_t)file, .path = path});
+    free(path);
+}
+
+static void names_done(void *arg)
+{
+    struct names *s = arg;
+    struct item *it = s->item;
+    struct engine *g = it->g;
+
+    engine_job_done(g);
+    for (size_t i = 0; i < s->n; i++) {
+        bits_set(&it->stale, s->files[i]);
+        if (s->code == 0)
+            tell_file(it, s->files[i]);
+        node_done(g->node, s->jobs[i], s->code, &s->e, g->now);
+    }
+    free(s->files);
+    free(s->jobs);
+    free(s);
+    item_job_back(it);
+}
+
+void disk_file_done(struct engine *g, const struct node_op *op)
+{
+    struct item *it = item_of(g, op->task);
+    struct list_node *l = list_last(&g->names);
+    struct names *s = l ? LIST_OF(l, struct names, node) : NULL;
+
+    if (!s || s->item != it || s->n >= NAMES_MAX) {
+        s = mem_zero(sizeof *s);
+        s->item = it;
+        item_tree(it);
+        it->jobs++;
+        list_push(&g->names, &s->node);
+    }
+    if (s->n == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 8;
+        s->files = mem_grow(s->files, s->cap, sizeof *s->files);
+        s->jobs = mem_grow(s->jobs, s->cap, sizeof *s->jobs);
+    }
+    s->files[s->n] = op->file;
+    s->jobs[s->n++] = op->job;
+}
+
+void disk_flush(struct engine *g)
+{
+    struct list_node *l;
+
+    while ((l = list_pop(&g->stores)) != NULL)
+        engine_work(g, store_run, store_done, LIST_OF(l, struct store, node));
+    while ((l = list_pop(&g->names)) != NULL)
+        engine_work(g, names_run, names_done, LIST_OF(l, struct names, node));
+}

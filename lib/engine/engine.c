@@ -1,0 +1,409 @@
+/*
+ * The session: made, run, stopped; and the pump, which carries what the node asks for to whoever
+ * performs it. Nothing here knows what a choke or a piece is.
+ */
+#include "engine/engine_int.h"
+
+#include <p2p/base/mem.h>
+#include <p2p/host/entropy.h>
+#include <p2p/host/term.h>
+#include <p2p/proto/peerid.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TICK (USEC_SEC / 5)
+#define UDP_TRIES 16 /* for a free port that TCP and UDP can both have */
+
+/* ---- telling ---- */
+
+void engine_tell(struct engine *g, const struct engine_event *ev)
+{
+    g->event(g->arg, ev);
+}
+
+void engine_warn(struct engine *g, struct item *it, const char *fmt, ...)
+{
+    char text[500];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    engine_tell(g, &(struct engine_event){.kind = ENGINE_WARNING, .item = it, .text = text});
+}
+
+/* ---- the pump ---- */
+
+typedef void perform_fn(struct engine *g, const struct node_op *op);
+
+static void ignore(struct engine *g, const struct node_op *op)
+{
+    (void)g;
+    (void)op;
+}
+
+static perform_fn *const performers[] = {
+    [NODE_NONE] = ignore,
+    [NODE_DIAL] = conns_dial,
+    [NODE_CLOSE] = conns_close,
+    [NODE_SEND] = conns_send,
+    [NODE_RECV] = conns_recv,
+    [NODE_STORE] = disk_store,
+    [NODE_CHECK] = disk_check,
+    [NODE_LEAVES] = disk_leaves,
+    [NODE_FILE_DONE] = disk_file_done,
+    [NODE_CHECKPOINT] = save_checkpoint,
+    [NODE_HTTP] = net_http,
+    [NODE_RESOLVE] = net_resolve,
+    [NODE_UDP] = net_udp,
+    [NODE_WEB] = net_web,
+    [NODE_CANCEL] = net_cancel,
+    [NODE_METADATA] = item_metadata,
+    [NODE_PIECE] = ignore,
+    [NODE_COMPLETE] = item_completed,
+    [NODE_ENDED] = item_ended,
+    [NODE_FAILED] = item_failed,
+    [NODE_STOPPED] = item_stopped,
+    [NODE_NOTICE] = item_notice,
+};
+
+void engine_pump(struct engine *g)
+{
+    struct node_op op;
+
+    while (node_next(g->node, &op))
+        if ((size_t)op.kind < sizeof performers / sizeof *performers && performers[op.kind])
+            performers[op.kind](g, &op);
+    disk_flush(g);
+    loop_timer_set(g->loop, &g->node_timer, node_deadline(g->node));
+}
+
+/* Time stands still within a turn: all that the node is told of one carries the same `now`. */
+static void turn_ends(void *arg)
+{
+    struct engine *g = arg;
+
+    g->now = loop_now(g->loop);
+    engine_pump(g);
+}
+
+static void node_is_due(void *arg)
+{
+    struct engine *g = arg;
+
+    g->now = loop_now(g->loop);
+    node_tick(g->node, g->now);
+}
+
+/* ---- workers ---- */
+
+void engine_work(struct engine *g, void (*work)(void *arg), void (*done)(void *arg), void *arg)
+{
+    g->jobs++;
+    loop_work(g->loop, work, done, arg);
+}
+
+void engine_job_done(struct engine *g)
+{
+    g->jobs--;
+    g->now = loop_now(g->loop);
+}
+
+static void db_work(void *arg)
+{
+    struct db_job *j = arg;
+
+    j->work(j, j->g->catalogue);
+}
+
+static void db_next(struct engine *g);
+
+static void db_done(void *arg)
+{
+    struct db_job *j = arg;
+    struct engine *g = j->g;
+
+    engine_job_done(g);
+    g->db_now = NULL;
+    db_next(g);
+    j->done(j);
+}
+
+static void db_next(struct engine *g)
+{
+    struct list_node *l = g->db_now ? NULL : list_pop(&g->db_waiting);
+
+    if (!l)
+        return;
+    g->db_now = LIST_OF(l, struct db_job, node);
+    engine_work(g, db_work, db_done, g->db_now);
+}
+
+void db_submit(struct engine *g, struct db_job *j)
+{
+    j->g = g;
+    j->node = (struct list_node){0};
+    list_push(&g->db_waiting, &j->node);
+    db_next(g);
+}
+
+/* ---- time ---- */
+
+static void maybe_halt(struct engine *g)
+{
+    if (g->stopping ? g->items.count == 0 : !g->stay && g->items.count == 0)
+        loop_stop(g->loop);
+}
+
+static bool starting(const struct item *it)
+{
+    return it->phase < ITEM_RUNNING && it->phase != ITEM_ASKING;
+}
+
+/* Once, when all that was there from the beginning has been taken up or has failed. */
+static void maybe_ready(struct engine *g)
+{
+    if (g->ready || g->stopping || !follow_listed(g))
+        return;
+    for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))
+        if (starting(it))
+            return;
+    g->ready = true;
+    engine_tell(g, &(struct engine_event){.kind = ENGINE_READY});
+}
+
+static void tick(void *arg)
+{
+    struct engine *g = arg;
+    struct list_node *next;
+
+    g->now = loop_now(g->loop);
+    for (struct list_node *l = list_first(&g->items); l; l = next) {
+        next = list_next(&g->items, l);
+        item_tick(LIST_OF(l, struct item, node));
+    }
+    follow_tick(g);
+    maybe_ready(g);
+    engine_tell(g, &(struct engine_event){.kind = ENGINE_TICK});
+    maybe_halt(g);
+    loop_timer_set(g->loop, &g->tick, g->now + TICK);
+}
+
+static void signalled(void *arg, bool in, bool out)
+{
+    struct engine *g = arg;
+
+    (void)in;
+    (void)out;
+    if (!term_stopped() || g->stopping)
+        return;
+    loop_watch_want(g->signals, false, false);
+    engine_stop(g, ENGINE_PATIENCE);
+}
+
+/* ---- life ---- */
+
+static int open_ports(struct engine *g, uint16_t port, struct err *e)
+{
+    const struct addr *at = g->bind.family ? &g->bind : NULL;
+    int rc = ERR_IO;
+
+    for (int i = 0; i < UDP_TRIES && rc < 0; i++) {
+        struct err here = {0};
+
+        g->door = tcp_listen(g->loop, at, port, conns_accepted, g, e);
+        if (!g->door)
+            return e->code;
+        g->udp = udp_open(g->loop, at, tcp_listener_port(g->door), net_datagram, g, &here);
+        rc = g->udp ? 0 : here.code;
+        if (rc == 0 || port != 0) {
+            if (rc < 0 && e)
+                *e = here;
+            return rc;
+        }
+        tcp_listener_free(g->door);
+        g->door = NULL;
+    }
+    return err_set(e, ERR_IO, "no port is free for both TCP and UDP");
+}
+
+static int open_all(struct engine *g, const struct engine_options *o, struct err *e)
+{
+    int rc = home_find(&g->home, o->home, e);
+
+    if (rc == 0)
+        rc = home_make(&g->home, e);
+    if (rc == 0)
+        rc = catalogue_open(&g->catalogue, g->home.dir, e);
+    if (rc < 0)
+        return rc;
+    g->loop = loop_new(e);
+    if (!g->loop)
+        return e->code;
+    g->http = http_new(g->loop, g->client, e);
+    if (!g->http)
+        return e->code;
+    if (g->bind.family)
+        http_set_bind(g->http, &g->bind);
+    return open_ports(g, o->port, e);
+}
+
+static void open_node(struct engine *g, const struct engine_options *o)
+{
+    struct rng r;
+    struct node_config c = {
+        .client = g->client,
+        .port = tcp_listener_port(g->door),
+        .limit_down = o->limit_down,
+        .limit_up = o->limit_up,
+        .no_trackers = o->no_trackers,
+        .no_web_seeds = o->no_web_seeds,
+    };
+
+    entropy_seed(&r);
+    peerid_make(c.peer_id, o->version, &r);
+    g->now = loop_now(g->loop);
+    g->node = node_new(&c, rng_u64(&r), g->now);
+    g->tasks = map_new(rng_u64(&r));
+    g->conns = map_new(rng_u64(&r));
+    g->nets = map_new(rng_u64(&r));
+    g->files = fdcache_new(FDCACHE_USUAL);
+    g->hook = (struct loop_hook){.fn = turn_ends, .arg = g};
+    g->node_timer = (struct loop_timer){.fn = node_is_due, .arg = g};
+    g->tick = (struct loop_timer){.fn = tick, .arg = g};
+    loop_hook_add(g->loop, &g->hook, false);
+    loop_timer_set(g->loop, &g->tick, g->now + TICK);
+}
+
+struct engine *engine_new(const struct engine_options *o, struct err *e)
+{
+    struct engine *g = mem_zero(sizeof *g);
+    struct err here = {0};
+
+    g->event = o->event;
+    g->arg = o->arg;
+    g->stay = o->stay;
+    g->patient = o->patient;
+    g->client = mem_fmt("p2p %s", o->version);
+    if (o->bind)
+        g->bind = *o->bind;
+    list_init(&g->items);
+    list_init(&g->db_waiting);
+    list_init(&g->stores);
+    list_init(&g->names);
+    if (open_all(g, o, &here) < 0) {
+        if (e)
+            *e = here;
+        engine_free(g);
+        return NULL;
+    }
+    open_node(g, o);
+    if (catalogue_notice(g->catalogue))
+        engine_warn(g, NULL, "%s", catalogue_notice(g->catalogue));
+    return g;
+}
+
+static void free_items(struct engine *g)
+{
+    struct list_node *l;
+
+    while ((l = list_pop(&g->items)) != NULL)
+        item_free(LIST_OF(l, struct item, node));
+}
+
+void engine_free(struct engine *g)
+{
+    if (!g)
+        return;
+    if (g->node) {
+        loop_hook_remove(g->loop, &g->hook);
+        loop_timer_cancel(g->loop, &g->node_timer);
+        loop_timer_cancel(g->loop, &g->tick);
+        loop_watch_free(g->signals);
+        conns_free_all(g);
+        net_free_all(g);
+    }
+    g->stopping = true;
+    for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))
+        it->dropped = true; /* what comes back of it leads nowhere */
+    http_free(g->http);
+    udp_free(g->udp);
+    tcp_listener_free(g->door);
+    loop_free(g->loop); /* waits for jobs, which answer the node */
+    free_items(g);
+    follow_free(g);
+    node_free(g->node);
+    map_free(g->tasks);
+    map_free(g->conns);
+    map_free(g->nets);
+    fdcache_free(g->files);
+    catalogue_free(g->catalogue);
+    home_fini(&g->home);
+    free(g->client);
+    free(g);
+}
+
+struct loop *engine_loop(struct engine *g)
+{
+    return g->loop;
+}
+
+usec engine_now(struct engine *g)
+{
+    return loop_now(g->loop);
+}
+
+bool engine_listening(const struct engine *g, struct addr *out)
+{
+    return tcp_listener_addr(g->door, 0, out);
+}
+
+/* ---- running ---- */
+
+void engine_run(struct engine *g)
+{
+    struct err e = {0};
+
+    if (term_stop_fd() >= 0 && !g->signals) {
+        g->signals = loop_watch(g->loop, term_stop_fd(), signalled, g, &e);
+        if (g->signals)
+            loop_watch_want(g->signals, true, false);
+    }
+    maybe_halt(g);
+    loop_run(g->loop);
+}
+
+void engine_stop(struct engine *g, usec patience)
+{
+    struct list_node *next;
+
+    if (g->stopping)
+        return;
+    g->stopping = true;
+    g->now = loop_now(g->loop);
+    g->stop_by = g->now + patience;
+    tcp_listener_pause(g->door, true);
+    for (struct list_node *l = list_first(&g->items); l; l = next) {
+        next = list_next(&g->items, l);
+        engine_drop(g, LIST_OF(l, struct item, node));
+    }
+}
+
+void engine_quit(struct engine *g)
+{
+    loop_stop(g->loop);
+}
+
+struct item *engine_next(const struct engine *g, struct item *it)
+{
+    struct list_node *l = it ? list_next(&g->items, &it->node) : list_first(&g->items);
+
+    return l ? LIST_OF(l, struct item, node) : NULL;
+}
+
+size_t engine_count(const struct engine *g)
+{
+    return g->items.count;
+}

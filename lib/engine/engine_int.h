@@ -1,0 +1,296 @@
+/* Inside of the engine: what its files share. */
+#ifndef LIB_ENGINE_ENGINE_INT_H
+#define LIB_ENGINE_ENGINE_INT_H
+
+#include <p2p/base/bits.h>
+#include <p2p/base/list.h>
+#include <p2p/base/map.h>
+#include <p2p/engine/engine.h>
+#include <p2p/engine/piecejob.h>
+#include <p2p/engine/places.h>
+#include <p2p/format/magnet.h>
+#include <p2p/format/record.h>
+#include <p2p/host/catalogue.h>
+#include <p2p/host/fdcache.h>
+#include <p2p/host/home.h>
+#include <p2p/host/http.h>
+#include <p2p/host/lock.h>
+#include <p2p/host/loop.h>
+#include <p2p/host/tcp.h>
+#include <p2p/host/udp.h>
+#include <p2p/node/node.h>
+
+/*
+ * Work on the catalogue. One at a time and on a worker thread: a call may wait for the disk or for
+ * another program. `item`, if any, is the job's alone until `done`.
+ */
+struct db_job {
+    struct list_node node;
+    struct engine *g;
+    struct item *item;
+    void (*work)(struct db_job *j, struct catalogue *c);
+    void (*done)(struct db_job *j);
+};
+void db_submit(struct engine *g, struct db_job *j);
+
+/* ---- the session ---- */
+
+struct follow;
+
+struct engine {
+    struct loop *loop;
+    struct node *node;
+    struct http *http;
+    struct udp *udp;
+    struct tcp_listener *door;
+    struct fdcache *files;
+    struct catalogue *catalogue;
+    struct home home;
+    char *client;
+    uint8_t peer_id[20];
+    void (*event)(void *arg, const struct engine_event *ev);
+    void *arg;
+    bool no_trackers, no_web_seeds, stay, patient;
+    bool stopping, ready;
+    struct addr bind;     /* family 0: every address */
+    struct loop_hook hook;
+    struct loop_timer node_timer, tick;
+    struct loop_watch *signals;
+    struct list items;    /* struct item */
+    struct map *tasks;    /* node_id → item */
+    struct map *conns;    /* node_id → conn */
+    struct map *nets;     /* node_id of a job → net_job: HTTP, web seeds, look-ups */
+    struct list db_waiting;
+    struct db_job *db_now;
+    struct list stores;   /* store batches to be submitted at the end of the turn */
+    struct list names;    /* FILE_DONE batches, likewise */
+    size_t jobs;          /* on worker threads or waiting for them */
+    struct follow *follow;
+    usec now;
+    usec stop_by;
+};
+
+#define ID_KEY(id) BYTES(&(id), sizeof(id))
+
+void engine_tell(struct engine *g, const struct engine_event *ev);
+void engine_warn(struct engine *g, struct item *it, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void engine_pump(struct engine *g); /* performs what the node asks for */
+/* loop_work that is counted, so that nothing is freed under a worker. */
+void engine_work(struct engine *g, void (*work)(void *arg), void (*done)(void *arg), void *arg);
+void engine_job_done(struct engine *g);
+
+/* conns.c */
+void conns_accepted(void *arg, struct tcp *c);
+void conns_dial(struct engine *g, const struct node_op *op);
+void conns_close(struct engine *g, const struct node_op *op);
+void conns_send(struct engine *g, const struct node_op *op);
+void conns_recv(struct engine *g, const struct node_op *op);
+void conns_free_all(struct engine *g);
+
+/* net.c */
+void net_http(struct engine *g, const struct node_op *op);
+void net_web(struct engine *g, const struct node_op *op);
+void net_resolve(struct engine *g, const struct node_op *op);
+void net_udp(struct engine *g, const struct node_op *op);
+void net_cancel(struct engine *g, const struct node_op *op);
+bool net_resume(struct engine *g, node_id job); /* NODE_RECV of a web seed */
+void net_datagram(void *arg, const struct addr *from, struct bytes b);
+void net_free_all(struct engine *g);
+
+/* disk.c */
+void disk_store(struct engine *g, const struct node_op *op);
+void disk_check(struct engine *g, const struct node_op *op);
+void disk_leaves(struct engine *g, const struct node_op *op);
+void disk_file_done(struct engine *g, const struct node_op *op);
+void disk_flush(struct engine *g); /* submits what the turn gathered */
+
+/* ---- one item ---- */
+
+enum item_phase {
+    ITEM_FINDING,   /* a worker reads files and the catalogue */
+    ITEM_LOADING,   /* its .torrent comes over HTTP */
+    ITEM_ASKING,    /* its manifest comes from peers */
+    ITEM_SURVEYING, /* a worker looks at the disk */
+    ITEM_HASHING,   /* what the record does not vouch for */
+    ITEM_SETTLING,  /* a worker prepares files and catalogue */
+    ITEM_RUNNING,
+    ITEM_STOPPING,  /* trackers are told */
+    ITEM_SAVING,    /* last record */
+    ITEM_OVER,      /* as soon as its jobs have come back */
+};
+
+/* How a file stands on disk. */
+enum standing {
+    FILE_ABSENT,
+    FILE_TRUSTED, /* the record vouches for it */
+    FILE_DOUBTED, /* ours, but changed, or not recorded: hashed */
+    FILE_FOREIGN, /* not known to be ours, under the final name: must match, is never written */
+    FILE_NOTHING, /* padding, links: nothing on disk to look at */
+};
+
+struct item_spec { /* engine_spec, owned */
+    char *source, *output, *data;
+    int64_t id;
+    bool serve, manifest_only, sequential, super_seed, attributes, preallocate;
+    char **select, **exclude, **files, **peers;
+    size_t n_select, n_exclude, n_files, n_peers;
+    struct engine_range *ranges; /* names owned */
+    size_t n_ranges;
+    struct goals goals;
+    void *user;
+};
+
+struct stretch { /* wanted bytes of one file */
+    uint32_t file;
+    uint64_t from, end;
+};
+
+struct save { /* save.c's own */
+    struct db_job db;
+    bool busy;
+    bool record, open, all;
+    node_id job; /* to answer; 0: none */
+    struct bits have, stale;
+    struct buf out, manifest;
+    uint64_t have_bytes, up, down;
+    int code;
+    struct err e;
+    void (*then)(struct item *it);
+    bool again, again_record, again_open; /* asked for meanwhile */
+    node_id again_job;
+    void (*again_then)(struct item *it);
+};
+
+struct item {
+    struct engine *g;
+    struct list_node node;
+    struct item_spec spec;
+    char *label;
+    enum item_phase phase;
+    bool dropped;        /* is to end */
+    int code;            /* how it ends */
+    struct err why;
+    size_t jobs;
+    struct db_job step;  /* finding, surveying, settling, saving: one at a time */
+    struct http_req *req;
+    struct bytes body;   /* owned: a .torrent that came over HTTP */
+    bool body_here, wants_url, surveyed;
+
+    struct magnet link;
+    bool has_link;
+    struct manifest *own; /* until the node takes it */
+    const struct manifest *m;
+    node_id task;
+    struct lock *locks[2];
+
+    /* the catalogue's view */
+    int64_t id;           /* 0: it does not know the item, or is not to be told */
+    char *row_path, *row_selection; /* NULL: none */
+    unsigned row_where;
+    enum catalogue_state row_state;
+    uint64_t row_have;
+    uint64_t uploaded0, downloaded0, told_up, told_down;
+    bool by_name;         /* SOURCE is what the catalogue calls it */
+    bool unrecorded;      /* the catalogue has it complete elsewhere: left alone */
+    bool known;           /* its record is about this path */
+    unsigned where;
+
+    /* places and survey */
+    char *path, *side;
+    struct tree *tree;
+    struct bits wanted;   /* files */
+    bool all_wanted, ranged, side_there, record_lost;
+    char *result;         /* what is written and told, if it is not `path` */
+    struct stretch *stretches;
+    size_t n_stretches;
+    struct record_file *files;
+    uint8_t *standing;    /* enum standing, a file each */
+    struct bits stale;    /* files whose stats are to be taken again */
+    struct bits final;    /* serving: files under their final names, while there is no tree */
+    struct bits have, check;
+    uint8_t *priority, *unstored;
+    uint64_t reused;
+    uint32_t check_at;    /* next piece to hash */
+    uint32_t hashing;     /* piece jobs out */
+    uint64_t to_hash, hashed;
+
+    bool had_layers;      /* its manifest in the catalogue has all piece layers */
+    bool settled;         /* the catalogue has been told of it */
+    bool complete;        /* says the node, or the survey */
+    bool finished;        /* last names given, results written */
+    bool ending;          /* its goals are reached, or it gave up */
+    bool told_complete;
+    bool canceled;        /* by engine_drop or engine_stop */
+    bool shares;          /* goes on after completion */
+    bool warned;
+    usec started;
+    usec alone_since;     /* nobody left to ask; 0: not so */
+    usec save_traffic_at;
+    struct save save;
+};
+
+/* item.c: its life */
+void item_free(struct item *it);
+void item_begin(struct item *it);
+void item_step(struct item *it, void (*work)(struct db_job *, struct catalogue *), void (*done)(struct db_job *));
+void item_fail(struct item *it, int code, const struct err *why); /* ends it, saving what it has */
+void item_end(struct item *it);   /* for it->code */
+void item_job_back(struct item *it); /* one of its jobs has come back */
+struct item *item_of(const struct engine *g, node_id task);
+void item_over(struct item *it);
+void item_hashed(struct item *it);
+void item_finished(struct item *it);
+void item_metadata(struct engine *g, const struct node_op *op);
+void item_completed(struct engine *g, const struct node_op *op);
+void item_ended(struct engine *g, const struct node_op *op);
+void item_failed(struct engine *g, const struct node_op *op);
+void item_stopped(struct engine *g, const struct node_op *op);
+void item_notice(struct engine *g, const struct node_op *op);
+void item_tick(struct item *it);
+struct tree *item_tree(struct item *it); /* made when it is first needed */
+/* Content could not be read for a peer: what was there is gone or was changed. */
+void item_unreadable(struct item *it, uint64_t offset, const struct err *e);
+
+/* find.c: what is it? */
+void find_work(struct db_job *j, struct catalogue *c);
+void find_fetch(struct item *it); /* its URL */
+int find_lock(struct item *it, struct err *e); /* what of its hashes is not locked yet */
+
+/* choose.c: which files, which pieces */
+int choose_files(struct item *it, struct err *e);
+void choose_pieces(struct item *it); /* priority, unstored */
+char *choose_text(const struct item *it); /* for the catalogue: "0,3-7"; NULL: all */
+
+/* survey.c: what is here? */
+void survey_work(struct db_job *j, struct catalogue *c);
+bool survey_is_folder(const char *path);
+bool survey_is_there(const char *path); /* absolute */
+int survey_side(struct item *it, const char *tail, struct err *e); /* names its side file */
+/* hash.c */
+void hash_begin(struct item *it);
+
+/* settle.c: after the survey, before running; and at completion */
+int settle_judge(struct item *it, struct err *e); /* on the loop's thread, after hashing */
+void settle_work(struct db_job *j, struct catalogue *c);
+void settle_finish(struct item *it); /* last names, links, results */
+
+/* save.c */
+void save_checkpoint(struct engine *g, const struct node_op *op);
+void save_last(struct item *it);  /* then item_over */
+void save_start(struct item *it, node_id job, bool record, bool open, void (*then)(struct item *it));
+void save_record(struct item *it, const struct bits *have, bool open, struct buf *out);
+void save_row(const struct item *it, struct catalogue_item *row, const char *selection);
+void save_traffic(struct item *it);
+uint64_t save_have_bytes(const struct manifest *m, const struct bits *have);
+
+/* ranges.c */
+int ranges_place(struct item *it, struct err *e); /* worker, in the survey */
+int ranges_write(struct item *it, struct err *e); /* worker */
+void ranges_priority(struct item *it);
+
+/* follow.c */
+void follow_tick(struct engine *g);
+bool follow_listed(const struct engine *g); /* what was there at first has been added */
+void follow_free(struct engine *g);
+
+#endif

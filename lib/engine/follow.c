@@ -1,0 +1,210 @@
+/*
+ * Serving the whole catalogue, and following it: about once a second it is asked whether another
+ * program changed something; if so it is listed, and what is new, gone or different is taken up.
+ * An item that another program is fetching just now is left to that program until it is done.
+ */
+#include "engine/engine_int.h"
+
+#include <p2p/base/mem.h>
+#include <p2p/base/text.h>
+
+#include <stdlib.h>
+
+#define POLL USEC_SEC
+#define SIGN_SEED 0x70327066 /* of no secret: collisions cost one missed look */
+
+struct seen {
+    int64_t id;
+    uint64_t sign;  /* of what was told of it */
+    uint64_t taken; /* sign when it was last added; 0: never, or to be tried again */
+    bool busy;      /* another program holds it */
+    bool there;
+};
+
+struct follow {
+    struct db_job job;
+    bool out, listed, again;
+    usec next;
+    struct engine_spec spec;
+    struct seen *v; /* by id */
+    size_t n, cap;
+    struct seen *fresh; /* the job's */
+    size_t n_fresh, cap_fresh;
+    bool changed;
+    struct err e;
+};
+
+/* ---- on a worker ---- */
+
+static uint64_t sign_of(const struct catalogue_item *row)
+{
+    uint64_t v[4] = {
+        hash_bytes(SIGN_SEED, row->path), hash_bytes(SIGN_SEED, row->selection), row->have,
+        (uint64_t)row->state << 1 | row->has_manifest};
+    uint64_t sign = hash_bytes(SIGN_SEED, BYTES(v, sizeof v));
+
+    return sign ? sign : 1;
+}
+
+static bool held(const struct engine *g, const struct catalogue_item *row)
+{
+    char hex[2 * SHA256_LEN + 1];
+
+    if (row->has_v1)
+        text_hex(hex, BYTES(row->v1, sizeof row->v1));
+    else
+        text_hex(hex, BYTES(row->v2, sizeof row->v2));
+    return row->state == CATALOGUE_PARTIAL && lock_holder(g->home.dir, hex) != 0;
+}
+
+static void list_work(struct db_job *j, struct catalogue *c)
+{
+    struct engine *g = j->g;
+    struct follow *f = g->follow;
+    struct catalogue_item row;
+    int64_t after = 0;
+    int rc;
+
+    f->changed = catalogue_changed(c) || f->again;
+    f->n_fresh = 0;
+    if (!f->changed)
+        return;
+    while ((rc = catalogue_next(c, &after, &row, &f->e)) > 0) {
+        if (f->n_fresh == f->cap_fresh) {
+            f->cap_fresh = f->cap_fresh ? f->cap_fresh * 2 : 64;
+            f->fresh = mem_grow(f->fresh, f->cap_fresh, sizeof *f->fresh);
+        }
+        if (row.path.n > 0)
+            f->fresh[f->n_fresh++] =
+                (struct seen){.id = row.id, .sign = sign_of(&row), .busy = held(g, &row), .there = true};
+        catalogue_item_fini(&row);
+    }
+    f->changed = rc == 0; /* else next time */
+}
+
+/* ---- on the loop ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    const struct seen *x = a, *y = b;
+
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static struct item *serving(const struct engine *g, int64_t id)
+{
+    for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))
+        if (it->spec.id == id)
+            return it;
+    return NULL;
+}
+
+static void carry_over(struct follow *f)
+{
+    for (size_t i = 0, k = 0; i < f->n_fresh; i++) {
+        while (k < f->n && f->v[k].id < f->fresh[i].id)
+            k++;
+        if (k < f->n && f->v[k].id == f->fresh[i].id)
+            f->fresh[i].taken = f->v[k].taken;
+    }
+}
+
+static void take_up(struct engine *g, struct seen *s)
+{
+    struct follow *f = g->follow;
+    bool stale = s->taken != s->sign || s->busy;
+    struct item *it = stale && s->taken ? serving(g, s->id) : NULL;
+
+    if (!stale)
+        return;
+    f->again |= s->busy || it;
+    if (it) {
+        engine_drop(g, it); /* added anew, as it is now, when it is gone */
+        return;
+    }
+    s->taken = 0;
+    if (s->busy)
+        return;
+    s->taken = s->sign;
+    f->spec.id = s->id;
+    engine_add(g, &f->spec);
+}
+
+static void drop_removed(struct engine *g)
+{
+    struct follow *f = g->follow;
+
+    for (size_t i = 0, k = 0; i < f->n; i++) {
+        while (k < f->n_fresh && f->fresh[k].id < f->v[i].id)
+            k++;
+        if (k < f->n_fresh && f->fresh[k].id == f->v[i].id)
+            continue;
+        struct item *it = f->v[i].taken ? serving(g, f->v[i].id) : NULL;
+        if (it)
+            engine_drop(g, it);
+    }
+}
+
+static void listed(struct db_job *j)
+{
+    struct engine *g = j->g;
+    struct follow *f = g->follow;
+    struct seen *old = f->v;
+    size_t old_cap = f->cap;
+
+    f->out = false;
+    f->next = g->now + POLL;
+    if (f->e.code) {
+        engine_warn(g, NULL, "%s", f->e.msg);
+        err_clear(&f->e);
+    }
+    if (!f->changed || g->stopping)
+        return;
+    qsort(f->fresh, f->n_fresh, sizeof *f->fresh, by_id);
+    carry_over(f);
+    drop_removed(g);
+    f->v = f->fresh;
+    f->n = f->n_fresh;
+    f->cap = f->cap_fresh;
+    f->fresh = old;
+    f->cap_fresh = old_cap;
+    f->again = false;
+    for (size_t i = 0; i < f->n; i++)
+        take_up(g, &f->v[i]);
+    f->listed = true;
+}
+
+void follow_tick(struct engine *g)
+{
+    struct follow *f = g->follow;
+
+    if (!f || f->out || g->stopping || g->now < f->next)
+        return;
+    f->out = true;
+    f->job.work = list_work;
+    f->job.done = listed;
+    db_submit(g, &f->job);
+}
+
+bool follow_listed(const struct engine *g)
+{
+    return !g->follow || g->follow->listed;
+}
+
+void engine_follow(struct engine *g, const struct engine_spec *s)
+{
+    struct follow *f = mem_zero(sizeof *f);
+
+    f->spec = (struct engine_spec){.serve = true, .super_seed = s->super_seed, .goals = s->goals, .user = s->user};
+    g->follow = f;
+}
+
+void follow_free(struct engine *g)
+{
+    if (!g->follow)
+        return;
+    free(g->follow->v);
+    free(g->follow->fresh);
+    free(g->follow);
+    g->follow = NULL;
+}

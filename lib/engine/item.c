@@ -1,0 +1,447 @@
+/*
+ * An item's life, phase by phase. Each phase ends in one function here, which begins the next; an
+ * item that is to end leaves its phase at the next such point, saves what it has, and is over when
+ * the last of its jobs has come back.
+ */
+#include "engine/engine_int.h"
+
+#include <p2p/base/mem.h>
+#include <p2p/swarm/pool.h>
+
+#include <stdlib.h>
+
+struct item *item_of(const struct engine *g, node_id task)
+{
+    return map_get(g->tasks, ID_KEY(task));
+}
+
+/* ---- steps on a worker ---- */
+
+void item_step(struct item *it, void (*work)(struct db_job *, struct catalogue *), void (*done)(struct db_job *))
+{
+    it->step = (struct db_job){.item = it, .work = work, .done = done};
+    it->jobs++;
+    db_submit(it->g, &it->step);
+}
+
+/* True if the item goes on. */
+static bool step_back(struct item *it)
+{
+    it->jobs--;
+    if (it->code == 0 && !it->dropped)
+        return true;
+    item_end(it);
+    return false;
+}
+
+/* ---- the end ---- */
+
+void item_over(struct item *it)
+{
+    struct engine *g = it->g;
+
+    it->phase = ITEM_OVER;
+    if (it->jobs > 0 || it->save.busy)
+        return; /* the last of them calls again */
+    if (it->task) {
+        map_remove(g->tasks, ID_KEY(it->task));
+        node_remove(g->node, it->task);
+        it->task = 0;
+    }
+    if (it->canceled && !it->told_complete && it->code == 0)
+        it->code = ERR_CANCELED;
+    list_remove(&g->items, &it->node);
+    engine_tell(g, &(struct engine_event){
+                       .kind = ENGINE_ENDED, .item = it, .code = it->code, .text = it->why.msg});
+    item_free(it);
+}
+
+void item_job_back(struct item *it)
+{
+    it->jobs--;
+    if (it->phase == ITEM_OVER)
+        item_over(it);
+}
+
+static void last_words(struct item *it)
+{
+    it->phase = ITEM_SAVING;
+    save_last(it);
+}
+
+void item_end(struct item *it)
+{
+    struct engine *g = it->g;
+    usec patience = g->stopping && g->stop_by > g->now ? g->stop_by - g->now : ENGINE_PATIENCE;
+
+    it->dropped = true;
+    switch (it->phase) {
+    case ITEM_LOADING:
+        http_cancel(it->req);
+        it->req = NULL;
+        last_words(it);
+        break;
+    case ITEM_FINDING:
+    case ITEM_SURVEYING:
+    case ITEM_SETTLING:
+        if (it->jobs == 0) /* else its step is out, and leads here again */
+            last_words(it);
+        break;
+    case ITEM_HASHING:
+        if (it->hashing == 0)
+            last_words(it);
+        break;
+    case ITEM_ASKING:
+    case ITEM_RUNNING:
+        if (it->task == 0) {
+            last_words(it);
+            break;
+        }
+        it->phase = ITEM_STOPPING;
+        node_stop(g->node, it->task, patience, g->now);
+        break;
+    case ITEM_STOPPING:
+    case ITEM_SAVING:
+    case ITEM_OVER:
+        break;
+    }
+}
+
+void item_fail(struct item *it, int code, const struct err *why)
+{
+    if (it->code == 0) {
+        it->code = code;
+        it->why = *why;
+    }
+    item_end(it);
+}
+
+void engine_drop(struct engine *g, struct item *it)
+{
+    g->now = loop_now(g->loop);
+    if (it->dropped)
+        return;
+    if (it->code == 0 && !it->told_complete)
+        it->canceled = true;
+    item_end(it);
+}
+
+void item_stopped(struct engine *g, const struct node_op *op)
+{
+    struct item *it = item_of(g, op->task);
+
+    if (it && it->phase == ITEM_STOPPING)
+        last_words(it);
+}
+
+/* ---- found, surveyed, hashed, settled ---- */
+
+static void begin_survey(struct item *it);
+
+static node_id give_to_node(struct item *it, struct err *e)
+{
+    struct engine *g = it->g;
+    struct node_task_config c = {
+        .link = it->has_link ? &it->link : NULL,
+        .manifest = it->own,
+        .have = &it->have,
+        .priority = it->priority,
+        .unstored = it->unstored,
+        .goals = it->spec.goals,
+        .uploaded = it->uploaded0,
+        .downloaded = it->downloaded0,
+        .sequential = it->spec.sequential,
+        .super_seed = it->spec.super_seed,
+    };
+
+    it->own = NULL; /* the node's from here on, or gone */
+    it->task = node_add(g->node, &c, g->now, e);
+    if (it->task == 0) {
+        it->m = NULL;
+        return 0;
+    }
+    map_put(g->tasks, ID_KEY(it->task), it);
+    for (size_t i = 0; i < it->spec.n_peers; i++)
+        node_add_peer_name(g->node, it->task, it->spec.peers[i], g->now);
+    return it->task;
+}
+
+static void ask_peers(struct item *it)
+{
+    struct err e = {0};
+
+    it->phase = ITEM_ASKING;
+    if (give_to_node(it, &e) == 0) {
+        it->phase = ITEM_FINDING;
+        item_fail(it, e.code, &e);
+    }
+}
+
+static void have_manifest(struct item *it)
+{
+    engine_tell(it->g, &(struct engine_event){.kind = ENGINE_METADATA, .item = it});
+}
+
+/* Piece layers come from peers too: nothing else is wanted of them then. */
+static void only_manifest(struct item *it)
+{
+    it->phase = ITEM_RUNNING;
+    if (manifest_layers_missing(it->m, NULL) == 0) {
+        it->complete = true;
+        settle_finish(it);
+        return;
+    }
+    it->priority = mem_zero(it->m->n_pieces ? it->m->n_pieces : 1);
+    if (it->task) {
+        node_begin(it->g->node, it->task, NULL, it->priority, NULL, it->g->now);
+        return;
+    }
+    bits_init(&it->have, it->m->n_pieces);
+    it->unstored = mem_zero(it->m->n_pieces ? it->m->n_pieces : 1);
+    ask_peers(it);
+    if (it->task)
+        it->phase = ITEM_RUNNING;
+}
+
+static void found(struct db_job *j)
+{
+    struct item *it = j->item;
+
+    if (!step_back(it))
+        return;
+    if (it->wants_url) {
+        find_fetch(it);
+        return;
+    }
+    if (!it->own) {
+        struct err e = {0};
+
+        if (it->spec.serve)
+            item_fail(it, err_set(&e, ERR_NOTFOUND, "%s: its data is not here", it->label), &e);
+        else
+            ask_peers(it);
+        return;
+    }
+    it->m = it->own;
+    have_manifest(it);
+    if (it->spec.manifest_only)
+        only_manifest(it);
+    else if (it->surveyed)
+        hash_begin(it);
+    else
+        begin_survey(it);
+}
+
+void item_begin(struct item *it)
+{
+    it->phase = ITEM_FINDING;
+    item_step(it, find_work, found);
+}
+
+void item_metadata(struct engine *g, const struct node_op *op)
+{
+    struct item *it = item_of(g, op->task);
+
+    if (!it || it->phase != ITEM_ASKING)
+        return;
+    it->m = node_manifest(g->node, op->task);
+    have_manifest(it);
+    if (it->spec.manifest_only)
+        only_manifest(it);
+    else
+        begin_survey(it);
+}
+
+static void surveyed(struct db_job *j)
+{
+    if (step_back(j->item))
+        hash_begin(j->item);
+}
+
+static void begin_survey(struct item *it)
+{
+    it->phase = ITEM_SURVEYING;
+    item_step(it, survey_work, surveyed);
+}
+
+/* Ten thousand idle items need none: it is made again when somebody asks for a block. */
+static void put_tree_away(struct item *it)
+{
+    bits_init(&it->final, it->m->n_files);
+    for (uint32_t i = 0; i < it->m->n_files; i++)
+        if (tree_flags(it->tree, i) & TREE_FINAL)
+            bits_set(&it->final, i);
+    tree_free(it->tree);
+    it->tree = NULL;
+    free(it->files);
+    it->files = NULL;
+    free(it->priority);
+    it->priority = NULL;
+    free(it->unstored);
+    it->unstored = NULL;
+    bits_fini(&it->have);
+    bits_fini(&it->check);
+}
+
+static void run(struct item *it)
+{
+    struct err e = {0};
+
+    if (it->spec.serve && it->have.ones == 0 && it->m->n_pieces > 0) {
+        item_fail(it, err_set(&e, ERR_NOTFOUND, "%s: its data is not at %s", it->label, it->path), &e);
+        return;
+    }
+    it->phase = ITEM_RUNNING;
+    if (it->complete && !it->spec.serve && !it->shares) {
+        settle_finish(it); /* nothing to fetch and nothing to give */
+        return;
+    }
+    if (it->task) {
+        node_begin(it->g->node, it->task, &it->have, it->priority, it->unstored, it->g->now);
+    } else if (give_to_node(it, &e) == 0) {
+        it->phase = ITEM_SETTLING;
+        item_fail(it, e.code, &e);
+        return;
+    }
+    if (it->spec.serve)
+        put_tree_away(it);
+}
+
+static void settled(struct db_job *j)
+{
+    if (step_back(j->item))
+        run(j->item);
+}
+
+void item_hashed(struct item *it)
+{
+    struct err e = {0};
+    int rc;
+
+    it->phase = ITEM_SETTLING;
+    if (it->dropped) {
+        item_end(it);
+        return;
+    }
+    rc = settle_judge(it, &e);
+    if (rc < 0) {
+        item_fail(it, rc, &e);
+        return;
+    }
+    if (it->spec.serve && it->check.ones == 0 && !it->spec.data)
+        run(it); /* as the catalogue has it */
+    else
+        item_step(it, settle_work, settled);
+}
+
+struct tree *item_tree(struct item *it)
+{
+    struct places p = {.m = it->m, .path = it->path, .where = it->where, .side = it->side};
+
+    if (it->tree || !it->path)
+        return it->tree;
+    p.wanted = it->all_wanted ? NULL : &it->wanted;
+    it->tree = places_tree(it->g->files, &p);
+    for (uint32_t i = 0; i < it->final.n; i++)
+        if (bits_get(&it->final, i))
+            tree_set_flags(it->tree, i, TREE_FINAL, 0);
+    return it->tree;
+}
+
+/* ---- running ---- */
+
+void item_completed(struct engine *g, const struct node_op *op)
+{
+    struct item *it = item_of(g, op->task);
+
+    if (!it || it->phase != ITEM_RUNNING || it->finished)
+        return;
+    it->complete = true;
+    settle_finish(it);
+}
+
+/* Last names are given, the record says so, and the program was told. */
+void item_finished(struct item *it)
+{
+    it->told_complete = true;
+    if (it->ending || !it->task || it->spec.manifest_only)
+        item_end(it);
+}
+
+void item_ended(struct engine *g, const struct node_op *op)
+{
+    struct item *it = item_of(g, op->task);
+
+    if (!it || it->dropped)
+        return;
+    it->ending = true;
+    if (op->code < 0) {
+        struct err e = {0};
+
+        err_set(&e, op->code, "%s: %s", it->label, op->text);
+        item_fail(it, op->code, &e);
+    } else if (!it->complete || it->told_complete) {
+        item_end(it);
+    }
+}
+
+void item_failed(struct engine *g, const struct node_op *op)
+{
+    struct item *it = item_of(g, op->task);
+    struct err e = {0};
+
+    if (!it)
+        return;
+    err_set(&e, op->code, "%s", op->text);
+    item_fail(it, op->code, &e);
+}
+
+void item_notice(struct engine *g, const struct node_op *op)
+{
+    engine_tell(g, &(struct engine_event){
+                       .kind = ENGINE_NOTICE, .item = op->task ? item_of(g, op->task) : NULL, .text = op->text});
+}
+
+void item_unreadable(struct item *it, uint64_t offset, const struct err *e)
+{
+    struct engine *g = it->g;
+
+    if (!it->warned)
+        engine_warn(g, it, "%s: cannot be read any more: %s", it->label, e->msg);
+    it->warned = true;
+    node_lost(g->node, it->task, (uint32_t)(offset / it->m->piece_length), g->now);
+}
+
+/* Nobody to ask is no reason to wait for ever, unless somebody may come. */
+static void alone(struct item *it)
+{
+    const struct goals *w = &it->spec.goals;
+    struct engine *g = it->g;
+    struct node_status st;
+    struct err e = {0};
+
+    if (g->patient || it->complete || it->dropped || w->timeout != USEC_NEVER || w->deadline != USEC_NEVER ||
+        (!it->m && w->metadata_timeout != USEC_NEVER))
+        return;
+    if (!node_status(g->node, it->task, &st, g->now) || !st.sources_exhausted) {
+        it->alone_since = 0;
+        return;
+    }
+    if (it->alone_since == 0)
+        it->alone_since = g->now;
+    if (g->now - it->alone_since < ENGINE_GRACE)
+        return;
+    err_set(&e, ERR_NOTFOUND, "%s: nobody is left to ask%s%s; name a peer with --peer, or wait for one with --timeout",
+            it->label, st.tracker_error[0] ? ": " : "", st.tracker_error);
+    item_fail(it, ERR_NOTFOUND, &e);
+}
+
+void item_tick(struct item *it)
+{
+    if (it->phase != ITEM_RUNNING && it->phase != ITEM_ASKING)
+        return;
+    if (!it->spec.serve)
+        alone(it);
+    if (it->phase == ITEM_RUNNING && it->told_complete)
+        save_traffic(it);
+}

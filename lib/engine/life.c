@@ -1,0 +1,138 @@
+/* Items: made from a caller's wishes, and freed. */
+#include "engine/engine_int.h"
+
+#include <p2p/base/mem.h>
+
+#include <stdlib.h>
+
+static char **copy_words(const struct engine_words *w)
+{
+    char **v = w->n ? mem_array(w->n, sizeof *v) : NULL;
+
+    for (size_t i = 0; i < w->n; i++)
+        v[i] = mem_str(w->v[i]);
+    return v;
+}
+
+static void free_words(char **v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(v[i]);
+    free(v);
+}
+
+static struct item_spec copy_spec(const struct engine_spec *s)
+{
+    struct item_spec c = {
+        .source = mem_str(s->source),
+        .output = mem_str(s->output),
+        .data = mem_str(s->data),
+        .id = s->id,
+        .serve = s->serve,
+        .manifest_only = s->manifest_only,
+        .sequential = s->sequential,
+        .super_seed = s->super_seed,
+        .attributes = s->attributes,
+        .preallocate = s->preallocate,
+        .select = copy_words(&s->select),
+        .exclude = copy_words(&s->exclude),
+        .files = copy_words(&s->files),
+        .peers = copy_words(&s->peers),
+        .n_select = s->select.n,
+        .n_exclude = s->exclude.n,
+        .n_files = s->files.n,
+        .n_peers = s->peers.n,
+        .n_ranges = s->n_ranges,
+        .goals = s->goals,
+        .user = s->user,
+    };
+
+    if (s->n_ranges)
+        c.ranges = mem_dup(s->ranges, s->n_ranges * sizeof *s->ranges);
+    for (size_t i = 0; i < s->n_ranges; i++)
+        c.ranges[i].file = mem_str(s->ranges[i].file);
+    return c;
+}
+
+static void free_spec(struct item_spec *c)
+{
+    for (size_t i = 0; i < c->n_ranges; i++)
+        bytes_free(BYTES(c->ranges[i].file, 0));
+    free(c->ranges);
+    free_words(c->select, c->n_select);
+    free_words(c->exclude, c->n_exclude);
+    free_words(c->files, c->n_files);
+    free_words(c->peers, c->n_peers);
+    free(c->source);
+    free(c->output);
+    free(c->data);
+}
+
+static struct item *item_new(struct engine *g, const struct engine_spec *s)
+{
+    struct item *it = mem_zero(sizeof *it);
+    const struct goals *w = &s->goals;
+
+    it->g = g;
+    it->spec = copy_spec(s);
+    it->label = s->source ? mem_str(s->source) : mem_fmt("item %lld", (long long)s->id);
+    it->shares = w->stay || w->seed_ratio > 0 || w->seed_for != USEC_NEVER || w->idle != USEC_NEVER;
+    return it;
+}
+
+static void free_survey(struct item *it)
+{
+    free(it->path);
+    free(it->side);
+    free(it->result);
+    free(it->stretches);
+    tree_free(it->tree);
+    bits_fini(&it->wanted);
+    bits_fini(&it->stale);
+    bits_fini(&it->final);
+    bits_fini(&it->have);
+    bits_fini(&it->check);
+    free(it->files);
+    free(it->standing);
+    free(it->priority);
+    free(it->unstored);
+}
+
+void item_free(struct item *it)
+{
+    free_spec(&it->spec);
+    free_survey(it);
+    bits_fini(&it->save.have);
+    bits_fini(&it->save.stale);
+    buf_fini(&it->save.out);
+    buf_fini(&it->save.manifest);
+    magnet_fini(&it->link);
+    manifest_free(it->own);
+    lock_free(it->locks[0]);
+    lock_free(it->locks[1]);
+    free(it->row_path);
+    free(it->row_selection);
+    bytes_free(it->body);
+    free(it->label);
+    free(it);
+}
+
+struct item *engine_add(struct engine *g, const struct engine_spec *s)
+{
+    struct item *it = item_new(g, s);
+
+    it->started = g->now = loop_now(g->loop);
+    list_push(&g->items, &it->node);
+    item_begin(it);
+    return it;
+}
+
+void *item_user(const struct item *it)
+{
+    return it->spec.user;
+}
+
+const char *item_label(const struct item *it)
+{
+    return it->label;
+}

@@ -1,0 +1,110 @@
+/* Figures about items, for progress lines, events and p2p-seed --status. */
+#include "engine/engine_int.h"
+
+#include <p2p/base/mem.h>
+
+static enum item_state state_of(const struct item *it, const struct node_status *st)
+{
+    switch (it->phase) {
+    case ITEM_FINDING:
+    case ITEM_SURVEYING:
+    case ITEM_SETTLING:
+        return ITEM_STARTING;
+    case ITEM_LOADING:
+    case ITEM_ASKING:
+        return ITEM_FETCHING_METADATA;
+    case ITEM_HASHING:
+        return ITEM_CHECKING;
+    case ITEM_RUNNING:
+        return st->state == NODE_SEEDING || it->complete ? ITEM_SEEDING : ITEM_DOWNLOADING;
+    case ITEM_STOPPING:
+    case ITEM_SAVING:
+    case ITEM_OVER:
+        break;
+    }
+    return ITEM_ENDING;
+}
+
+void item_status(struct item *it, struct item_status *s)
+{
+    struct engine *g = it->g;
+    struct node_status st = {
+        .first_byte = USEC_NEVER, .completed_at = USEC_NEVER, .tracker_seeds = -1, .tracker_peers = -1};
+    bool has = it->task && node_status(g->node, it->task, &st, loop_now(g->loop));
+
+    *s = (struct item_status){
+        .state = state_of(it, &st),
+        .size = st.size,
+        .wanted = st.wanted,
+        .done = st.done,
+        .from_peers = st.from_peers,
+        .from_web = st.from_web,
+        .wasted = st.wasted,
+        .uploaded = st.uploaded,
+        .uploaded_ever = it->uploaded0 + st.uploaded,
+        .rate_down = st.rate_down,
+        .rate_up = st.rate_up,
+        .peers = st.peers,
+        .seeds = st.seeds,
+        .known = st.known,
+        .tracker_seeds = st.tracker_seeds,
+        .tracker_peers = st.tracker_peers,
+        .started = it->started,
+        .first_byte = st.first_byte,
+        .completed_at = st.completed_at,
+    };
+    if (it->phase == ITEM_HASHING) {
+        s->wanted = it->to_hash;
+        s->done = it->hashed;
+    }
+    /* Until then a worker has it. */
+    if (it->phase > ITEM_SETTLING || (it->phase == ITEM_HASHING && it->m))
+        s->reused = it->reused;
+    if (!has && it->complete && it->m)
+        s->size = it->m->size;
+    if (!has && it->complete)
+        s->wanted = s->done = it->reused;
+}
+
+static bool with_worker(const struct item *it)
+{
+    return it->phase == ITEM_FINDING || it->phase == ITEM_SURVEYING || it->phase == ITEM_LOADING;
+}
+
+const struct manifest *item_manifest(const struct item *it)
+{
+    return with_worker(it) && !it->task ? NULL : it->m;
+}
+
+const char *item_path(const struct item *it)
+{
+    if (with_worker(it))
+        return "";
+    return it->result ? it->result : it->path ? it->path : "";
+}
+
+const char *item_name(const struct item *it)
+{
+    const struct manifest *m = item_manifest(it);
+
+    if (m)
+        return m->name;
+    return !with_worker(it) && it->has_link && it->link.name ? it->link.name : it->label;
+}
+
+bool item_hash(const struct item *it, bool v2, struct bytes *out)
+{
+    const struct manifest *m = item_manifest(it);
+    bool has = m ? (v2 ? m->has_v2 : m->has_v1) : !with_worker(it) && (v2 ? it->link.has_v2 : it->link.has_v1);
+
+    if (has && v2)
+        *out = BYTES(m ? m->hash_v2 : it->link.hash_v2, SHA256_LEN);
+    else if (has)
+        *out = BYTES(m ? m->hash_v1 : it->link.hash_v1, SHA1_LEN);
+    return has;
+}
+
+int64_t item_catalogue_id(const struct item *it)
+{
+    return with_worker(it) ? it->spec.id : it->id;
+}
