@@ -12,6 +12,7 @@
 #define PICK_BATCH 64u
 #define MAX_RING 4096u
 #define DEAD_KEPT (120 * USEC_SEC)
+#define REJECTS_IN_A_ROW 16u
 #define HOLD_AFTER_REJECT (500 * USEC_MS)
 
 /* ---- the ring of requests ---- */
@@ -230,7 +231,8 @@ void fetch_reject(struct conn *c, const struct wire_msg *m, usec now)
     req_remove(c, i);
     if (c->peer_choking && c->fast_in.n)
         bits_unset(&c->fast_in, ref.piece);
-    c->hold_until = now + HOLD_AFTER_REJECT; /* the same question gets the same answer */
+    if (++c->rejects >= REJECTS_IN_A_ROW)
+        c->hold_until = now + HOLD_AFTER_REJECT; /* it would go on so as fast as the line is */
 }
 
 static void count_waste(struct task *t, uint32_t len)
@@ -270,6 +272,7 @@ void fetch_piece_done(struct conn *c, const struct wire_msg *m, usec now)
     struct block *b = c->rx;
     uint32_t i;
     c->rx = NULL;
+    c->rejects = 0;
     struct request *r = req_find(c, ref, &i);
     if (r) {
         if (r->dead)

@@ -59,14 +59,33 @@ static void on_have(struct conn *c, const struct wire_msg *m, usec now)
         super_peer_has(t, c, m->index, now);
 }
 
+/* aria2 sends a whole bitfield in place of many HAVEs when pieces come fast. It only ever adds. */
+static void later_bitfield(struct conn *c, const struct wire_msg *m, usec now)
+{
+    struct task *t = c->task;
+    if (!t->picker) {
+        buf_clear(&c->early_bits);
+        buf_put_bytes(&c->early_bits, m->body);
+        return;
+    }
+    struct bits more;
+    bits_init(&more, t->m->n_pieces);
+    if (!bits_load(&more, m->body))
+        conn_close(c, true, "bitfield with spare bits set", now);
+    for (size_t i = bits_next(&more, 0, true); i < more.n && c->phase == CONN_OPEN;
+         i = bits_next(&more, i + 1, true))
+        fetch_peer_has(c, (uint32_t)i, now);
+    bits_fini(&more);
+}
+
 static void on_bitfield(struct conn *c, const struct wire_msg *m, usec now)
 {
+    struct task *t = c->task;
     if (c->told_have) {
-        conn_close(c, true, "a second bitfield", now);
+        later_bitfield(c, m, now);
         return;
     }
     c->told_have = true;
-    struct task *t = c->task;
     if (!t->picker) {
         buf_put_bytes(&c->early_bits, m->body);
         return;

@@ -158,6 +158,7 @@ struct conn {
     bool meta_refused;
     struct hash_ask hash_ask[8];
     uint32_t n_hash_ask;
+    uint32_t rejects; /* since the last block */
     bool no_layers;            /* the same for piece layers */
     bool no_hashes;            /* it rejected or let time out: not asked again */
     struct bucket hash_bucket; /* what it may ask for */
