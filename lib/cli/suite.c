@@ -123,7 +123,7 @@ static const struct option_def get_how[] = {
     VALUE(0, "timeout", DURATION, "DUR", get_options, timeout,
           "give up when nothing has arrived for so long"),
     VALUE(0, "metadata-timeout", DURATION, "DUR", get_options, metadata_timeout,
-          "give up when the link's manifest has not arrived by then"),
+          "give up when the manifest of a link has not arrived by then"),
     VALUE(0, "deadline", DURATION, "DUR", get_options, deadline,
           "give up when not complete by then"),
     VALUE(0, "seed-for", DURATION, "DUR", get_options, seed_for,

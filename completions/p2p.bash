@@ -1,0 +1,144 @@
+# Completion of the p2p suite for bash. Source it, or install it once for each program under
+# share/bash-completion/completions/ (p2p, p2p-add, p2p-get, p2p-seed, p2p-ls, p2p-rm).
+
+# The options of a program; tests/lint/manuals holds these lists against --help.
+_p2p_options()
+{
+    case $1 in
+    p2p)
+        echo "-h --help -V --version"
+        ;;
+    p2p-add)
+        echo "-n --name --exclude --follow --no-catalogue --format --piece-size -t
+            --tracker -w --web-seed --node --peer --comment --source --private -o
+            --output --print"
+        ;;
+    p2p-get)
+        echo "-o --output --select --exclude --files-from -r --range --manifest-only
+            --attributes --preallocate --peer --sequential --timeout
+            --metadata-timeout --deadline --seed-for --seed-ratio --events-fd
+            --limit-down --limit-up --port --bind --no-trackers --no-web-seeds"
+        ;;
+    p2p-seed)
+        echo "-d --data --super --daemon --status --for --until-ratio --until-idle
+            --limit-down --limit-up --port --bind --no-trackers --no-web-seeds"
+        ;;
+    p2p-ls)
+        echo "-l --long --link --hash --path --torrent --verify --fetch --peers
+            --timeout"
+        ;;
+    p2p-rm)
+        echo "--data"
+        ;;
+    esac
+    if [ "$1" != p2p ]; then
+        echo "--home -q --quiet -v --verbose --progress --json -0 --null -h
+            --help -V --version"
+    fi
+}
+
+_p2p_commands='add get seed ls rm help'
+
+# Puts into COMPREPLY the words of $1 that begin with the word being completed.
+_p2p_among()
+{
+    local IFS=$' \t\n' reply
+    COMPREPLY=()
+    while IFS= read -r reply; do
+        COMPREPLY+=("$reply")
+    done < <(compgen -W "$1" -- "$cur")
+}
+
+# Files (or folders with -d) that begin with the word being completed.
+_p2p_files()
+{
+    local reply
+    compopt -o filenames 2>/dev/null
+    while IFS= read -r reply; do
+        COMPREPLY+=("$reply")
+    done < <(compgen "${1:--f}" -- "$cur")
+}
+
+# Names of the catalogue's items.
+_p2p_items()
+{
+    local hash name
+    while IFS=$'\t' read -r hash _ _ name; do
+        case $name in
+        "$cur"*) COMPREPLY+=("$(printf %q "$name")") ;;
+        esac
+        case $hash in
+        "$cur"*) [ ${#cur} -ge 6 ] && COMPREPLY+=("$hash") ;;
+        esac
+    done < <(p2p-ls 2>/dev/null)
+}
+
+# The value of option $2 of program $1: true if that is what is being completed.
+_p2p_value()
+{
+    case $1$2 in
+    p2p-get-o | p2p-get--output) _p2p_files -d ;;
+    *-o | *--output | *--torrent | *--files-from) _p2p_files ;;
+    *-d | *--data) [ "$1" = p2p-seed ] || return 1; _p2p_files -d ;;
+    *--home) _p2p_files -d ;;
+    *--progress) _p2p_among "auto always never" ;;
+    *--format) _p2p_among "v1 v2 hybrid" ;;
+    *--print) _p2p_among "link hash torrent" ;;
+    *--name | *--piece-size | *--tracker | *--web-seed | *--node | *--peer | *--comment | *--source) ;;
+    *--select | *--exclude | *--range | *--events-fd | *--port | *--bind | *--limit-*) ;;
+    *timeout | *--deadline | *--seed-for | *--seed-ratio | *--for | *--until-*) ;;
+    p2p-add-[ntw] | p2p-get-r) ;;
+    *) return 1 ;;
+    esac
+}
+
+_p2p_program()
+{
+    local program=$1 before=$2
+    COMPREPLY=()
+    [[ $before == -* ]] && _p2p_value "$program" "$before" && return
+    case $cur in
+    --*=*)
+        local option=${cur%%=*}
+        cur=${cur#*=}
+        _p2p_value "$program" "$option"
+        return
+        ;;
+    -*)
+        _p2p_among "$(_p2p_options "$program")"
+        return
+        ;;
+    esac
+    case $program in
+    p2p-add) ;;
+    *) _p2p_items ;;
+    esac
+    case $program in
+    p2p-add | p2p-get | p2p-seed | p2p-ls) _p2p_files ;;
+    esac
+}
+
+_p2p()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]##*/}
+    # Bash cuts words at '=': "--progress" "=" "al".
+    if [ "$cur" = = ]; then
+        cur=
+    elif [ "$before" = = ] && [ "$COMP_CWORD" -ge 2 ]; then
+        before=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    if [ "$program" != p2p ]; then
+        _p2p_program "$program" "$before"
+    elif [ "$COMP_CWORD" -eq 1 ]; then
+        case $cur in
+        -*) _p2p_among "$(_p2p_options p2p)" ;;
+        *) _p2p_among "$_p2p_commands" ;;
+        esac
+    elif [ "${COMP_WORDS[1]}" = help ]; then
+        _p2p_among "$_p2p_commands"
+    else
+        _p2p_program "p2p-${COMP_WORDS[1]}" "$before"
+    fi
+}
+
+complete -F _p2p p2p p2p-add p2p-get p2p-seed p2p-ls p2p-rm
