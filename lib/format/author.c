@@ -5,6 +5,7 @@
 #include "author_int.h"
 
 #include <inttypes.h>
+#include <p2p/base/map.h>
 #include <p2p/base/mem.h>
 #include <p2p/base/num.h>
 #include <p2p/format/merkle.h>
@@ -25,6 +26,7 @@ struct planner {
     enum author_format format;
     struct manifest_reader *r; /* lends its path checks */
     const struct author_entry *entries;
+    struct map *pads; /* length → how many pads have it */
 };
 
 /*
@@ -162,6 +164,20 @@ static int end_at(struct planner *p, uint64_t space)
     return 0;
 }
 
+/*
+ * ".pad/LENGTH", as everybody names them (BEP 47); the second of a length and those behind it get a
+ * number as well, because there are clients (rtorrent) that refuse one path twice, pads included.
+ */
+static size_t pad_name(struct planner *p, uint64_t length, char *out, size_t size)
+{
+    struct bytes key = BYTES(&length, sizeof length);
+    uintptr_t seen = (uintptr_t)map_get(p->pads, key);
+    map_put(p->pads, key, (void *)(seen + 1)); /* a count in a pointer's place */
+    if (seen == 0)
+        return (size_t)snprintf(out, size, ".pad/%" PRIu64, length);
+    return (size_t)snprintf(out, size, ".pad/%" PRIu64 ".%" PRIuPTR, length, seen);
+}
+
 /* Padding up to the next piece (BEP 47), as a file of the plan. */
 static int add_pad(struct planner *p)
 {
@@ -175,7 +191,7 @@ static int add_pad(struct planner *p)
     f->attr = FILE_PAD;
     f->length = m->piece_length - over;
     f->offset = m->space;
-    p->r->path_len = (size_t)snprintf(p->r->path, sizeof p->r->path, ".pad/%" PRIu64, f->length);
+    p->r->path_len = pad_name(p, f->length, p->r->path, sizeof p->r->path);
     int rc = manifest_path_keep(p->r, &f->path);
     return rc < 0 ? rc : end_at(p, m->space + f->length);
 }
@@ -257,7 +273,8 @@ struct author *author_new(const struct author_options *o, const struct author_en
     struct author *a = mem_zero(sizeof *a);
     struct manifest *m = a->plan = manifest_blank();
     struct planner p = {
-        .a = a, .format = o->format, .r = mem_zero(sizeof *p.r), .entries = entries};
+        .a = a, .format = o->format, .r = mem_zero(sizeof *p.r), .entries = entries,
+        .pads = map_new(0)};
     p.r->m = m;
     p.r->e = e;
     p.r->strict_links = true;
@@ -267,6 +284,7 @@ struct author *author_new(const struct author_options *o, const struct author_en
     if (rc == 0)
         rc = place_all(&p);
     free(p.r);
+    map_free(p.pads);
     /* Not before: what is planned by hand is checked by the rules of a folder without a tree. */
     m->has_v1 = o->format != AUTHOR_V2;
     m->has_v2 = o->format != AUTHOR_V1;

@@ -40,6 +40,8 @@ static void set_target(struct pipeline *p, uint64_t target)
 
 void pipeline_set_reqq(struct pipeline *p, uint32_t reqq)
 {
+    /* Some way below what it says: clients that are exact about it reject the last one late. */
+    reqq -= reqq / 8;
     p->reqq = reqq < 1 ? 1 : reqq > REQQ_MOST ? REQQ_MOST : reqq;
     set_target(p, p->target);
 }

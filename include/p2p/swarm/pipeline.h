@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define PIPELINE_MIN 2u
-#define PIPELINE_START 8u
+#define PIPELINE_START 16u
 #define PIPELINE_SNUB (60 * USEC_SEC) /* nothing arrived for so long with requests out */
 
 struct pipeline {

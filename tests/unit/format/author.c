@@ -70,7 +70,8 @@ static struct manifest *make(const struct author_options *o, const struct author
     assert_int_equal(plan->multi, m->multi);
     assert_true(plan->space == m->space && plan->size == m->size);
     for (uint32_t i = 0; i < m->n_files; i++) {
-        assert_string_equal(plan->files[i].path, m->files[i].path);
+        if (!(m->files[i].attr & FILE_PAD)) /* whose names are no paths */
+            assert_string_equal(plan->files[i].path, m->files[i].path);
         assert_true(plan->files[i].offset == m->files[i].offset &&
                     plan->files[i].attr == m->files[i].attr);
     }
@@ -102,6 +103,19 @@ static void as_libtorrent(void **state)
         manifest_free(m);
         bytes_free(want);
     }
+}
+
+/* Pads of one length have names of their own: some clients refuse a path that stands twice. */
+static void pads_differ(void **state)
+{
+    (void)state;
+    static const struct author_entry three[] = {
+        {.path = "a", .length = 100}, {.path = "b", .length = 100}, {.path = "c", .length = 5}};
+    struct author_options o = options(AUTHOR_HYBRID, "three", 16384);
+    struct manifest *m = make(&o, three, 3);
+    assert_non_null(memmem(m->raw.p, m->raw.n, "l4:.pad5:16284e", 15));
+    assert_non_null(memmem(m->raw.p, m->raw.n, "l4:.pad7:16284.1e", 17));
+    manifest_free(m);
 }
 
 static void v1_folder(void **state)
@@ -394,7 +408,8 @@ static void small_files_small_pieces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_libtorrent),        cmocka_unit_test(v1_folder),
+        cmocka_unit_test(as_libtorrent),        cmocka_unit_test(pads_differ),
+        cmocka_unit_test(v1_folder),
         cmocka_unit_test(words_outside),        cmocka_unit_test(entries_are_found_again),
         cmocka_unit_test(links_and_attributes), cmocka_unit_test(deep_trees),
         cmocka_unit_test(folder_of_one),        cmocka_unit_test(nothing_in_it),
