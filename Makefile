@@ -85,6 +85,23 @@ install: all
 	install -m 644 man/*.7 $(MANDIR)/man7
 	$(MAKE) --no-print-directory install-completions
 
+# Bash and fish look for a file named as the command; all of ours are in one.
+BASHCOMP = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHCOMP  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISHCOMP = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+.PHONY: install-completions
+install-completions:
+	install -d $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
+	install -m 644 completions/p2p.bash $(BASHCOMP)/p2p
+	install -m 644 completions/_p2p $(ZSHCOMP)/_p2p
+	install -m 644 completions/p2p.fish $(FISHCOMP)/p2p.fish
+	for p in $(filter-out p2p,$(CMDS)); do ln -sf p2p $(BASHCOMP)/$$p && \
+	    ln -sf p2p.fish $(FISHCOMP)/$$p.fish || exit 1; done
+
+uninstall:
+	rm -f $(CMDS:%=$(BINDIR)/%) $(CMDS:%=$(MANDIR)/man1/%.1) $(MANDIR)/man7/p2p.7 \
+	    $(CMDS:%=$(BASHCOMP)/%) $(ZSHCOMP)/_p2p $(CMDS:%=$(FISHCOMP)/%.fish)
+
 clean:
 	rm -rf build
 
