@@ -15,7 +15,7 @@ char *places_name(const char *path, unsigned where)
 static unsigned flags_of(const struct places *p, uint32_t i)
 {
     const struct manifest_file *f = &p->m->files[i];
-    unsigned flags = 0;
+    unsigned flags = p->where & PLACES_FOLLOW ? TREE_FOLLOW : 0;
 
     if (f->attr & FILE_PAD)
         return TREE_PAD;

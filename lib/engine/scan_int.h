@@ -51,8 +51,8 @@ struct scan_plan {
     char **targets;               /* of links; owned */
     size_t n, n_targets;
 };
-/* Notices go to r. */
-int scan_plan(struct scan_plan *p, struct scan_result *r, const char *path,
+/* Notices go to r. `stream`: the path is of an open file without a name, and is taken as it is. */
+int scan_plan(struct scan_plan *p, struct scan_result *r, const char *path, bool stream,
               const struct scan_options *o, struct err *e);
 void scan_plan_fini(struct scan_plan *p);
 void scan_notice(struct scan_result *r, char *owned);

@@ -201,7 +201,7 @@ static char *name_of(const char *path, const char *root)
     return mine;
 }
 
-int scan_plan(struct scan_plan *p, struct scan_result *r, const char *path,
+int scan_plan(struct scan_plan *p, struct scan_result *r, const char *path, bool stream,
               const struct scan_options *o, struct err *e)
 {
     struct walk_options w = {
@@ -213,7 +213,7 @@ int scan_plan(struct scan_plan *p, struct scan_result *r, const char *path,
 
     if (!*path)
         return err_set(e, ERR_IO, "PATH: is empty");
-    p->root = intake_resolve(path, e);
+    p->root = stream ? mem_str(path) : intake_resolve(path, e);
     if (!p->root)
         return ERR_IO;
     p->name = o->author.name ? mem_str(o->author.name) : name_of(path, p->root);

@@ -247,7 +247,10 @@ static int open_store(void *ctx, uint32_t index, bool write, struct err *e)
         struct err here = {0};
         unsigned flags = all_flags(t, index);
         char *name = tree_name_of(t, index, flags & TREE_FINAL);
-        fd = beneath_file(b, name, how_to_open(flags, write), &here);
+        if (!write && (flags & TREE_FOLLOW))
+            fd = tree_open_followed(t, name, &here);
+        else
+            fd = beneath_file(b, name, how_to_open(flags, write), &here);
         free(name);
         if (fd < 0 && here.os == ENOENT && has_moved(t, index, flags))
             continue;

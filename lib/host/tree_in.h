@@ -43,6 +43,8 @@ static inline bool entry_is_side(const struct tree *t, size_t i)
 /* Relative name on disk, final or not. Owned. */
 char *tree_name_of(const struct tree *t, size_t file, bool final);
 int tree_beneath(struct tree *t, struct beneath **out, struct err *e);
+/* A descriptor to read a TREE_FOLLOW file by, wherever its links lead. */
+int tree_open_followed(struct tree *t, const char *name, struct err *e);
 /* Index of what holds the bytes of a file: itself or the side file. */
 uint32_t tree_store_of(struct tree *t, size_t file);
 struct fdcache_entry *tree_pin_store(struct tree *t, uint32_t index, bool write, int *rc,

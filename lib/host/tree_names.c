@@ -5,6 +5,7 @@
 #include <p2p/base/mem.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,13 +37,39 @@ static bool means_absent(int os)
     return os == ENOENT || os == ENOTDIR || os == ELOOP;
 }
 
+/* Opening a FIFO or a device could wait or do things to it: it is looked at first. */
+int tree_open_followed(struct tree *t, const char *name, struct err *e)
+{
+    char *path = mem_fmt("%s/%s", t->root, name);
+    struct stat st;
+    int fd = -1;
+    if (stat(path, &st) == 0) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        if (S_ISREG(st.st_mode))
+            fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    }
+    if (fd < 0)
+        fd = err_os(e, errno, "%s", path);
+    free(path);
+    return fd;
+}
+
+static int stat_followed(struct tree *t, const char *name, struct stat *st, struct err *e)
+{
+    char *path = mem_fmt("%s/%s", t->root, name);
+    int rc = stat(path, st) == 0 ? 0 : err_os(e, errno, "%s", path);
+    free(path);
+    return rc;
+}
+
 static int stat_name(struct tree *t, const struct beneath *b, size_t file, bool final,
                      struct tree_stat *out, struct err *e)
 {
     struct err here = {0};
     struct stat st;
     char *name = tree_name_of(t, file, final);
-    int rc = beneath_stat(b, name, &st, &here);
+    int rc = tree_flags(t, file) & TREE_FOLLOW ? stat_followed(t, name, &st, &here)
+                                               : beneath_stat(b, name, &st, &here);
     free(name);
     *out = (struct tree_stat){0};
     if (rc != 0 && means_absent(here.os))

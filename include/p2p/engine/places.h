@@ -16,11 +16,13 @@
 /* catalogue_item.where */
 #define PLACES_RAW \
     1u /* found by p2p-add: names are as in the manifest, however long, and the files are not ours */
+#define PLACES_FOLLOW 2u /* with it: found over links in the folder, which are followed for reading */
+#define PLACES_FOUND (PLACES_RAW | PLACES_FOLLOW)
 
 struct places {
     const struct manifest *m;
     const char *path;          /* absolute */
-    unsigned where;            /* PLACES_RAW or 0 */
+    unsigned where;            /* PLACES_… or 0 */
     bool attributes;           /* executable bits are set on what is finished */
     const struct bits *wanted; /* of files: the others are TREE_UNSELECTED. NULL: all */
     const char *side;          /* side file for the edges of unselected files, or NULL */

@@ -15,7 +15,8 @@
  *   selected files) go to the side file, if the caller named one (it is good for the same list of
  *   files only); without one they are refused with ERR_USAGE. A file whose .part lies there from
  *   an earlier run is not to be given as unselected: its bytes are in there.
- * - Links are not followed, nothing leaves the root (see beneath.h).
+ * - Links are not followed, nothing leaves the root (see beneath.h); but for reading what is marked
+ *   TREE_FOLLOW. Deleting never follows.
  * - Errors are ERR_IO with errno in err.os: ENOSPC, EDQUOT, EROFS, EACCES, EFBIG … tell it.
  *
  * Threads: everything but tree_new, tree_free, tree_select and tree_delete may be called from any
@@ -37,6 +38,7 @@ struct tree;
 #define TREE_FINAL 8u      /* its data lies under its final name */
 #define TREE_OURS 16u      /* with TREE_FINAL: this program wrote it and may write it again */
 #define TREE_LINK 32u      /* a symbolic link: tree_link makes it, tree_delete removes it */
+#define TREE_FOLLOW 64u    /* with TREE_FINAL: read over links, which the user said to follow */
 
 struct tree_file {
     const char *path; /* relative and safe; copied */
