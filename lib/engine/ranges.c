@@ -116,7 +116,7 @@ int ranges_place(struct item *it, struct err *e)
         return err_set(e, ERR_IO, "%s: exists already", it->result);
     if (it->row_path && it->row_state == CATALOGUE_COMPLETE) {
         it->path = mem_str(it->row_path);
-        it->where = it->row_where & PLACES_RAW;
+        it->where = it->row_where & PLACES_FOUND;
         it->known = true;
         bits_fill(&it->wanted, true);
         return 0;

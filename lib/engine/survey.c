@@ -116,9 +116,9 @@ static void path_of_get(struct item *it)
     else
         it->path = places_path(it->m, o, !o || survey_is_folder(o));
     it->known = it->row_path && strcmp(it->row_path, it->path) == 0;
-    it->where = it->known ? it->row_where & PLACES_RAW : 0;
+    it->where = it->known ? it->row_where & PLACES_FOUND : 0;
     it->unrecorded = !it->known && it->row_path && it->row_state == CATALOGUE_COMPLETE &&
-                     anything_at(it, it->row_path, it->row_where & PLACES_RAW);
+                     anything_at(it, it->row_path, it->row_where & PLACES_FOUND);
 }
 
 static int choose_path(struct item *it, struct err *e)
@@ -130,7 +130,7 @@ static int choose_path(struct item *it, struct err *e)
         if (!it->row_path)
             return err_set(e, ERR_NOTFOUND, "%s: its data is not here", it->label);
         it->path = mem_str(it->row_path);
-        it->where = it->row_where & PLACES_RAW;
+        it->where = it->row_where & PLACES_FOUND;
         it->known = true;
     } else {
         path_of_get(it);
