@@ -50,7 +50,7 @@ struct engine_event {
 };
 
 struct engine_options {
-    const char *home;       /* folder; made if it is missing */
+    const char *home;       /* value of --home; NULL: as home_find says. Made if it is missing */
     const struct addr *bind; /* NULL: every address */
     uint16_t port;          /* 0: any free one */
     uint64_t limit_down, limit_up;

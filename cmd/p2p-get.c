@@ -1,0 +1,438 @@
+/* p2p-get: fetch what a link means, verify every byte, exit. */
+#include <p2p/base/mem.h>
+#include <p2p/cli/program.h>
+#include <p2p/cli/range.h>
+#include <p2p/cli/sources.h>
+#include <p2p/cli/status.h>
+#include <p2p/engine/engine.h>
+#include <p2p/host/fileio.h>
+#include <p2p/host/term.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PROGRESS_EVENT USEC_SEC /* how often the event `progress` comes */
+
+struct get {
+    struct program *p;
+    const struct get_options *o;
+    struct engine *engine;
+    int events;       /* descriptor of --events-fd, or -1 */
+    int status;
+    char *here;       /* results are told relative to it unless -o is absolute; NULL: not */
+    usec progress_at; /* when the next event is due */
+    size_t left;
+};
+
+/* ---- events ---- */
+
+static void emit(struct get *g, struct json *j)
+{
+    if (g->events >= 0) {
+        char *line = json_line(j), *whole = mem_fmt("%s\n", line);
+        struct err e = {0};
+
+        if (fileio_write_all(g->events, "events", bytes_str(whole), &e) < 0) {
+            output_error(&g->p->output, "--events-fd: %s", e.msg);
+            g->events = -1;
+        }
+        free(whole);
+        free(line);
+    }
+    if (g->p->output.json)
+        output_json(&g->p->output, j);
+    else
+        json_free(j);
+}
+
+static bool wants_events(const struct get *g)
+{
+    return g->p->output.json || g->events >= 0;
+}
+
+static struct json *event(const char *what, const struct item *it)
+{
+    struct json *j = json_new_object();
+
+    json_set_str(j, "event", what);
+    json_set_str(j, "source", item_label(it));
+    return j;
+}
+
+static void set_hashes(struct json *j, const struct item *it)
+{
+    struct bytes h;
+
+    if (item_hash(it, false, &h))
+        json_set_hex(j, "infohash_v1", h);
+    if (item_hash(it, true, &h))
+        json_set_hex(j, "infohash_v2", h);
+}
+
+static double seconds(usec t)
+{
+    return (double)(t / 1000) / 1000.0;
+}
+
+static const char *shown_path(const struct get *g, const char *path)
+{
+    size_t n = g->here ? strlen(g->here) : 0;
+
+    return n > 1 && strncmp(path, g->here, n) == 0 && path[n] == '/' ? path + n + 1 : path;
+}
+
+static void event_metadata(struct get *g, struct item *it)
+{
+    const struct manifest *m = item_manifest(it);
+    struct json *j = event("metadata", it);
+
+    json_set_str(j, "name", m->name);
+    set_hashes(j, it);
+    json_set_int(j, "size", (int64_t)m->size);
+    json_set_int(j, "files", (int64_t)m->n_files);
+    json_set_int(j, "pieces", (int64_t)m->n_pieces);
+    json_set_int(j, "piece_size", (int64_t)m->piece_length);
+    emit(g, j);
+}
+
+static void event_progress(struct get *g, struct item *it)
+{
+    static const char *const states[] = {
+        [ITEM_STARTING] = "starting",       [ITEM_FETCHING_METADATA] = "metadata",
+        [ITEM_CHECKING] = "checking",       [ITEM_DOWNLOADING] = "downloading",
+        [ITEM_SEEDING] = "seeding",         [ITEM_ENDING] = "ending",
+    };
+    struct item_status s;
+    struct json *j = event("progress", it);
+
+    item_status(it, &s);
+    json_set_str(j, "state", states[s.state]);
+    json_set_int(j, "done", (int64_t)s.done);
+    json_set_int(j, "wanted", (int64_t)s.wanted);
+    json_set_int(j, "rate_down", (int64_t)s.rate_down);
+    json_set_int(j, "rate_up", (int64_t)s.rate_up);
+    json_set_int(j, "uploaded", (int64_t)s.uploaded);
+    json_set_int(j, "peers", (int64_t)s.peers);
+    json_set_int(j, "seeds", (int64_t)s.seeds);
+    emit(g, j);
+}
+
+static void event_done(struct get *g, struct item *it, const char *path)
+{
+    struct json *j = event("done", it);
+    struct item_status s;
+    usec now = engine_now(g->engine);
+
+    item_status(it, &s);
+    usec took = (s.completed_at != USEC_NEVER ? s.completed_at : now) - s.started;
+    uint64_t came = s.from_peers + s.from_web;
+    set_hashes(j, it);
+    json_set_str(j, "name", item_name(it));
+    json_set_str(j, "path", path);
+    json_set_int(j, "size", (int64_t)s.wanted);
+    json_set_int(j, "from_peers", (int64_t)s.from_peers);
+    json_set_int(j, "from_web_seeds", (int64_t)s.from_web);
+    json_set_int(j, "reused", (int64_t)s.reused);
+    json_set_int(j, "wasted", (int64_t)s.wasted);
+    json_set_int(j, "uploaded", (int64_t)s.uploaded);
+    json_set_real(j, "seconds", seconds(took));
+    if (s.first_byte != USEC_NEVER)
+        json_set_real(j, "seconds_to_first_byte", seconds(s.first_byte - s.started));
+    if (took > 0)
+        json_set_int(j, "mean_rate", (int64_t)((double)came / seconds(took + 999)));
+    emit(g, j);
+}
+
+static void event_error(struct get *g, struct item *it, int status, const char *text)
+{
+    struct json *j = event("error", it);
+
+    json_set_int(j, "status", status);
+    json_set_str(j, "error", text);
+    emit(g, j);
+}
+
+/* ---- what the engine tells ---- */
+
+static void on_metadata(struct get *g, const struct engine_event *ev)
+{
+    const struct manifest *m = item_manifest(ev->item);
+
+    if (wants_events(g))
+        event_metadata(g, ev->item);
+    output_verbose(&g->p->output, "%s: %s, %llu bytes", item_label(ev->item), m->name, (unsigned long long)m->size);
+}
+
+static void on_file(struct get *g, const struct engine_event *ev)
+{
+    const struct manifest *m = item_manifest(ev->item);
+
+    if (wants_events(g)) {
+        struct json *j = event("file", ev->item);
+
+        json_set_str(j, "file", m->files[ev->file].path);
+        json_set_str(j, "path", shown_path(g, ev->path));
+        json_set_int(j, "size", (int64_t)m->files[ev->file].length);
+        emit(g, j);
+    }
+    output_verbose(&g->p->output, "%s: complete", shown_path(g, ev->path));
+}
+
+static void on_complete(struct get *g, const struct engine_event *ev)
+{
+    const char *path = shown_path(g, ev->path);
+
+    if (wants_events(g))
+        event_done(g, ev->item, path);
+    if (g->p->output.json)
+        return;
+    output_str(&g->p->output, path);
+    output_line(&g->p->output);
+}
+
+static void on_ended(struct get *g, const struct engine_event *ev)
+{
+    int status = ev->code == ERR_CANCELED ? 128 + term_stopped() : status_of(ev->code);
+    const char *text = *ev->text ? ev->text : "stopped";
+
+    g->left--;
+    g->status = status_worst(g->status, status);
+    if (ev->code == 0)
+        return;
+    if (wants_events(g))
+        event_error(g, ev->item, status, text);
+    if (ev->code != ERR_CANCELED)
+        output_error(&g->p->output, "%s", text);
+    else
+        output_notice(&g->p->output, "%s: stopped; run it again to go on", item_label(ev->item));
+}
+
+static void on_notice(struct get *g, const struct engine_event *ev)
+{
+    output_verbose(&g->p->output, "%s", ev->text);
+}
+
+static void on_warning(struct get *g, const struct engine_event *ev)
+{
+    output_notice(&g->p->output, "%s", ev->text);
+}
+
+/* One line for all of them. */
+static void draw(struct get *g)
+{
+    struct progress p = {.down = true, .up = true, .left = USEC_NEVER};
+    struct item *it;
+    bool checking = false, asking = true;
+
+    for (it = engine_next(g->engine, NULL); it; it = engine_next(g->engine, it)) {
+        struct item_status s;
+
+        item_status(it, &s);
+        p.done += s.done;
+        p.total += s.wanted;
+        p.rate_down += s.rate_down;
+        p.rate_up += s.rate_up;
+        p.peers += (int)s.peers;
+        checking |= s.state == ITEM_CHECKING;
+        asking &= s.state == ITEM_FETCHING_METADATA || s.state == ITEM_STARTING;
+        p.name = item_name(it);
+    }
+    if (engine_count(g->engine) != 1)
+        p.name = NULL;
+    p.doing = checking ? "checking" : asking ? "metadata" : NULL;
+    if (p.rate_down > 0 && p.total > p.done)
+        p.left = (usec)((double)(p.total - p.done) / (double)p.rate_down * (double)USEC_SEC);
+    output_progress(&g->p->output, &p, engine_now(g->engine));
+}
+
+static void on_tick(struct get *g, const struct engine_event *ev)
+{
+    usec now = engine_now(g->engine);
+
+    (void)ev;
+    if (engine_count(g->engine) > 0 && output_progress_due(&g->p->output, now))
+        draw(g);
+    if (!wants_events(g) || now < g->progress_at)
+        return;
+    g->progress_at = now + PROGRESS_EVENT;
+    for (struct item *it = engine_next(g->engine, NULL); it; it = engine_next(g->engine, it))
+        event_progress(g, it);
+}
+
+static void on_event(void *arg, const struct engine_event *ev)
+{
+    static void (*const handlers[])(struct get *g, const struct engine_event *ev) = {
+        [ENGINE_METADATA] = on_metadata, [ENGINE_FILE] = on_file,       [ENGINE_COMPLETE] = on_complete,
+        [ENGINE_ENDED] = on_ended,       [ENGINE_NOTICE] = on_notice,   [ENGINE_WARNING] = on_warning,
+        [ENGINE_TICK] = on_tick,
+    };
+
+    if ((size_t)ev->kind < sizeof handlers / sizeof *handlers && handlers[ev->kind])
+        handlers[ev->kind](arg, ev);
+}
+
+/* ---- wishes ---- */
+
+struct wishes {
+    struct option_list sources, files;
+    struct range *ranges;
+    struct engine_range *engine_ranges;
+    char *output; /* with a slash behind where it must be a folder */
+};
+
+static void wishes_fini(struct wishes *w, size_t n_ranges)
+{
+    option_list_fini(&w->sources);
+    option_list_fini(&w->files);
+    for (size_t i = 0; w->ranges && i < n_ranges; i++)
+        range_fini(&w->ranges[i]);
+    free(w->ranges);
+    free(w->engine_ranges);
+    free(w->output);
+}
+
+static int read_ranges(struct wishes *w, const struct option_list *l, struct err *e)
+{
+    w->ranges = mem_array(l->n ? l->n : 1, sizeof *w->ranges);
+    w->engine_ranges = mem_array(l->n ? l->n : 1, sizeof *w->engine_ranges);
+    for (size_t i = 0; i < l->n; i++) {
+        struct range *r = &w->ranges[i];
+        int rc = range_parse(r, l->v[i], e);
+
+        if (rc < 0)
+            return rc;
+        w->engine_ranges[i] =
+            (struct engine_range){.file = r->file, .first = r->first, .last = r->last, .from_end = r->from_end};
+    }
+    return 0;
+}
+
+static int read_wishes(struct get *g, struct wishes *w, struct err *e)
+{
+    const struct get_options *o = g->o;
+    int rc = sources_read(&w->sources, g->p->options.operands, g->p->options.n_operands, STDIN_FILENO, e);
+
+    for (size_t i = 0; i < o->files_from.n && rc == 0; i++)
+        rc = sources_read_file(&w->files, o->files_from.v[i], STDIN_FILENO, e);
+    if (rc == 0)
+        rc = read_ranges(w, &o->ranges, e);
+    if (rc == 0 && o->files_from.n && w->files.n == 0)
+        rc = err_set(e, ERR_USAGE, "--files-from: names no file");
+    if (rc == 0 && o->ranges.n && (o->select.n || o->exclude.n || o->files_from.n))
+        rc = err_set(e, ERR_USAGE, "--range: names its file itself, and goes with no other selection");
+    if (rc == 0 && o->output && strcmp(o->output, "-") == 0)
+        rc = err_set(e, ERR_USAGE, "-o -: there is no streaming to standard output");
+    if (rc < 0)
+        return rc;
+    w->output = !o->output ? NULL : w->sources.n > 1 ? mem_fmt("%s/", o->output) : mem_str(o->output);
+    return 0;
+}
+
+static struct goals goals_of(const struct get_options *o)
+{
+    struct goals w;
+
+    goals_init(&w);
+    w.timeout = o->timeout;
+    w.metadata_timeout = o->metadata_timeout;
+    w.deadline = o->deadline;
+    w.seed_for = o->seed_for;
+    if (o->seed_ratio > 0)
+        w.seed_ratio = o->seed_ratio;
+    return w;
+}
+
+static void add_all(struct get *g, const struct wishes *w)
+{
+    const struct get_options *o = g->o;
+    struct engine_spec s = {
+        .output = w->output,
+        .manifest_only = o->manifest_only,
+        .sequential = o->sequential,
+        .attributes = o->attributes,
+        .preallocate = o->preallocate,
+        .select = {o->select.v, o->select.n},
+        .exclude = {o->exclude.v, o->exclude.n},
+        .files = {w->files.v, w->files.n},
+        .peers = {o->peers.v, o->peers.n},
+        .ranges = w->engine_ranges,
+        .n_ranges = o->ranges.n,
+        .goals = goals_of(o),
+    };
+
+    g->left = w->sources.n;
+    for (size_t i = 0; i < w->sources.n; i++) {
+        s.source = w->sources.v[i];
+        struct item *it = engine_add(g->engine, &s);
+
+        if (wants_events(g))
+            emit(g, event("start", it));
+    }
+}
+
+/* ---- the program ---- */
+
+static int open_engine(struct get *g, struct err *e)
+{
+    const struct net_options *n = &g->o->net;
+    struct addr bind;
+    struct engine_options eo = {
+        .home = g->o->common.home,
+        .port = n->port,
+        .limit_down = n->limit_down,
+        .limit_up = n->limit_up,
+        .no_trackers = n->no_trackers,
+        .no_web_seeds = n->no_web_seeds,
+        .patient = n->port != 0,
+        .version = P2P_VERSION,
+        .event = on_event,
+        .arg = g,
+    };
+
+    if (n->bind && !addr_parse_ip(&bind, n->bind, 0))
+        return err_set(e, ERR_USAGE, "--bind: '%s' is no address", n->bind);
+    if (n->bind)
+        eo.bind = &bind;
+    g->engine = engine_new(&eo, e);
+    return g->engine ? 0 : e->code;
+}
+
+static int run(struct program *p, const struct get_options *o)
+{
+    struct get g = {.p = p, .o = o, .events = o->events_fd};
+    struct wishes w = {0};
+    struct err e = {0};
+    int rc;
+
+    if (p->options.n_operands == 0)
+        return program_usage(p, "no SOURCE was given");
+    rc = read_wishes(&g, &w, &e);
+    if (rc == 0) {
+        term_signals();
+        rc = open_engine(&g, &e);
+    }
+    if (rc < 0) {
+        wishes_fini(&w, o->ranges.n);
+        return rc == ERR_USAGE ? program_usage(p, "%s", e.msg) : program_fail(p, &e);
+    }
+    if (!o->output || o->output[0] != '/')
+        g.here = getcwd(NULL, 0);
+    add_all(&g, &w);
+    engine_run(g.engine);
+    output_erase(&p->output);
+    engine_free(g.engine);
+    free(g.here);
+    wishes_fini(&w, o->ranges.n);
+    return term_stopped() ? 128 + term_stopped() : g.status;
+}
+
+int main(int argc, char **argv)
+{
+    struct get_options o;
+    struct program p;
+    int status;
+
+    if (!program_start(&p, &suite_get, &o, argc, argv, &status))
+        return status;
+    return program_end(&p, run(&p, &o));
+}

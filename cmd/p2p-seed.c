@@ -1,0 +1,471 @@
+/* p2p-seed: serve what is here, some items or the whole catalogue. */
+#include <p2p/base/mem.h>
+#include <p2p/base/text.h>
+#include <p2p/cli/program.h>
+#include <p2p/cli/sources.h>
+#include <p2p/cli/status.h>
+#include <p2p/engine/engine.h>
+#include <p2p/engine/scan.h>
+#include <p2p/format/source.h>
+#include <p2p/host/control.h>
+#include <p2p/host/daemon.h>
+#include <p2p/host/fileio.h>
+#include <p2p/host/home.h>
+#include <p2p/host/lock.h>
+#include <p2p/host/notify.h>
+#include <p2p/host/term.h>
+#include <p2p/host/wall.h>
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SOCKET "seed.sock"
+#define ASK_TIME (10 * USEC_SEC)
+
+struct seed {
+    struct program *p;
+    const struct seed_options *o;
+    struct home home;
+    struct lock *lock;
+    struct engine *engine;
+    struct control *control;
+    struct option_list sources;
+    int ready_fd;      /* of --daemon; -1: none */
+    bool ready, named;
+    int status;        /* worst of the named items */
+    usec started, last_upload, looked_at;
+    uint64_t uploaded;
+};
+
+/* ---- --status ---- */
+
+static double ratio_of(const struct item_status *s)
+{
+    return s->size ? (double)s->uploaded_ever / (double)s->size : 0;
+}
+
+static bool hash_of(const struct item *it, char hex[2 * SHA256_LEN + 1])
+{
+    struct bytes h;
+
+    if (!item_hash(it, false, &h) && !item_hash(it, true, &h))
+        return false;
+    text_hex(hex, h);
+    return true;
+}
+
+static void put_name(struct buf *out, const char *name)
+{
+    for (; *name; name++)
+        if (*name == '\t' || *name == '\n')
+            buf_putf(out, "\\x%02x", (unsigned)*name);
+        else
+            buf_put_u8(out, (uint8_t)*name);
+}
+
+static void put_item(struct buf *out, struct item *it, bool as_json)
+{
+    struct item_status s;
+    char hex[2 * SHA256_LEN + 1];
+
+    item_status(it, &s);
+    if (!hash_of(it, hex))
+        return;
+    if (!as_json) {
+        buf_putf(out, "%s\t", hex);
+        put_name(out, item_name(it));
+        buf_putf(out, "\t%llu\t%llu\t%u\t%.3f\n", (unsigned long long)s.rate_up,
+                 (unsigned long long)s.uploaded_ever, (unsigned)s.peers, ratio_of(&s));
+        return;
+    }
+    struct json *j = json_new_object();
+    struct bytes h;
+    if (item_hash(it, false, &h))
+        json_set_hex(j, "infohash_v1", h);
+    if (item_hash(it, true, &h))
+        json_set_hex(j, "infohash_v2", h);
+    json_set_str(j, "name", item_name(it));
+    json_set_int(j, "rate_up", (int64_t)s.rate_up);
+    json_set_int(j, "uploaded", (int64_t)s.uploaded_ever);
+    json_set_int(j, "peers", (int64_t)s.peers);
+    json_set_real(j, "ratio", ratio_of(&s));
+    json_set_str(j, "path", item_path(it));
+    char *line = json_line(j);
+    buf_putf(out, "%s\n", line);
+    free(line);
+    json_free(j);
+}
+
+static void asked(void *arg, struct bytes request, struct buf *answer)
+{
+    struct seed *g = arg;
+    bool as_json = bytes_is(request, "status json");
+
+    if (!as_json && !bytes_is(request, "status"))
+        return;
+    for (struct item *it = engine_next(g->engine, NULL); it; it = engine_next(g->engine, it))
+        put_item(answer, it, as_json);
+}
+
+static void print_line(struct output *o, char *line)
+{
+    for (char *at = line, *tab;; at = tab + 1) {
+        tab = strchr(at, '\t');
+        if (tab)
+            *tab = '\0';
+        output_str(o, at);
+        if (!tab)
+            break;
+    }
+    output_line(o);
+}
+
+static int ask_status(struct seed *g)
+{
+    struct output *o = &g->p->output;
+    struct buf answer = {0};
+    struct err e = {0};
+    char *run = home_path(&g->home, HOME_RUN), *path = mem_fmt("%s/" SOCKET, run);
+    int rc = control_ask(path, bytes_str(o->json ? "status json" : "status"), ASK_TIME, &answer, &e);
+
+    if (rc == ERR_NOTFOUND) {
+        err_clear(&e);
+        err_set(&e, rc, "--status: no p2p-seed runs for %s", g->home.dir);
+    }
+    char *text = buf_take_str(&answer), *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); line && rc == 0; line = strtok_r(NULL, "\n", &save))
+        if (o->json)
+            output_raw(o, bytes_str(line)), output_raw(o, BYTES_LIT("\n"));
+        else
+            print_line(o, line);
+    free(text);
+    free(path);
+    free(run);
+    return rc < 0 ? program_fail(g->p, &e) : STATUS_DONE;
+}
+
+/* ---- what the engine tells ---- */
+
+static void stop(struct seed *g, const char *why)
+{
+    output_verbose(&g->p->output, "stops: %s", why);
+    engine_stop(g->engine, ENGINE_PATIENCE);
+}
+
+static void on_ready(struct seed *g, const struct engine_event *ev)
+{
+    struct addr at = {0};
+    char where[ADDR_TEXT];
+
+    (void)ev;
+    if (g->named && engine_count(g->engine) == 0) { /* nothing of what was named can be served */
+        engine_quit(g->engine);
+        return;
+    }
+    engine_listening(g->engine, &at);
+    addr_text(&at, where);
+    output_str(&g->p->output, "listening");
+    output_str(&g->p->output, where);
+    output_fmt(&g->p->output, "%zu", engine_count(g->engine));
+    output_line(&g->p->output);
+    output_flush(&g->p->output);
+    notify_send("READY=1", NULL);
+    if (g->ready_fd >= 0) {
+        lock_renew(g->lock);
+        daemon_ready(g->ready_fd);
+        g->ready_fd = -1;
+    }
+    g->ready = true;
+}
+
+static void on_ended(struct seed *g, const struct engine_event *ev)
+{
+    if (ev->code != 0 && ev->code != ERR_CANCELED) {
+        output_error(&g->p->output, "%s", ev->text);
+        if (g->named)
+            g->status = status_worst(g->status, status_of(ev->code));
+    }
+    if (ev->code == 0 && !term_stopped())
+        output_verbose(&g->p->output, "%s: shared as much as was wished", item_name(ev->item));
+}
+
+static void on_notice(struct seed *g, const struct engine_event *ev)
+{
+    output_verbose(&g->p->output, "%s", ev->text);
+}
+
+static void on_warning(struct seed *g, const struct engine_event *ev)
+{
+    output_notice(&g->p->output, "%s", ev->text);
+}
+
+static void look(struct seed *g, usec now)
+{
+    struct progress p = {.up = true, .left = USEC_NEVER, .doing = "sharing"};
+    uint64_t uploaded = 0;
+
+    for (struct item *it = engine_next(g->engine, NULL); it; it = engine_next(g->engine, it)) {
+        struct item_status s;
+
+        item_status(it, &s);
+        uploaded += s.uploaded;
+        p.rate_up += s.rate_up;
+        p.peers += (int)s.peers;
+    }
+    if (uploaded != g->uploaded)
+        g->last_upload = now;
+    g->uploaded = uploaded;
+    p.done = uploaded;
+    if (output_progress_due(&g->p->output, now))
+        output_progress(&g->p->output, &p, now);
+}
+
+static usec after(usec from, usec by)
+{
+    return by == USEC_NEVER || from > USEC_NEVER - by ? USEC_NEVER : from + by;
+}
+
+static void on_tick(struct seed *g, const struct engine_event *ev)
+{
+    usec now = engine_now(g->engine);
+    bool by_ratio = g->o->until_ratio > 0;
+
+    (void)ev;
+    if (now >= after(g->started, g->o->run_for)) {
+        stop(g, "ran for the time wished");
+        return;
+    }
+    if (now - g->looked_at >= USEC_SEC) {
+        g->looked_at = now;
+        look(g, now);
+    }
+    if (now >= after(g->last_upload, g->o->until_idle))
+        stop(g, "nobody wanted anything for the time wished");
+    else if (g->ready && engine_count(g->engine) == 0 && (g->named || by_ratio))
+        stop(g, "nothing is left to share");
+}
+
+static void on_event(void *arg, const struct engine_event *ev)
+{
+    static void (*const handlers[])(struct seed *g, const struct engine_event *ev) = {
+        [ENGINE_ENDED] = on_ended, [ENGINE_NOTICE] = on_notice, [ENGINE_WARNING] = on_warning,
+        [ENGINE_READY] = on_ready, [ENGINE_TICK] = on_tick,
+    };
+
+    if ((size_t)ev->kind < sizeof handlers / sizeof *handlers && handlers[ev->kind])
+        handlers[ev->kind](arg, ev);
+}
+
+/* ---- what to serve ---- */
+
+static bool ends_with(const char *s, const char *tail)
+{
+    size_t n = strlen(s), k = strlen(tail);
+
+    return n >= k && strcmp(s + n - k, tail) == 0;
+}
+
+/* A folder, or a file that is no .torrent: content to be added. */
+static bool is_content(const char *operand)
+{
+    struct source s;
+    struct stat st;
+    struct bytes raw = {0};
+    bool word = source_parse(&s, operand, NULL) == 0 && s.kind == SOURCE_WORD;
+
+    source_fini(&s);
+    if (!word || stat(operand, &st) != 0 || ends_with(operand, ".torrent"))
+        return false;
+    if (S_ISDIR(st.st_mode))
+        return true;
+    if ((uint64_t)st.st_size > MANIFEST_MAX_BYTES || fileio_read(operand, MANIFEST_MAX_BYTES, &raw, NULL) < 0)
+        return true;
+    struct manifest *m = manifest_parse(raw, NULL);
+    bool content = m == NULL;
+    manifest_free(m);
+    bytes_free(raw);
+    return content;
+}
+
+static void show_hashing(void *arg, uint64_t done, uint64_t total)
+{
+    struct seed *g = arg;
+    struct progress p = {.doing = "hashing", .done = done, .total = total, .peers = -1, .left = USEC_NEVER};
+
+    output_progress(&g->p->output, &p, (usec)wall_now() * USEC_SEC);
+}
+
+static bool want_stop(void *arg)
+{
+    (void)arg;
+    return term_stopped() != 0;
+}
+
+static int add_content(struct seed *g, const char *path, int64_t *id, struct err *e)
+{
+    struct scan_options so = {.author = {.format = AUTHOR_HYBRID, .creation_date = -1},
+                              .home = g->home.dir,
+                              .now = wall_now(),
+                              .watch = {.progress = show_hashing, .stopped = want_stop, .arg = g}};
+    struct scan_result r = {0};
+    int rc = catalogue_open(&so.catalogue, g->home.dir, e);
+
+    if (rc == 0)
+        rc = scan_add(&r, path, &so, id, e);
+    for (size_t i = 0; i < r.n_notices; i++)
+        output_notice(&g->p->output, "%s", r.notices[i]);
+    scan_result_fini(&r);
+    catalogue_free(so.catalogue);
+    output_erase(&g->p->output);
+    return rc;
+}
+
+/* Ids of those operands that are content; 0 for the others. */
+static int64_t *add_paths(struct seed *g)
+{
+    int64_t *ids = mem_array(g->sources.n ? g->sources.n : 1, sizeof *ids);
+
+    for (size_t i = 0; i < g->sources.n && !term_stopped(); i++) {
+        struct err e = {0};
+
+        if (!g->o->data && is_content(g->sources.v[i]) && add_content(g, g->sources.v[i], &ids[i], &e) < 0) {
+            ids[i] = -1;
+            g->status = status_worst(g->status, program_fail(g->p, &e));
+        }
+    }
+    return ids;
+}
+
+static void add_items(struct seed *g, const int64_t *ids)
+{
+    struct engine_spec s = {.serve = true, .super_seed = g->o->super, .data = g->o->data};
+
+    goals_init(&s.goals);
+    s.goals.stay = true;
+    if (g->o->until_ratio > 0)
+        s.goals.seed_ratio = g->o->until_ratio;
+    for (size_t i = 0; i < g->sources.n; i++) {
+        s.source = g->sources.v[i];
+        s.id = ids[i];
+        if (ids[i] >= 0)
+            engine_add(g->engine, &s);
+    }
+    if (!g->named)
+        engine_follow(g->engine, &s);
+}
+
+/* ---- the program ---- */
+
+static int open_engine(struct seed *g, struct err *e)
+{
+    const struct net_options *n = &g->o->net;
+    struct addr bind;
+    struct engine_options eo = {
+        .home = g->o->common.home,
+        .port = n->port,
+        .limit_down = n->limit_down,
+        .limit_up = n->limit_up,
+        .no_trackers = n->no_trackers,
+        .no_web_seeds = true, /* nothing is fetched */
+        .stay = true,
+        .patient = true,
+        .version = P2P_VERSION,
+        .event = on_event,
+        .arg = g,
+    };
+
+    if (n->bind && !addr_parse_ip(&bind, n->bind, 0))
+        return err_set(e, ERR_USAGE, "--bind: '%s' is no address", n->bind);
+    if (n->bind)
+        eo.bind = &bind;
+    g->engine = engine_new(&eo, e);
+    return g->engine ? 0 : e->code;
+}
+
+static int open_control(struct seed *g, struct err *e)
+{
+    char *run = NULL, *path;
+    int rc = home_folder(&g->home, HOME_RUN, &run, e);
+
+    if (rc < 0)
+        return rc;
+    path = mem_fmt("%s/" SOCKET, run);
+    g->control = control_listen(engine_loop(g->engine), path, asked, g, e);
+    free(path);
+    free(run);
+    return g->control ? 0 : e->code;
+}
+
+static int serve(struct seed *g)
+{
+    struct err e = {0};
+    int64_t *ids = add_paths(g);
+    int rc = term_stopped() ? 0 : open_engine(g, &e);
+
+    if (rc == 0 && g->engine)
+        rc = open_control(g, &e);
+    if (rc == 0 && g->engine) {
+        add_items(g, ids);
+        g->started = g->last_upload = engine_now(g->engine);
+        engine_run(g->engine);
+    }
+    free(ids);
+    notify_send("STOPPING=1", NULL);
+    control_free(g->control);
+    engine_free(g->engine);
+    if (rc < 0)
+        return rc == ERR_USAGE ? program_usage(g->p, "%s", e.msg) : program_fail(g->p, &e);
+    return term_stopped() ? 128 + term_stopped() : g->status;
+}
+
+static int start(struct seed *g)
+{
+    struct err e = {0};
+    int status = 0;
+    int rc = sources_read(&g->sources, g->p->options.operands, g->p->options.n_operands, STDIN_FILENO, &e);
+
+    if (rc == 0)
+        rc = home_make(&g->home, &e);
+    if (rc == 0)
+        rc = lock_take(&g->lock, g->home.dir, LOCK_SEED, &e);
+    if (rc == 0 && g->o->daemon)
+        rc = daemon_fork(&g->ready_fd, &status, &e);
+    if (rc < 0)
+        return rc == ERR_USAGE ? program_usage(g->p, "%s", e.msg) : program_fail(g->p, &e);
+    if (rc > 0)
+        return status; /* the parent */
+    lock_renew(g->lock);
+    g->named = g->p->options.n_operands > 0;
+    term_signals();
+    return serve(g);
+}
+
+static int run(struct program *p, const struct seed_options *o)
+{
+    struct seed g = {.p = p, .o = o, .ready_fd = -1};
+    struct err e = {0};
+    int status;
+
+    if (home_find(&g.home, o->common.home, &e) < 0)
+        return program_fail(p, &e);
+    if (o->data && p->options.n_operands == 0)
+        status = program_usage(p, "--data: of which SOURCE?");
+    else
+        status = o->status ? ask_status(&g) : start(&g);
+    lock_free(g.lock);
+    option_list_fini(&g.sources);
+    home_fini(&g.home);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct seed_options o;
+    struct program p;
+    int status;
+
+    if (!program_start(&p, &suite_seed, &o, argc, argv, &status))
+        return status;
+    return program_end(&p, run(&p, &o));
+}
