@@ -1,0 +1,293 @@
+/* p2p-add: makes a link from a file, a folder or standard input. */
+#include <p2p/base/mem.h>
+#include <p2p/cli/describe.h>
+#include <p2p/cli/program.h>
+#include <p2p/cli/status.h>
+#include <p2p/engine/scan.h>
+#include <p2p/host/fileio.h>
+#include <p2p/host/home.h>
+#include <p2p/host/term.h>
+#include <p2p/host/wall.h>
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+struct add {
+    struct program *p;
+    const struct add_options *o;
+    struct scan_options scan;
+    struct home home;
+    struct catalogue *catalogue;
+    const char *doing; /* PATH under way */
+    usec begun;
+};
+
+/* ---- while it works ---- */
+
+static usec clock_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (usec)t.tv_sec * USEC_SEC + t.tv_nsec / 1000;
+}
+
+static void show(void *arg, uint64_t done, uint64_t total)
+{
+    struct add *a = arg;
+    usec now = clock_now(), spent = now - a->begun;
+    struct progress g = {
+        .doing = total ? "hashing" : "reading",
+        .name = a->doing,
+        .done = done,
+        .total = total,
+        .peers = -1,
+        .left = USEC_NEVER,
+    };
+
+    if (spent < USEC_SEC / 2 || !output_progress_due(&a->p->output, now))
+        return;
+    g.down = spent > 0;
+    g.rate_down = (uint64_t)((double)done * (double)USEC_SEC / (double)spent);
+    if (total && done)
+        g.left = (usec)((double)(total - done) / (double)done * (double)spent);
+    output_progress(&a->p->output, &g, now);
+}
+
+static bool stopped(void *arg)
+{
+    (void)arg;
+    return term_stopped() != 0;
+}
+
+/* ---- results ---- */
+
+static struct buf torrent_of(const struct manifest *m)
+{
+    struct buf out = {0};
+
+    manifest_write(m, &out);
+    return out;
+}
+
+static struct bytes shown_hash(const struct manifest *m)
+{
+    return m->has_v1 ? BYTES(m->hash_v1, SHA1_LEN) : BYTES(m->hash_v2, SHA256_LEN);
+}
+
+static bool to_stdout(const struct add_options *o)
+{
+    return o->print == PRINT_TORRENT || (o->output && strcmp(o->output, "-") == 0);
+}
+
+static void print_link(struct add *a, const struct scan_result *r)
+{
+    struct output *out = &a->p->output;
+    char *link = describe_link_of(r->m, a->o->peers.v, a->o->peers.n);
+
+    if (a->o->common.json) {
+        struct json *j = describe_manifest(r->m, link);
+
+        json_set_str(j, "location", r->path);
+        output_json(out, j);
+    } else if (a->o->print == PRINT_HASH) {
+        output_hex(out, shown_hash(r->m));
+        output_line(out);
+    } else {
+        output_str(out, link);
+        output_line(out);
+    }
+    free(link);
+}
+
+static void print(struct add *a, const struct scan_result *r)
+{
+    if (!to_stdout(a->o)) {
+        print_link(a, r);
+        return;
+    }
+    struct buf torrent = torrent_of(r->m);
+    output_raw(&a->p->output, buf_bytes(&torrent));
+    buf_fini(&torrent);
+}
+
+static int write_torrent(const struct add *a, const struct scan_result *r, struct err *e)
+{
+    if (!a->o->output || strcmp(a->o->output, "-") == 0)
+        return 0;
+    struct buf torrent = torrent_of(r->m);
+    int rc = fileio_write(a->o->output, buf_bytes(&torrent), 0666, e);
+    buf_fini(&torrent);
+    return rc;
+}
+
+/* ---- the work ---- */
+
+static int stop_status(void)
+{
+    return term_stopped() ? 128 + term_stopped() : STATUS_INT;
+}
+
+static int add_one(struct add *a, const char *path)
+{
+    struct output *out = &a->p->output;
+    struct scan_result r = {0};
+    struct err e = {0};
+    int rc;
+
+    a->doing = strcmp(path, "-") == 0 ? a->o->name : path;
+    a->begun = clock_now();
+    rc = strcmp(path, "-") == 0 ? scan_stream(&r, STDIN_FILENO, &a->scan, &e)
+                                : scan_path(&r, path, &a->scan, &e);
+    output_erase(out);
+    for (size_t i = 0; i < r.n_notices; i++)
+        output_notice(out, "%s", r.notices[i]);
+    if (rc == 0 && r.known)
+        output_verbose(out, "%s: unchanged since it was added; not hashed again", path);
+    if (rc == 0)
+        rc = write_torrent(a, &r, &e);
+    if (rc == 0)
+        rc = scan_record(&r, &a->scan, NULL, &e);
+    if (rc == 0)
+        print(a, &r);
+    scan_result_fini(&r);
+    if (rc == ERR_CANCELED)
+        return stop_status();
+    return rc < 0 ? program_fail(a->p, &e) : STATUS_DONE;
+}
+
+static int add_all(struct add *a)
+{
+    struct options *o = &a->p->options;
+    int status = STATUS_DONE;
+
+    for (size_t i = 0; i < o->n_operands && !term_stopped(); i++)
+        status = status_worst(status, add_one(a, o->operands[i]));
+    return term_stopped() ? stop_status() : status;
+}
+
+/* ---- what was asked for ---- */
+
+static const char *is_wrong(const struct add_options *o, const struct options *all)
+{
+    size_t stdin_times = 0;
+
+    if (all->n_operands == 0)
+        return "PATH: none is given";
+    for (size_t i = 0; i < all->n_operands; i++)
+        stdin_times += strcmp(all->operands[i], "-") == 0;
+    if (stdin_times > 1)
+        return "-: standard input can be read once only";
+    if (stdin_times > 0 && !o->name)
+        return "-: standard input has no name: give one with --name";
+    if (all->n_operands > 1 && o->name)
+        return "--name: one name cannot be that of several PATHs";
+    if (all->n_operands > 1 && o->output)
+        return "--output: one FILE cannot hold the torrents of several PATHs";
+    if (all->n_operands > 1 && o->print == PRINT_TORRENT)
+        return "--print torrent: one stream cannot hold the torrents of several PATHs";
+    if (to_stdout(o) && o->common.json)
+        return "--json: the torrent goes to standard output already";
+    if (o->piece_size > AUTHOR_MAX_PIECE)
+        return "--piece-size: not a power of two from 16Ki to 128Mi";
+    return NULL;
+}
+
+/* What reproducible builds agreed on: the date of the source, when it is given. */
+static bool creation_date(int64_t *out, struct err *e)
+{
+    const char *text = getenv("SOURCE_DATE_EPOCH");
+    char *end;
+
+    *out = wall_now();
+    if (!text || !*text)
+        return true;
+    long long v = strtoll(text, &end, 10);
+    if (*end || v < 0 || *text < '0' || *text > '9') {
+        err_set(e, ERR_USAGE, "SOURCE_DATE_EPOCH: '%s' is no number of seconds", text);
+        return false;
+    }
+    *out = v;
+    return true;
+}
+
+static struct scan_words words(const struct option_list *l)
+{
+    return (struct scan_words){l->v, l->n};
+}
+
+static int configure(struct add *a, struct err *e)
+{
+    static const enum author_format formats[] = {
+        [FORMAT_V1] = AUTHOR_V1, [FORMAT_V2] = AUTHOR_V2, [FORMAT_HYBRID] = AUTHOR_HYBRID};
+    const struct add_options *o = a->o;
+
+    a->scan = (struct scan_options){
+        .author = {.format = formats[o->format],
+                   .piece_length = (uint32_t)o->piece_size,
+                   .name = o->name,
+                   .comment = o->comment,
+                   .source = o->source,
+                   .created_by = "p2p " P2P_VERSION,
+                   .private_flag = o->private_flag},
+        .follow = o->follow,
+        .exclude = words(&o->exclude),
+        .trackers = words(&o->trackers),
+        .web_seeds = words(&o->web_seeds),
+        .nodes = words(&o->nodes),
+        .now = wall_now(),
+        .watch = {.progress = show, .stopped = stopped, .arg = a},
+    };
+    if (!creation_date(&a->scan.author.creation_date, e))
+        return ERR_USAGE;
+    return scan_check(&a->scan, e);
+}
+
+static int open_catalogue(struct add *a, struct err *e)
+{
+    if (a->o->no_catalogue)
+        return 0;
+    int rc = home_find(&a->home, a->o->common.home, e);
+    if (rc == 0)
+        rc = home_make(&a->home, e);
+    if (rc == 0)
+        rc = catalogue_open(&a->catalogue, a->home.dir, e);
+    if (rc < 0)
+        return rc;
+    if (catalogue_notice(a->catalogue))
+        output_notice(&a->p->output, "%s", catalogue_notice(a->catalogue));
+    a->scan.catalogue = a->catalogue;
+    a->scan.home = a->home.dir;
+    return 0;
+}
+
+static int run(struct program *p, const struct add_options *o)
+{
+    struct add a = {.p = p, .o = o};
+    const char *wrong = is_wrong(o, &p->options);
+    struct err e = {0};
+    int status;
+
+    if (wrong)
+        return program_usage(p, "%s", wrong);
+    if (configure(&a, &e) < 0)
+        return program_usage(p, "%s", e.msg);
+    term_signals();
+    status = open_catalogue(&a, &e) < 0 ? program_fail(p, &e) : add_all(&a);
+    catalogue_free(a.catalogue);
+    home_fini(&a.home);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct add_options o;
+    struct program p;
+    int status;
+
+    if (!program_start(&p, &suite_add, &o, argc, argv, &status))
+        return status;
+    status = run(&p, &o);
+    return program_end(&p, status);
+}
