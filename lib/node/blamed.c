@@ -54,12 +54,14 @@ static void ban(struct task *t, const struct addr *a, usec now)
     node_notice(t->node, t, "%s: banned: sent data that does not match its hash", text);
     pool_ban(t->pool, a, now);
     bool local = addr_scope(a) == ADDR_LOOPBACK; /* all peers of one host share that address */
-    struct list_node *next;
-    for (struct list_node *l = list_first(&t->conns); l; l = next) {
+    struct list_node *l = list_first(&t->conns);
+    while (l) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
-        next = list_next(&t->conns, l);
-        if (local ? addr_eq(&c->addr, a) : addr_same_ip(&c->addr, a))
-            conn_close(c, true, NULL, now);
+        bool out = c->phase != CONN_DEAD &&
+                   (local ? addr_eq(&c->addr, a) : addr_same_ip(&c->addr, a));
+        if (out)
+            conn_close(c, true, NULL, now); /* which may convict and close others */
+        l = out ? list_first(&t->conns) : list_next(&t->conns, l);
     }
 }
 

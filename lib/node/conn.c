@@ -73,12 +73,13 @@ struct conn *conn_new(struct node *n, const struct addr *a, bool incoming, usec 
     return c;
 }
 
-static void leave_task(struct conn *c, usec now)
+/* It is dead already: what follows from its leaving may blame it, and must not close it again. */
+static void leave_task(struct conn *c, enum conn_phase was, bool offence, usec now)
 {
     struct task *t = c->task;
-    if (c->phase == CONN_DIALING)
+    if (was == CONN_DIALING)
         t->n_dialing--;
-    if (c->phase == CONN_OPEN) {
+    if (was == CONN_OPEN) {
         t->n_open--;
         metadata_gone(c);
         hashes_gone(c, now);
@@ -88,7 +89,7 @@ static void leave_task(struct conn *c, usec now)
     struct addr known = c->addr;
     known.port = c->listen_port;
     if (known.port != 0)
-        pool_closed(t->pool, &known, c->useful || c->phase == CONN_OPEN, now);
+        pool_closed(t->pool, &known, !offence && (c->useful || was == CONN_OPEN), now);
     if (c->sender != NO_SENDER)
         sender_left(t, c->sender);
     list_remove(&t->conns, &c->in_task);
@@ -106,13 +107,14 @@ void conn_close(struct conn *c, bool tell_host, const char *why, usec now)
         addr_text(&c->addr, a);
         node_notice(n, c->task, "%s: closed: %s", a, why);
     }
-    if (c->phase == CONN_DIALING)
+    enum conn_phase was = c->phase;
+    c->phase = CONN_DEAD;
+    if (was == CONN_DIALING)
         n->n_dialing--;
     else if (c->incoming && !c->greeted)
         n->n_no_handshake--;
     if (c->task)
-        leave_task(c, now);
-    c->phase = CONN_DEAD;
+        leave_task(c, was, why != NULL, now);
     if (tell_host)
         node_op(n, NODE_CLOSE)->conn = c->id;
     timer_set(n, &c->timer, USEC_NEVER);

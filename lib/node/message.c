@@ -47,6 +47,7 @@ static void early_have(struct conn *c, uint32_t piece, usec now)
 
 static void on_have(struct conn *c, const struct wire_msg *m, usec now)
 {
+    c->told_have = true; /* a bitfield that follows adds to it */
     if (!c->task->picker) {
         early_have(c, m->index, now);
         return;

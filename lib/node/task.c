@@ -333,13 +333,12 @@ void task_fail(struct task *t, int code, const char *fmt, ...)
     task_wake(t, t->node->now);
 }
 
+/* One that goes may convict others, which go with it: the first is looked at anew each time. */
 static void close_all(struct task *t, usec now)
 {
-    struct list_node *next;
-    for (struct list_node *l = list_first(&t->conns); l; l = next) {
-        next = list_next(&t->conns, l);
+    struct list_node *l;
+    while ((l = list_first(&t->conns)) != NULL)
         conn_close(LIST_OF(l, struct conn, in_task), true, NULL, now);
-    }
 }
 
 void node_stop(struct node *n, node_id task, usec patience, usec now)
