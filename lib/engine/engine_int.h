@@ -175,6 +175,7 @@ struct item {
     struct http_req *req;
     struct bytes body;   /* owned: a .torrent that came over HTTP */
     bool body_here, wants_url, surveyed;
+    bool stepping;       /* a worker is at a step of it */
 
     struct magnet link;
     bool has_link;

@@ -21,6 +21,7 @@ void item_step(struct item *it, void (*work)(struct db_job *, struct catalogue *
 {
     it->step = (struct db_job){.item = it, .work = work, .done = done};
     it->jobs++;
+    it->stepping = true;
     db_submit(it->g, &it->step);
 }
 
@@ -28,6 +29,7 @@ void item_step(struct item *it, void (*work)(struct db_job *, struct catalogue *
 static bool step_back(struct item *it)
 {
     it->jobs--;
+    it->stepping = false;
     if (it->code == 0 && !it->dropped)
         return true;
     item_end(it);
@@ -364,7 +366,7 @@ void item_completed(struct engine *g, const struct node_op *op)
 void item_finished(struct item *it)
 {
     it->told_complete = true;
-    if (it->ending || !it->task || it->spec.manifest_only)
+    if (it->ending || !it->task || it->spec.manifest_only || (!it->shares && !it->spec.serve))
         item_end(it);
 }
 

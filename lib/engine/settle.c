@@ -253,6 +253,7 @@ static void finish_done(struct db_job *j)
     struct item *it = j->item;
 
     it->jobs--;
+    it->stepping = false;
     if (it->code < 0) {
         item_end(it);
         if (it->phase == ITEM_OVER)

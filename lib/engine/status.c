@@ -68,7 +68,7 @@ void item_status(struct item *it, struct item_status *s)
 
 static bool with_worker(const struct item *it)
 {
-    return it->phase == ITEM_FINDING || it->phase == ITEM_SURVEYING || it->phase == ITEM_LOADING;
+    return it->stepping && (it->phase == ITEM_FINDING || it->phase == ITEM_SURVEYING);
 }
 
 const struct manifest *item_manifest(const struct item *it)
