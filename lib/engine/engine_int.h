@@ -266,6 +266,7 @@ char *choose_text(const struct item *it); /* for the catalogue: "0,3-7"; NULL: a
 void survey_work(struct db_job *j, struct catalogue *c);
 bool survey_is_folder(const char *path);
 bool survey_is_there(const char *path); /* absolute */
+bool survey_finds(const struct item *it, const char *path, unsigned where); /* anything of it there? */
 int survey_side(struct item *it, const char *tail, struct err *e); /* names its side file */
 /* hash.c */
 void hash_begin(struct item *it);

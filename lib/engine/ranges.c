@@ -114,7 +114,7 @@ int ranges_place(struct item *it, struct err *e)
     it->result = result_path(it, !o || survey_is_folder(o));
     if (survey_is_there(it->result))
         return err_set(e, ERR_IO, "%s: exists already", it->result);
-    if (it->row_path && it->row_state == CATALOGUE_COMPLETE) {
+    if (it->row_path && it->row_state == CATALOGUE_COMPLETE && survey_finds(it, it->row_path, it->row_where)) {
         it->path = mem_str(it->row_path);
         it->where = it->row_where & PLACES_FOUND;
         it->known = true;

@@ -74,8 +74,7 @@ static struct tree *tree_at(const struct item *it, const char *path, unsigned wh
     return places_tree(it->g->files, &p);
 }
 
-/* Is anything of it at that path? */
-static bool anything_at(const struct item *it, const char *path, unsigned where)
+bool survey_finds(const struct item *it, const char *path, unsigned where)
 {
     struct tree *t = tree_at(it, path, where);
     bool found = false, regular = false;
@@ -101,7 +100,7 @@ static void path_in_data_folder(struct item *it)
     it->where = PLACES_RAW;
     it->path = fileio_absolute(inside);
     free(inside);
-    if (anything_at(it, it->path, it->where) || !it->m->multi)
+    if (survey_finds(it, it->path, it->where) || !it->m->multi)
         return;
     free(it->path);
     it->path = fileio_absolute(it->spec.data);
@@ -118,7 +117,7 @@ static void path_of_get(struct item *it)
     it->known = it->row_path && strcmp(it->row_path, it->path) == 0;
     it->where = it->known ? it->row_where & PLACES_FOUND : 0;
     it->unrecorded = !it->known && it->row_path && it->row_state == CATALOGUE_COMPLETE &&
-                     anything_at(it, it->row_path, it->row_where & PLACES_FOUND);
+                     survey_finds(it, it->row_path, it->row_where & PLACES_FOUND);
 }
 
 static int choose_path(struct item *it, struct err *e)
