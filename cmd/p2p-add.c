@@ -89,7 +89,7 @@ static void print_link(struct add *a, const struct scan_result *r)
     if (a->o->common.json) {
         struct json *j = describe_manifest(r->m, link);
 
-        json_set_str(j, "location", r->path);
+        json_set_str(j, "path", r->path);
         output_json(out, j);
     } else if (a->o->print == PRINT_HASH) {
         output_hex(out, shown_hash(r->m));

@@ -131,7 +131,7 @@ enum standing {
 struct item_spec { /* engine_spec, owned */
     char *source, *output, *data;
     int64_t id;
-    bool serve, manifest_only, sequential, super_seed, attributes, preallocate;
+    bool serve, manifest_only, no_file, ask_only, sequential, super_seed, attributes, preallocate;
     char **select, **exclude, **files, **peers;
     size_t n_select, n_exclude, n_files, n_peers;
     struct engine_range *ranges; /* names owned */
@@ -211,6 +211,7 @@ struct item {
     struct bits have, check;
     uint8_t *priority, *unstored;
     uint64_t reused;
+    int64_t told_seeds, told_peers; /* of ask_only: what trackers said */
     uint32_t check_at;    /* next piece to hash */
     uint32_t hashing;     /* piece jobs out */
     uint64_t to_hash, hashed;

@@ -146,7 +146,7 @@ static node_id give_to_node(struct item *it, struct err *e)
     struct node_task_config c = {
         .link = it->has_link ? &it->link : NULL,
         .manifest = it->own,
-        .have = &it->have,
+        .have = it->spec.ask_only ? NULL : &it->have,
         .priority = it->priority,
         .unstored = it->unstored,
         .goals = it->spec.goals,
@@ -154,6 +154,7 @@ static node_id give_to_node(struct item *it, struct err *e)
         .downloaded = it->downloaded0,
         .sequential = it->spec.sequential,
         .super_seed = it->spec.super_seed,
+        .survey = it->spec.ask_only,
     };
 
     it->own = NULL; /* the node's from here on, or gone */
@@ -177,6 +178,15 @@ static void ask_peers(struct item *it)
         it->phase = ITEM_FINDING;
         item_fail(it, e.code, &e);
     }
+}
+
+static void ask_trackers(struct item *it)
+{
+    struct err e = {0};
+
+    it->phase = ITEM_RUNNING;
+    if (give_to_node(it, &e) == 0)
+        item_fail(it, e.code, &e);
 }
 
 static void have_manifest(struct item *it)
@@ -213,6 +223,10 @@ static void found(struct db_job *j)
         return;
     if (it->wants_url) {
         find_fetch(it);
+        return;
+    }
+    if (it->spec.ask_only) {
+        ask_trackers(it);
         return;
     }
     if (!it->own) {
@@ -377,6 +391,14 @@ void item_ended(struct engine *g, const struct node_op *op)
     if (!it || it->dropped)
         return;
     it->ending = true;
+    if (it->spec.ask_only) {
+        struct node_status st;
+
+        if (node_status(g->node, it->task, &st, g->now)) {
+            it->told_seeds = st.tracker_seeds;
+            it->told_peers = st.tracker_peers;
+        }
+    }
     if (op->code < 0) {
         struct err e = {0};
 
@@ -422,7 +444,7 @@ static void alone(struct item *it)
     struct node_status st;
     struct err e = {0};
 
-    if (g->patient || it->complete || it->dropped || w->timeout != USEC_NEVER || w->deadline != USEC_NEVER ||
+    if (g->patient || it->complete || it->dropped || it->spec.ask_only || w->timeout != USEC_NEVER || w->deadline != USEC_NEVER ||
         (!it->m && w->metadata_timeout != USEC_NEVER))
         return;
     if (!node_status(g->node, it->task, &st, g->now) || !st.sources_exhausted) {

@@ -30,6 +30,8 @@ static struct item_spec copy_spec(const struct engine_spec *s)
         .id = s->id,
         .serve = s->serve,
         .manifest_only = s->manifest_only,
+        .no_file = s->no_file,
+        .ask_only = s->ask_only,
         .sequential = s->sequential,
         .super_seed = s->super_seed,
         .attributes = s->attributes,
@@ -75,6 +77,7 @@ static struct item *item_new(struct engine *g, const struct engine_spec *s)
 
     it->g = g;
     it->spec = copy_spec(s);
+    it->told_seeds = it->told_peers = -1;
     it->label = s->source ? mem_str(s->source) : mem_fmt("item %lld", (long long)s->id);
     it->shares = w->stay || w->seed_ratio > 0 || w->seed_for != USEC_NEVER || w->idle != USEC_NEVER;
     return it;

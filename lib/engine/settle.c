@@ -227,7 +227,7 @@ static void finish_work(struct db_job *j, struct catalogue *c)
 
     (void)c;
     if (it->spec.manifest_only)
-        rc = write_torrent(it, &it->why);
+        rc = it->spec.no_file ? 0 : write_torrent(it, &it->why);
     else if (it->ranged)
         rc = ranges_write(it, &it->why);
     else if ((rc = name_the_rest(it, &it->why)) == 0)

@@ -29,7 +29,7 @@ void item_status(struct item *it, struct item_status *s)
 {
     struct engine *g = it->g;
     struct node_status st = {
-        .first_byte = USEC_NEVER, .completed_at = USEC_NEVER, .tracker_seeds = -1, .tracker_peers = -1};
+        .first_byte = USEC_NEVER, .completed_at = USEC_NEVER, .tracker_seeds = it->told_seeds, .tracker_peers = it->told_peers};
     bool has = it->task && node_status(g->node, it->task, &st, loop_now(g->loop));
 
     *s = (struct item_status){

@@ -88,6 +88,8 @@ struct engine_spec {
     const char *data;     /* serve: folder where its content lies */
     bool serve;           /* give what is here; fetch nothing, make nothing */
     bool manifest_only;   /* get the .torrent and nothing else */
+    bool no_file;         /* with it: not even a file; ENGINE_COMPLETE tells that it is whole */
+    bool ask_only;        /* ask its trackers who has it (item_status at the end), and nothing else */
     bool sequential, super_seed, attributes, preallocate;
     struct engine_words select, exclude, files, peers;
     const struct engine_range *ranges;

@@ -10,6 +10,7 @@
 #define P2P_ENGINE_KNOWN_H
 
 #include <p2p/base/err.h>
+#include <p2p/engine/scan.h>
 #include <p2p/format/magnet.h>
 #include <p2p/format/manifest.h>
 #include <p2p/host/catalogue.h>
@@ -29,6 +30,27 @@ int known_find(struct known *k, const char *source, struct catalogue *c, struct 
 /* Of an item of the catalogue; takes the item over. */
 int known_item(struct known *k, struct catalogue_item *it, struct catalogue *c, struct err *e);
 void known_fini(struct known *k); /* also after a failure */
+
+/*
+ * Where the data of an item lies and what is said to be there: for checking it, and for deleting it.
+ * The record is trusted if it reads back and is about this manifest; else has_record is false.
+ */
+struct known_place {
+    struct scan_place place; /* borrows from this struct and from the known */
+    char *path, *side;
+    struct bits wanted; /* files */
+    struct record record;
+    bool has_record;
+};
+/* `home` is the folder of the catalogue. ERR_NOTFOUND: no data, or nobody knows where. */
+int known_place(struct known_place *p, const struct known *k, struct catalogue *c, const char *home,
+                struct err *e);
+void known_place_fini(struct known_place *p); /* also after a failure */
+/*
+ * Unlinks the item's files, and the folders that this leaves empty. What only has the name of one
+ * of them and is not known to be it stays.
+ */
+int known_delete(const struct known *k, const struct known_place *p, struct err *e);
 
 /* A whole body from an address that the user typed: a .torrent. Moved out: bytes_free(). */
 int known_fetch(const char *url, struct bytes *out, struct err *e);
