@@ -138,6 +138,7 @@ static void opened(struct conn *c, usec now)
     else if (c->fast)
         serve_allow_fast(c);
     metadata_peer(c, now);
+    hashes_want_layers(c, now);
     task_wake(t, now);
 }
 
@@ -181,6 +182,12 @@ void greet_extended(struct conn *c, struct bytes body, usec now)
     struct ext_handshake h = c->ext;
     if (ext_parse_handshake(&h, body, &e) < 0) {
         conn_close(c, true, e.msg, now);
+        return;
+    }
+    if (h.metadata_size == 0)
+        h.metadata_size = c->ext.metadata_size;
+    if (c->ext.metadata_size && h.metadata_size != c->ext.metadata_size) {
+        conn_close(c, true, "changes the size of its metadata", now);
         return;
     }
     c->ext = h;
@@ -245,6 +252,7 @@ void greet_pieces_known(struct conn *c, usec now)
         wire_put_index(&c->out.bytes, WIRE_HAVE, (uint32_t)i);
     if (c->fast)
         serve_allow_fast(c);
+    hashes_want_layers(c, now);
     conn_flush(c);
     if (c->phase != CONN_DEAD)
         fetch_check_seed(c, now);

@@ -155,7 +155,9 @@ struct conn {
 
     struct ext_handshake ext;
     uint32_t meta_asked; /* metadata requests outstanding */
-    bool meta_refused;
+    usec meta_heard;     /* when it last gave some */
+    usec meta_owned;     /* when it was last alone with a candidate; 0: never */
+    usec meta_again;     /* it refused: not asked before */
     struct hash_ask hash_ask[8];
     uint32_t n_hash_ask;
     uint32_t rejects; /* since the last block */
