@@ -15,6 +15,9 @@
 #define CHUNK 512u
 #define ASK_TIME (10 * USEC_SEC)
 #define MAX_ASKS (sizeof((struct conn *)0)->hash_ask / sizeof(struct hash_ask))
+#define LAYERS_AGAIN (20 * USEC_SEC) /* who had no layers may have them by then */
+
+enum ask_state { NEVER_ASKED, ASKED, ASKED_LONG_AGO };
 
 /* A file whose piece layer is being gathered. */
 struct layer_fetch {
@@ -54,15 +57,18 @@ static bool same_req(const struct wire_hash_req *a, const struct wire_hash_req *
            a->proof == b->proof && memcmp(a->root, b->root, SHA256_LEN) == 0;
 }
 
-static bool take_ask(struct conn *c, const struct wire_hash_req *r)
+/* Takes the request that was answered, of two alike the one still waited for. */
+static enum ask_state take_ask(struct conn *c, const struct wire_hash_req *r)
 {
-    for (uint32_t i = 0; i < c->n_hash_ask; i++) {
-        if (!same_req(&c->hash_ask[i].req, r))
-            continue;
-        c->hash_ask[i] = c->hash_ask[--c->n_hash_ask];
-        return true;
-    }
-    return false;
+    uint32_t found = UINT32_MAX;
+    for (uint32_t i = 0; i < c->n_hash_ask; i++)
+        if (same_req(&c->hash_ask[i].req, r) && (found == UINT32_MAX || !c->hash_ask[i].late))
+            found = i;
+    if (found == UINT32_MAX)
+        return NEVER_ASKED;
+    bool late = c->hash_ask[found].late;
+    c->hash_ask[found] = c->hash_ask[--c->n_hash_ask];
+    return late ? ASKED_LONG_AGO : ASKED;
 }
 
 /* ---- leaves of a piece ---- */
@@ -167,7 +173,7 @@ static struct wire_hash_req layer_req(const struct task *t, const struct layer_f
 void hashes_want_layers(struct conn *c, usec now)
 {
     struct task *t = c->task;
-    if (!c->v2 || c->no_layers)
+    if (!c->v2 || c->layers_again > now)
         return;
     for (uint32_t i = 0; i < t->n_layers && c->n_hash_ask < MAX_ASKS; i++) {
         struct layer_fetch *l = &t->layers[i];
@@ -231,6 +237,8 @@ static void got_layer(struct conn *c, const struct wire_hash_req *r, uint32_t fi
     if (!l || r->index % l->chunk != 0 || r->index / l->chunk >= l->n_chunks)
         return;
     uint32_t chunk = r->index / l->chunk;
+    if (l->state[chunk] == 2)
+        return; /* one was late, and asked of another meanwhile */
     unsigned top = merkle_height(merkle_blocks(t->m->files[file].length));
     size_t n_proof = hashes.n / SHA256_LEN - r->length;
     if (!merkle_prove(r->root, top, r->base, r->index, hashes.p, r->length,
@@ -254,7 +262,7 @@ static void got_layer(struct conn *c, const struct wire_hash_req *r, uint32_t fi
 void hashes_got(struct conn *c, const struct wire_hash_req *r, struct bytes hashes, usec now)
 {
     struct task *t = c->task;
-    if (!t->m || !t->picker || !take_ask(c, r)) {
+    if (!t->m || !t->picker || take_ask(c, r) == NEVER_ASKED) {
         conn_close(c, true, "sends hashes that were not asked for", now);
         return;
     }
@@ -285,43 +293,41 @@ static void not_coming(struct conn *c, const struct wire_hash_req *r, usec now)
         return;
     }
     struct layer_fetch *l = find_layer(t, file);
-    c->no_layers = true;
+    c->layers_again = now + LAYERS_AGAIN;
     if (l && r->index / l->chunk < l->n_chunks && l->state[r->index / l->chunk] == 1)
         l->state[r->index / l->chunk] = 0;
 }
 
 void hashes_rejected(struct conn *c, const struct wire_hash_req *r, usec now)
 {
-    if (c->task->m && c->task->picker && take_ask(c, r))
+    if (c->task->m && c->task->picker && take_ask(c, r) == ASKED)
         not_coming(c, r, now);
 }
 
+/* Behind data that fills its line a peer's answer may come late: that is no offence. */
 void hashes_tick(struct conn *c, usec now)
 {
     struct task *t = c->task;
     if (!t->m || !t->picker)
         return;
-    for (uint32_t i = 0; i < c->n_hash_ask;) {
-        if (now - c->hash_ask[i].asked < ASK_TIME) {
-            i++;
+    for (uint32_t i = 0; i < c->n_hash_ask; i++) {
+        if (c->hash_ask[i].late || now - c->hash_ask[i].asked < ASK_TIME)
             continue;
-        }
         struct wire_hash_req r = c->hash_ask[i].req;
-        c->hash_ask[i] = c->hash_ask[--c->n_hash_ask];
+        c->hash_ask[i].late = true;
         not_coming(c, &r, now);
         if (c->phase != CONN_OPEN)
             return; /* that convicted it */
     }
-    if (c->no_layers && now - c->connected_at > 60 * USEC_SEC)
-        c->no_layers = false; /* it may have them by now */
     hashes_want_layers(c, now);
 }
 
 void hashes_gone(struct conn *c, usec now)
 {
     while (c->n_hash_ask > 0 && c->task->m && c->task->picker) {
-        struct wire_hash_req r = c->hash_ask[--c->n_hash_ask].req;
-        not_coming(c, &r, now);
+        struct hash_ask a = c->hash_ask[--c->n_hash_ask];
+        if (!a.late)
+            not_coming(c, &a.req, now);
     }
 }
 
@@ -364,7 +370,9 @@ static void leaves_read(struct node *n, struct job *j, int err, const uint8_t *l
     struct conn *c = idtab_get(&n->conns, w->conn);
     struct task *t = task_get(n, j->task);
     (void)now;
-    if (c && t && c->phase == CONN_OPEN) {
+    if (c && t && c->phase == CONN_OPEN && err < 0) {
+        answer(c, &w->r, NULL);
+    } else if (c && t && c->phase == CONN_OPEN) {
         const struct manifest_file *f = &t->m->files[w->file];
         bool small = f->length <= t->m->piece_length;
         unsigned ph = piece_height(t->m), top = merkle_height(merkle_blocks(f->length));
@@ -384,7 +392,7 @@ static void leaves_read(struct node *n, struct job *j, int err, const uint8_t *l
             buf_put_bytes(&out, buf_bytes(&up));
             buf_fini(&up);
         }
-        answer(c, &w->r, err < 0 ? NULL : &out);
+        answer(c, &w->r, &out);
         buf_fini(&out);
     }
     free(w);
@@ -433,13 +441,13 @@ static bool serve_layer(struct conn *c, const struct wire_hash_req *r, uint32_t 
 void hashes_request(struct conn *c, const struct wire_hash_req *r, usec now)
 {
     struct task *t = c->task;
-    if (!t->m || !t->m->has_v2) {
+    if (t->m && !t->m->has_v2) {
         conn_close(c, true, "asks for hashes of an item that has none", now);
         return;
     }
     bool sane = num_is_pow2(r->length) && r->length >= 2 && r->length <= WIRE_MAX_HASHES &&
                 r->index % r->length == 0 && t->picker;
-    uint32_t file = sane ? manifest_find_root(t->m, r->root) : UINT32_MAX;
+    uint32_t file = sane && t->m ? manifest_find_root(t->m, r->root) : UINT32_MAX;
     if (file == UINT32_MAX || bucket_avail(&c->hash_bucket, now) <= 0 ||
         buf_len(&c->out.bytes) > NODE_MAX_WAITING_OUT / 2) {
         answer(c, r, NULL);

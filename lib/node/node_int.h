@@ -107,6 +107,7 @@ struct asked { /* by a peer, of us */
 struct hash_ask { /* hash request that we sent */
     struct wire_hash_req req;
     usec asked;
+    bool late; /* not waited for any more */
 };
 
 enum conn_phase { CONN_DIALING, CONN_GREETING, CONN_OPEN, CONN_DEAD };
@@ -161,7 +162,7 @@ struct conn {
     struct hash_ask hash_ask[8];
     uint32_t n_hash_ask;
     uint32_t rejects; /* since the last block */
-    bool no_layers;            /* the same for piece layers */
+    usec layers_again; /* it had no piece layers: not asked before */
     bool no_hashes;            /* it rejected or let time out: not asked again */
     struct bucket hash_bucket; /* what it may ask for */
 

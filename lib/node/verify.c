@@ -63,7 +63,7 @@ static void throttle(struct node *n)
 static void drop_block(struct node *n, struct job *j)
 {
     struct block *b = j->arg;
-    n->unstored -= b->len;
+    n->unstored -= LAYOUT_BLOCK;
     throttle(n);
     free(b);
 }
@@ -89,7 +89,7 @@ static void block_stored(struct node *n, struct job *j, int err, const struct er
     struct block_ref ref = b->ref;
     struct task *t = task_get(n, j->task);
     uint32_t sender = b->sender;
-    n->unstored -= b->len;
+    n->unstored -= LAYOUT_BLOCK;
     block_free(n, b);
     throttle(n);
     t->store_jobs--;
@@ -127,7 +127,7 @@ void verify_store(struct task *t, struct block *b, usec now)
     j->drop = drop_block;
     j->u.stored = block_stored;
     t->store_jobs++;
-    n->unstored += b->len;
+    n->unstored += LAYOUT_BLOCK; /* what it takes in memory, however short it is */
     throttle(n);
 }
 
@@ -199,35 +199,6 @@ static void read_leaves(struct task *t, uint32_t piece,
     t->check_jobs++;
 }
 
-static void piece_checked(struct node *n, struct job *j, int err, const struct err *why,
-                          const struct piecehash_result *r, usec now)
-{
-    struct task *t = task_get(n, j->task);
-    struct open_piece *o = verify_find(t, j->piece);
-    t->check_jobs--;
-    if (!o)
-        return;
-    o->judging = false;
-    if (err < 0) {
-        task_fail(t, err, "%s",
-                  why && why->msg[0] ? why->msg : "cannot read back what was written");
-        return;
-    }
-    bool good = memcmp(r->v1, t->m->pieces + (size_t)o->piece * SHA1_LEN, SHA1_LEN) == 0;
-    if (good) {
-        piece_is_good(t, o, now);
-    } else if (t->m->has_v2 && piecehash_expected_root(t->m, o->piece)) {
-        task_fail(t, ERR_INVALID,
-                  "piece %u: the v1 and v2 hashes of the manifest name different content",
-                  (unsigned)o->piece);
-    } else if (o->leaf) {
-        blamed_piece_failed(t, o, o->leaf, o->n_blocks, now);
-        piece_is_bad(t, o, now);
-    } else {
-        read_leaves(t, o->piece, with_blame_read);
-    }
-}
-
 /* The root is wrong and nobody is convicted yet: get the true leaves, or blame by comparing. */
 static void wrong_root(struct task *t, struct open_piece *o, usec now)
 {
@@ -243,6 +214,38 @@ static void wrong_root(struct task *t, struct open_piece *o, usec now)
     if (!o->asked_want) {
         blamed_piece_failed(t, o, o->leaf, o->n_blocks, now);
         piece_is_bad(t, o, now);
+    }
+}
+
+static void piece_checked(struct node *n, struct job *j, int err, const struct err *why,
+                          const struct piecehash_result *r, usec now)
+{
+    struct task *t = task_get(n, j->task);
+    struct open_piece *o = verify_find(t, j->piece);
+    t->check_jobs--;
+    if (!o)
+        return;
+    o->judging = false;
+    if (err < 0) {
+        task_fail(t, err, "%s",
+                  why && why->msg[0] ? why->msg : "cannot read back what was written");
+        return;
+    }
+    const uint8_t *want = t->m->has_v2 ? piecehash_expected_root(t->m, o->piece) : NULL;
+    bool good = memcmp(r->v1, t->m->pieces + (size_t)o->piece * SHA1_LEN, SHA1_LEN) == 0;
+    if (good) {
+        piece_is_good(t, o, now);
+    } else if (want && !root_is_right(t, o, want)) {
+        wrong_root(t, o, now); /* its layer came while the piece was read */
+    } else if (want) {
+        task_fail(t, ERR_INVALID,
+                  "piece %u: the v1 and v2 hashes of the manifest name different content",
+                  (unsigned)o->piece);
+    } else if (o->leaf) {
+        blamed_piece_failed(t, o, o->leaf, o->n_blocks, now);
+        piece_is_bad(t, o, now);
+    } else {
+        read_leaves(t, o->piece, with_blame_read);
     }
 }
 
