@@ -45,16 +45,20 @@ static void req_remove(struct conn *c, uint32_t i)
     c->req_n--;
 }
 
+/* One given up and asked again stands here twice: the live one is meant. */
 static struct request *req_find(const struct conn *c, struct block_ref ref, uint32_t *index)
 {
+    struct request *dead = NULL;
     for (uint32_t i = 0; i < c->req_n; i++) {
         struct request *r = req_at(c, i);
-        if (r->ref.piece == ref.piece && r->ref.block == ref.block) {
-            *index = i;
+        if (r->ref.piece != ref.piece || r->ref.block != ref.block || (dead && r->dead))
+            continue;
+        *index = i;
+        if (!r->dead)
             return r;
-        }
+        dead = r;
     }
-    return NULL;
+    return dead;
 }
 
 static void req_drop_old_dead(struct conn *c, usec now)
@@ -62,6 +66,20 @@ static void req_drop_old_dead(struct conn *c, usec now)
     while (c->req_n > 0 && req_at(c, 0)->dead &&
            (c->req_n > MAX_RING || now - req_at(c, 0)->asked > DEAD_KEPT))
         req_remove(c, 0);
+}
+
+/* Others are answered but not these: they were lost, and may be asked for again. */
+static void req_kill_lost(struct conn *c, usec now)
+{
+    usec limit = pipeline_timeout(&c->pipe);
+    for (uint32_t i = c->req_n; i-- > 0;) {
+        struct request *r = req_at(c, i);
+        if (r->dead || now - r->asked < limit || c->last_block < r->asked + limit / 2)
+            continue;
+        r->dead = true;
+        picker_drop(c->task->picker, r->ref, c->sender);
+        pipeline_dropped(&c->pipe, 1, now);
+    }
 }
 
 /* The peer will not deliver what is outstanding now. */
@@ -158,6 +176,7 @@ void fetch_more(struct conn *c, usec now)
 {
     if (!may_ask(c, now))
         return;
+    req_drop_old_dead(c, now);
     struct task *t = c->task;
     unsigned room = pipeline_room(&c->pipe);
     while (room > 0 && c->phase == CONN_OPEN) {
@@ -214,6 +233,7 @@ void fetch_choked(struct conn *c, usec now)
     /* With the fast extension each request is rejected one by one. */
     if (c->task->picker && !c->fast)
         req_kill_all(c, now);
+    c->hold_until = now + HOLD_AFTER_REJECT; /* who turns about at once gets no burst each time */
 }
 
 void fetch_reject(struct conn *c, const struct wire_msg *m, usec now)
@@ -273,6 +293,7 @@ void fetch_piece_done(struct conn *c, const struct wire_msg *m, usec now)
     uint32_t i;
     c->rx = NULL;
     c->rejects = 0;
+    c->last_block = now;
     struct request *r = req_find(c, ref, &i);
     if (r) {
         if (r->dead)
@@ -321,6 +342,7 @@ void fetch_tick(struct conn *c, usec now)
     pipeline_tick(&c->pipe, now);
     if (c->pipe.snubbed && !was)
         req_kill_all(c, now); /* others may have these; they may still come from here */
+    req_kill_lost(c, now);
     if (t->fastest > 0 && c->pipe.rate == t->fastest)
         t->fastest -= t->fastest / 8; /* forget a rate that nobody reaches any more */
     fetch_interest(c, now);

@@ -147,6 +147,7 @@ struct conn {
     struct pipeline pipe;
     struct request *req; /* ring in order of asking */
     uint32_t req_head, req_n, req_cap;
+    usec last_block; /* when one came whole */
     struct bits fast_in; /* pieces it allows us while choked; n = 0 if none */
     uint32_t fast_out[10];
     uint32_t n_fast_out;

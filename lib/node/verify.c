@@ -146,6 +146,16 @@ static void piece_is_bad(struct task *t, struct open_piece *o, usec now)
     fetch_all(t, now);
 }
 
+/* Who goes for this may be the one that was asked for the piece's leaves: not judged twice. */
+static void convict(struct task *t, struct open_piece *o, const uint8_t *leaves, uint32_t n,
+                    usec now)
+{
+    o->all_stored = false;
+    o->judging = true;
+    blamed_piece_failed(t, o, leaves, n, now);
+    piece_is_bad(t, o, now);
+}
+
 /* The root over the leaves that came; false for padding, which has none. */
 static bool root_of(const struct task *t, const struct open_piece *o, uint8_t root[SHA256_LEN])
 {
@@ -175,8 +185,9 @@ static void with_blame_read(struct node *n, struct job *j, int err, const uint8_
     if (!o)
         return;
     if (err == 0)
-        blamed_piece_failed(t, o, leaves, n_leaves, now);
-    piece_is_bad(t, o, now);
+        convict(t, o, leaves, n_leaves, now);
+    else
+        piece_is_bad(t, o, now);
 }
 
 static void truth_read(struct node *n, struct job *j, int err, const uint8_t *leaves,
@@ -211,10 +222,8 @@ static void wrong_root(struct task *t, struct open_piece *o, usec now)
         if (c->phase == CONN_OPEN && !o->asked_want)
             hashes_want_leaves(c, piece, now);
     }
-    if (!o->asked_want) {
-        blamed_piece_failed(t, o, o->leaf, o->n_blocks, now);
-        piece_is_bad(t, o, now);
-    }
+    if (!o->asked_want)
+        convict(t, o, o->leaf, o->n_blocks, now);
 }
 
 static void piece_checked(struct node *n, struct job *j, int err, const struct err *why,
@@ -242,8 +251,7 @@ static void piece_checked(struct node *n, struct job *j, int err, const struct e
                   "piece %u: the v1 and v2 hashes of the manifest name different content",
                   (unsigned)o->piece);
     } else if (o->leaf) {
-        blamed_piece_failed(t, o, o->leaf, o->n_blocks, now);
-        piece_is_bad(t, o, now);
+        convict(t, o, o->leaf, o->n_blocks, now);
     } else {
         read_leaves(t, o->piece, with_blame_read);
     }
@@ -418,23 +426,44 @@ void verify_complete(struct task *t, usec now)
     task_completed(t, now);
 }
 
+/* Of a piece that nobody works on any more nothing is kept: who rejects all requests, of one piece
+ * after the other, would have us keep something of each. */
+static bool is_abandoned(const struct task *t, const struct open_piece *o)
+{
+    return !o->judging && !o->all_stored && !picker_is_open(t->picker, o->piece);
+}
+
+static bool waited_long(const struct open_piece *o, usec now)
+{
+    return o->all_stored && now - o->waiting_since >= WAIT_FOR_LEAVES;
+}
+
+static void look_at_open(struct task *t, usec now)
+{
+    uint32_t piece[256];
+    size_t it = 0, n = 0;
+    void *v;
+    while (n < sizeof piece / sizeof *piece && map_walk(t->open, &it, NULL, &v)) {
+        struct open_piece *o = v;
+        if (waited_long(o, now) || is_abandoned(t, o))
+            piece[n++] = o->piece;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct open_piece *o = verify_find(t, piece[i]); /* judging one may end another */
+        if (o && is_abandoned(t, o)) {
+            verify_open_free(t, o);
+        } else if (o && waited_long(o, now)) {
+            convict(t, o, o->leaf, o->n_blocks, now); /* by comparing, nobody else is asked */
+        }
+    }
+}
+
 void verify_pulse(struct task *t, usec now)
 {
     bool due = now - t->last_checkpoint >= CHECKPOINT_EVERY || t->stopping;
     if (t->unrecorded > 0 && !t->checkpointing && due && !t->halted)
         checkpoint(t);
-    size_t it = 0;
-    struct bytes key;
-    void *v;
-    while (map_walk(t->open, &it, &key, &v)) {
-        struct open_piece *o = v;
-        if (!o->all_stored || now - o->waiting_since < WAIT_FOR_LEAVES)
-            continue;
-        o->asked_want = true; /* nobody is asked again: judged by comparing */
-        blamed_piece_failed(t, o, o->leaf, o->n_blocks, now);
-        piece_is_bad(t, o, now);
-        break; /* the map has changed */
-    }
+    look_at_open(t, now);
 }
 
 bool verify_busy(const struct task *t)

@@ -541,6 +541,11 @@ bool picker_endgame(const struct picker *p)
     return true;
 }
 
+bool picker_is_open(const struct picker *p, uint32_t piece)
+{
+    return find_open(p, piece) != NULL;
+}
+
 uint32_t picker_open_pieces(const struct picker *p)
 {
     return p->open.n;

@@ -112,6 +112,8 @@ uint32_t picker_sender(const struct picker *p, struct block_ref b);
 bool picker_is_stored(const struct picker *p, struct block_ref b); /* or its piece is had */
 /* Peer numbers are reused: forget this one as a sender. */
 void picker_forget_sender(struct picker *p, uint32_t peer);
+/* Some of its blocks are asked for, received or stored. */
+bool picker_is_open(const struct picker *p, uint32_t piece);
 bool picker_endgame(const struct picker *p);
 uint32_t picker_open_pieces(const struct picker *p);
 /* Walks open pieces (for saving or showing): start with UINT32_MAX; UINT32_MAX at the end. */
