@@ -73,7 +73,8 @@ load helper
 @test "state lives in --home, else P2P_HOME, else XDG_DATA_HOME/p2p, else ~/.local/share/p2p" {
     echo hello >f
     status 0 p2p-add --home "$PWD/one" f
-    [ -f one/catalogue.db ] && [ ! -e "$P2P_HOME" ]
+    [ -f one/catalogue.db ]
+    [ ! -e "$P2P_HOME" ]
     status 0 p2p-add f
     [ -f "$P2P_HOME/catalogue.db" ]
     status 0 env -u P2P_HOME XDG_DATA_HOME="$PWD/data" p2p-add f
