@@ -10,6 +10,10 @@
 #include <stdlib.h>
 
 #define TICK USEC_SEC
+/* No payload for so long: one that neither end hopes for anything from, or that one does, makes
+ * room for a newcomer when there are as many as may be. */
+#define USELESS (60 * USEC_SEC)
+#define HOPELESS (5 * USEC_MIN)
 
 static void close_if_overfull(struct conn *c, usec now)
 {
@@ -63,7 +67,7 @@ struct conn *conn_new(struct node *n, const struct addr *a, bool incoming, usec 
     pipeline_init(&c->pipe, now);
     rate_init(&c->down, now);
     rate_init(&c->up, now);
-    bucket_init(&c->hash_bucket, 64, 256, now);
+    bucket_init(&c->hash_bucket, HASH_RATE, HASH_BURST, now);
     timer_set(n, &c->timer, now + TICK);
     n->n_conns++;
     if (incoming)
@@ -157,7 +161,7 @@ struct conn *conn_get(struct node *n, node_id id, usec now)
 
 /* ---- beginning ---- */
 
-static unsigned conns_from(const struct node *n, const struct addr *a)
+unsigned conn_count_from(const struct node *n, const struct addr *a)
 {
     unsigned count = 0;
     uint32_t it = 0;
@@ -168,13 +172,39 @@ static unsigned conns_from(const struct node *n, const struct addr *a)
     return count;
 }
 
+/* When payload last went either way, or it began. */
+static usec last_use(const struct conn *c)
+{
+    usec at = c->connected_at;
+    at = c->last_block > at ? c->last_block : at;
+    return c->last_gave > at ? c->last_gave : at;
+}
+
+bool conn_make_room(struct node *n, usec now)
+{
+    uint32_t it = 0;
+    struct conn *c, *worst = NULL;
+    while ((c = idtab_walk(&n->conns, &it)) != NULL) {
+        bool hopes = c->am_interested || c->peer_interested;
+        if (c->phase != CONN_OPEN || now - last_use(c) < (hopes ? HOPELESS : USELESS))
+            continue;
+        if (!worst || last_use(c) < last_use(worst))
+            worst = c;
+    }
+    if (worst)
+        conn_close(worst, true, NULL, now);
+    return worst != NULL;
+}
+
 node_id node_accepted(struct node *n, const struct addr *from, usec now)
 {
     n->now = now;
     conn_reap(n);
-    if (n->n_conns >= n->cfg.max_conns || n->n_no_handshake >= NODE_MAX_NO_HANDSHAKE)
+    if (n->n_no_handshake >= NODE_MAX_NO_HANDSHAKE)
         return 0;
-    if (addr_scope(from) != ADDR_LOOPBACK && conns_from(n, from) >= NODE_MAX_PER_ADDR)
+    if (addr_scope(from) != ADDR_LOOPBACK && conn_count_from(n, from) >= NODE_MAX_PER_ADDR)
+        return 0;
+    if (n->n_conns >= n->cfg.max_conns && !conn_make_room(n, now))
         return 0;
     return conn_new(n, from, true, now)->id;
 }
@@ -341,6 +371,7 @@ void node_sent(struct node *n, node_id conn, size_t bytes, usec now)
     uint64_t content = outq_sent(&c->out, bytes);
     if (content == 0 || !c->task)
         return;
+    c->last_gave = now;
     rate_add(&c->up, content, now);
     rate_add(&c->task->up, content, now);
     c->task->uploaded += content;

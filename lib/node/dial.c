@@ -34,8 +34,13 @@ static bool dial_one(struct task *t, usec now)
         pool_connected(t->pool, &a, now);
         return true;
     }
-    struct conn *c = conn_new(n, &a, false, now);
     unsigned from = pool_sources(t->pool, &a);
+    bool exempt = (from & POOL_USER) || addr_scope(&a) == ADDR_LOOPBACK;
+    if (!exempt && conn_count_from(n, &a) >= NODE_MAX_PER_ADDR) {
+        pool_closed(t->pool, &a, false, now); /* one host under many ports */
+        return true;
+    }
+    struct conn *c = conn_new(n, &a, false, now);
     c->dial_v2 = (from & POOL_V2) && !(from & POOL_TRACKER);
     c->task = t;
     list_push(&t->conns, &c->in_task);
@@ -50,16 +55,23 @@ static bool dial_one(struct task *t, usec now)
 /* One peer for each task in turn, so that a large pool starves nobody. */
 void dial_more(struct node *n, usec now)
 {
-    bool progress = true;
+    bool progress = true, made_room = false;
     while (progress) {
         progress = false;
         uint32_t it = 0;
         struct task *t;
         while ((t = idtab_walk(&n->tasks, &it)) != NULL) {
-            if (n->n_dialing >= NODE_MAX_HALF_OPEN || n->n_conns >= n->cfg.max_conns)
+            if (n->n_dialing >= NODE_MAX_HALF_OPEN)
                 return;
-            if (t->at_work && wants_peers(t))
-                progress |= dial_one(t, now);
+            if (!t->at_work || !wants_peers(t))
+                continue;
+            if (n->n_conns >= n->cfg.max_conns) {
+                if (made_room || t->state == NODE_SEEDING || pool_deadline(t->pool, true) > now ||
+                    !conn_make_room(n, now))
+                    return;
+                made_room = true;
+            }
+            progress |= dial_one(t, now);
         }
     }
 }

@@ -30,7 +30,7 @@ void greet_send(struct conn *c, usec now)
     struct task *t = c->task;
     struct wire_handshake h = {0};
     const struct swarm *v2 = swarm_v2(t);
-    const struct swarm *s = &t->swarm[0];
+    const struct swarm *s = &t->swarm[t->n_swarms > 1 && t->swarm[0].v2 ? 1 : 0];
     if (v2 && (c->v2 || (!c->incoming && c->dial_v2)))
         s = v2;
     wire_reserved(h.reserved, false, v2 != NULL);
@@ -63,6 +63,19 @@ void greet_send_extended(struct conn *c, usec now)
     conn_flush(c);
 }
 
+/* Pieces that are had but lie in part in files nobody wanted are not offered. */
+static void put_bitfield(struct buf *out, const struct task *t)
+{
+    struct bits v;
+    bits_init(&v, t->have.n);
+    for (size_t i = bits_next(&t->have, 0, true); i < t->have.n;
+         i = bits_next(&t->have, i + 1, true))
+        if (!t->unstored || !t->unstored[i])
+            bits_set(&v, i);
+    wire_put_bitfield(out, bits_wire(&v));
+    bits_fini(&v);
+}
+
 void greet_send_have(struct conn *c)
 {
     struct task *t = c->task;
@@ -71,13 +84,14 @@ void greet_send_have(struct conn *c)
     if (known && bits_full(&t->have) && c->fast && !t->unstored)
         wire_put_simple(out, WIRE_HAVE_ALL);
     else if (known && t->have.ones > 0)
-        wire_put_bitfield(out, bits_wire(&t->have));
+        put_bitfield(out, t);
     else if (c->fast)
         wire_put_simple(out, WIRE_HAVE_NONE);
     conn_flush(c);
 }
 
-/* Another connection to the same peer: one of the two goes, and both ends must choose the same. */
+/* Another connection to the same peer: one of the two goes, and both ends must choose the same.
+ * From another address the id may be stolen: that drives nobody out. */
 static bool is_double(struct conn *c, const uint8_t peer_id[20], usec now)
 {
     struct task *t = c->task;
@@ -86,7 +100,8 @@ static bool is_double(struct conn *c, const uint8_t peer_id[20], usec now)
         if (o == c || !o->greeted || memcmp(o->peer_id, peer_id, 20) != 0)
             continue;
         bool ours_wins = memcmp(c->node->cfg.peer_id, peer_id, 20) > 0;
-        bool keep_new = o->incoming != c->incoming && c->incoming != ours_wins;
+        bool keep_new = o->incoming != c->incoming && c->incoming != ours_wins &&
+                        addr_same_ip(&o->addr, &c->addr);
         if (!keep_new)
             return true;
         conn_close(o, true, NULL, now);
@@ -176,6 +191,20 @@ bool greet_handshake(struct conn *c, const struct wire_handshake *h, usec now)
     return true;
 }
 
+/* Our own address as others see it, once two of them agree. */
+static void told_address(struct conn *c, const struct addr *a)
+{
+    struct node *n = c->node;
+    struct addr self = *a;
+    self.port = n->cfg.port;
+    if (addr_same_ip(&n->told_self, a) && !addr_same_ip(&n->told_by, &c->addr)) {
+        pool_set_self(c->task->pool, &self);
+        return;
+    }
+    n->told_self = self;
+    n->told_by = c->addr;
+}
+
 void greet_extended(struct conn *c, struct bytes body, usec now)
 {
     struct err e = {0};
@@ -201,11 +230,9 @@ void greet_extended(struct conn *c, struct bytes body, usec now)
         c->listen_port = h.port;
         known_to_pool(c, now);
     }
-    if (h.yourip.family) {
-        struct addr self = h.yourip;
-        self.port = c->node->cfg.port;
-        pool_set_self(c->task->pool, &self);
-    }
+    if (!c->said_ext && h.yourip.family)
+        told_address(c, &h.yourip);
+    c->said_ext = true;
     metadata_peer(c, now);
 }
 
@@ -249,7 +276,8 @@ void greet_pieces_known(struct conn *c, usec now)
     c->n_early_haves = 0;
     for (size_t i = bits_next(&t->have, 0, true); i < t->have.n;
          i = bits_next(&t->have, i + 1, true))
-        wire_put_index(&c->out.bytes, WIRE_HAVE, (uint32_t)i);
+        if (!t->unstored || !t->unstored[i])
+            wire_put_index(&c->out.bytes, WIRE_HAVE, (uint32_t)i);
     if (c->fast)
         serve_allow_fast(c);
     hashes_want_layers(c, now);

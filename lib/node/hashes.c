@@ -15,6 +15,7 @@
 #define CHUNK 512u
 #define ASK_TIME (10 * USEC_SEC)
 #define MAX_ASKS (sizeof((struct conn *)0)->hash_ask / sizeof(struct hash_ask))
+#define LAYER_COST 64u /* of a request that needs no reading, counted in blocks hashed */
 #define LAYERS_AGAIN (20 * USEC_SEC) /* who had no layers may have them by then */
 
 enum ask_state { NEVER_ASKED, ASKED, ASKED_LONG_AGO };
@@ -123,6 +124,7 @@ static void got_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t f
     merkle_root(root, hashes.p, r->length, r->length, 0);
     if (!want || memcmp(root, want, SHA256_LEN) != 0) {
         blamed_block(t, c->sender, now);
+        verify_no_leaves(t, piece, now); /* somebody else may tell */
         return;
     }
     verify_leaves_known(t, piece, hashes.p, r->length, now);
@@ -398,7 +400,7 @@ static void leaves_read(struct node *n, struct job *j, int err, const uint8_t *l
     free(w);
 }
 
-static bool serve_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t file)
+static bool serve_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t file, usec now)
 {
     struct task *t = c->task;
     const struct manifest_file *f = &t->m->files[file];
@@ -412,6 +414,10 @@ static bool serve_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t
         return false;
     if ((t->unstored && t->unstored[piece]) || (!small && !f->layer))
         return false;
+    if (bucket_avail(&c->node->hash_bucket, now) <= 0)
+        return false;
+    bucket_take(&c->node->hash_bucket, layout_blocks(t->m, piece), now);
+    bucket_take(&c->hash_bucket, LAYER_COST + layout_blocks(t->m, piece), now);
     struct job *j = job_new(c->node, t, NODE_LEAVES);
     struct leaves_wanted *w = mem_zero(sizeof *w);
     *w = (struct leaves_wanted){.conn = c->id, .file = file, .r = *r};
@@ -422,7 +428,7 @@ static bool serve_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t
     return true;
 }
 
-static bool serve_layer(struct conn *c, const struct wire_hash_req *r, uint32_t file)
+static bool serve_layer(struct conn *c, const struct wire_hash_req *r, uint32_t file, usec now)
 {
     const struct manifest *m = c->task->m;
     const struct manifest_file *f = &m->files[file];
@@ -431,6 +437,7 @@ static bool serve_layer(struct conn *c, const struct wire_hash_req *r, uint32_t 
         (uint64_t)r->index + r->length > (uint64_t)1 << (top - r->base))
         return false;
     struct buf out = {0};
+    bucket_take(&c->hash_bucket, LAYER_COST, now);
     merkle_extract(&out, f->layer, f->layer_n, r->base, top, r->index, r->length,
                    uncles(r->length, r->proof, r->base, top));
     answer(c, r, &out);
@@ -453,9 +460,8 @@ void hashes_request(struct conn *c, const struct wire_hash_req *r, usec now)
         answer(c, r, NULL);
         return;
     }
-    bucket_take(&c->hash_bucket, 1, now);
     bool layer = r->base == piece_height(t->m) && t->m->files[file].length > t->m->piece_length;
-    bool ok = layer ? serve_layer(c, r, file) : r->base == 0 && serve_leaves(c, r, file);
+    bool ok = layer ? serve_layer(c, r, file, now) : r->base == 0 && serve_leaves(c, r, file, now);
     if (!ok)
         answer(c, r, NULL);
 }

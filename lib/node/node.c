@@ -54,6 +54,7 @@ struct node *node_new(const struct node_config *c, uint64_t seed, usec now)
     list_init(&n->udp);
     bucket_init(&n->down, c->limit_down, 0, now);
     bucket_init(&n->up, c->limit_up, 0, now);
+    bucket_init(&n->hash_bucket, 4 * HASH_RATE, 4 * HASH_BURST, now);
     n->key = (uint32_t)rng_u64(&n->rng);
     n->udp_cache = tracker_udp_cache_new();
     n->pulse.fire = pulse;
@@ -228,11 +229,14 @@ void job_cancel(struct node *n, struct job *j)
     job_free(n, j);
 }
 
-/* Takes an answer's job out of the table; NULL when it is nobody's any more. */
-static struct job *job_answered(struct node *n, node_id id, usec now)
+/* Takes an answer's job out of the table; NULL when it is nobody's any more. Numbers come again
+ * one day: an answer as late as that must at least not meet a job of another kind. */
+static struct job *job_answered(struct node *n, node_id id, enum node_op_kind kind, usec now)
 {
     n->now = now;
     struct job *j = idtab_get(&n->jobs, id);
+    if (j && j->kind != kind && !(kind == NODE_CHECKPOINT && j->kind == NODE_FILE_DONE))
+        return NULL;
     if (j)
         idtab_remove(&n->jobs, id);
     return j;
@@ -241,7 +245,7 @@ static struct job *job_answered(struct node *n, node_id id, usec now)
 void node_stored(struct node *n, node_id job, int err, const struct err *why,
                  const uint8_t leaf[SHA256_LEN], usec now)
 {
-    struct job *j = job_answered(n, job, now);
+    struct job *j = job_answered(n, job, NODE_STORE, now);
     if (j && idtab_get(&n->tasks, j->task))
         j->u.stored(n, j, err, why, leaf, now);
     else if (j)
@@ -252,7 +256,7 @@ void node_stored(struct node *n, node_id job, int err, const struct err *why,
 void node_checked(struct node *n, node_id job, int err, const struct err *why,
                   const struct piecehash_result *r, usec now)
 {
-    struct job *j = job_answered(n, job, now);
+    struct job *j = job_answered(n, job, NODE_CHECK, now);
     if (j)
         j->u.checked(n, j, err, why, r, now);
     free(j);
@@ -261,7 +265,7 @@ void node_checked(struct node *n, node_id job, int err, const struct err *why,
 void node_leaves(struct node *n, node_id job, int err, const uint8_t *leaves, uint32_t n_leaves,
                  usec now)
 {
-    struct job *j = job_answered(n, job, now);
+    struct job *j = job_answered(n, job, NODE_LEAVES, now);
     if (j)
         j->u.leaves(n, j, err, leaves, n_leaves, now);
     free(j);
@@ -269,7 +273,7 @@ void node_leaves(struct node *n, node_id job, int err, const uint8_t *leaves, ui
 
 void node_done(struct node *n, node_id job, int err, const struct err *why, usec now)
 {
-    struct job *j = job_answered(n, job, now);
+    struct job *j = job_answered(n, job, NODE_CHECKPOINT, now);
     if (j)
         j->u.done(n, j, err, why, now);
     free(j);
@@ -278,7 +282,7 @@ void node_done(struct node *n, node_id job, int err, const struct err *why, usec
 void node_http(struct node *n, node_id job, int err, const struct err *why, int status,
                struct bytes body, usec now)
 {
-    struct job *j = job_answered(n, job, now);
+    struct job *j = job_answered(n, job, NODE_HTTP, now);
     if (j)
         j->u.http(n, j, err, why, status, body, now);
     free(j);
@@ -286,7 +290,7 @@ void node_http(struct node *n, node_id job, int err, const struct err *why, int 
 
 void node_resolved(struct node *n, node_id job, const struct addr *v, size_t count, usec now)
 {
-    struct job *j = job_answered(n, job, now);
+    struct job *j = job_answered(n, job, NODE_RESOLVE, now);
     if (j)
         j->u.resolved(n, j, v, count, now);
     free(j);

@@ -42,6 +42,9 @@
 #define SCRATCH_LEN (128u << 10)
 #define MAX_EARLY_HAVES 65536u /* HAVE messages kept before the number of pieces is known */
 #define NO_SENDER UINT32_MAX
+/* Leaf hashes computed for a peer, a second and at once; for all together four times that. */
+#define HASH_RATE 4096u
+#define HASH_BURST 16384u
 
 struct conn;
 struct task;
@@ -123,7 +126,7 @@ struct conn {
     bool says_v2;         /* its handshake did */
     uint16_t listen_port; /* told in the extended handshake, or what we dialled; 0 unknown */
     enum conn_phase phase;
-    bool incoming, greeted, v2, fast, extended, sent_ext;
+    bool incoming, greeted, v2, fast, extended, sent_ext, said_ext;
     bool am_choking, am_interested, peer_choking, peer_interested, upload_only;
     bool overfull;  /* more control bytes wait than NODE_MAX_WAITING_OUT */
     bool idle_out;  /* the host was told there is nothing to send */
@@ -148,6 +151,7 @@ struct conn {
     struct request *req; /* ring in order of asking */
     uint32_t req_head, req_n, req_cap;
     usec last_block; /* when one came whole */
+    usec last_gave;  /* when payload went to it */
     struct bits fast_in; /* pieces it allows us while choked; n = 0 if none */
     uint32_t fast_out[10];
     uint32_t n_fast_out;
@@ -270,7 +274,9 @@ struct node {
     struct bucket down, up;
     struct timer bucket_timer, pulse;
     uint32_t n_conns, n_dialing, n_no_handshake, n_at_work;
-    uint32_t key; /* for trackers */
+    struct addr told_self, told_by; /* what a peer says our address is; that peer */
+    struct bucket hash_bucket;      /* leaves read for others, all together */
+    uint32_t key;                   /* for trackers */
     struct tracker_udp_cache *udp_cache;
     struct list udp; /* struct announce with a UDP machine */
     struct buf udp_out;
@@ -300,6 +306,9 @@ void conn_flush(struct conn *c); /* something was queued: the host is told */
 void conn_reap(struct node *n);
 struct conn *conn_get(struct node *n, node_id id,
                       usec now); /* NULL if it is gone; reaps the dead */
+/* Closes the connection that was of no use for longest; false if none is to be spared. */
+bool conn_make_room(struct node *n, usec now);
+unsigned conn_count_from(const struct node *n, const struct addr *a);
 void conn_wait_recv(struct conn *c);
 void conn_wake_receivers(struct node *n);
 void conn_wake_senders(struct node *n);

@@ -149,7 +149,8 @@ void raw_hello(struct raw *r, uint32_t metadata_size)
     raw_send(r, &b);
 }
 
-void raw_meta(struct raw *r, enum ext_meta_type t, uint32_t piece, uint32_t total, struct bytes data)
+void raw_meta(struct raw *r, enum ext_meta_type t, uint32_t piece, uint32_t total,
+              struct bytes data)
 {
     struct ext_meta m = {.type = t, .piece = piece, .total_size = total, .data = data};
     struct buf body = {0}, b = {0};
@@ -159,7 +160,7 @@ void raw_meta(struct raw *r, enum ext_meta_type t, uint32_t piece, uint32_t tota
     raw_send(r, &b);
 }
 
-struct raw *raw_acting(struct rig *g, unsigned host, void (*act)(struct raw *, const struct wire_msg *))
+struct raw *raw_acting(struct rig *g, unsigned host, raw_behaviour *act)
 {
     struct raw *r = raw_new(g, host);
     r->act = act;

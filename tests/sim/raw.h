@@ -89,10 +89,12 @@ void raw_piece(struct raw *r, uint32_t index, uint32_t begin, uint32_t length, b
 void raw_bits(struct raw *r, bool all);      /* BITFIELD of all ones or none */
 void raw_handshake(struct raw *r, bool fast, bool extended, bool v2);
 void raw_hello(struct raw *r, uint32_t metadata_size); /* extended handshake */
-void raw_meta(struct raw *r, enum ext_meta_type t, uint32_t piece, uint32_t total, struct bytes data);
+void raw_meta(struct raw *r, enum ext_meta_type t, uint32_t piece, uint32_t total,
+              struct bytes data);
 /* Comes, shakes hands with fast and extended, and says extended handshake. */
 struct raw *raw_friend(struct rig *g, unsigned host);
-struct raw *raw_acting(struct rig *g, unsigned host, void (*act)(struct raw *, const struct wire_msg *));
+typedef void raw_behaviour(struct raw *r, const struct wire_msg *m);
+struct raw *raw_acting(struct rig *g, unsigned host, raw_behaviour *act);
 /* Behaviour: a seed. Answers requests from the rig's content, lying as r->lie says. */
 void raw_serves(struct raw *r, const struct wire_msg *m);
 

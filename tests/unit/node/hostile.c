@@ -190,8 +190,8 @@ static void block_lengths(void **state)
         assert_int_equal(r->got[RAW_PIECE_WHOLE], v[i].fine);
         assert_int_equal(r->got[WIRE_REJECT], !v[i].fine);
         if (v[i].fine)
-            assert_memory_equal(r->payload,
-                                g->content + (uint64_t)v[i].index * PIECE + v[i].begin, v[i].length);
+            assert_memory_equal(r->payload, g->content + v[i].index * (uint64_t)PIECE + v[i].begin,
+                                v[i].length);
         rig_free(g);
     }
 }
@@ -264,7 +264,8 @@ static void unasked_pieces(void **state)
 {
     static const struct {
         uint32_t index, begin, length;
-    } v[] = {{0, 0, 16384}, {UINT32_MAX, 0, 16384}, {0, 1, 16384}, {0, 0, 1}, {40, 0, WIRE_MAX_BLOCK}};
+    } v[] = {{0, 0, 16384}, {UINT32_MAX, 0, 16384}, {0, 1, 16384}, {0, 0, 1},
+             {40, 0, WIRE_MAX_BLOCK}};
     (void)state;
     for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
         struct rig *g = leeching(7, 3);
