@@ -428,13 +428,12 @@ static int verify(struct ls *l, struct entry *n)
 
 static int ask(struct ls *l, struct entry *n)
 {
+    char *owned, *link = link_of(n); /* what was found is not to be looked for again */
     struct ask_options a = {
-        .home = l->home.dir, .source = n->source, .timeout = l->o->timeout, .version = P2P_VERSION};
+        .home = l->home.dir, .source = link, .timeout = l->o->timeout, .version = P2P_VERSION};
     struct err e = {0};
-    char *owned, *link = n->source ? NULL : link_of(n);
     int rc = 0;
 
-    a.source = n->source ? n->source : link;
     if (l->o->fetch && !n->k.m)
         rc = ask_manifest(&n->k, &a, &e);
     if (rc == 0 && l->o->peers) {

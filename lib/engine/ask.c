@@ -10,27 +10,33 @@
 struct asking {
     const struct ask_options *o;
     struct engine *g;
-    struct item *item;
     usec give_up;        /* USEC_NEVER: not by time */
-    bool late;
     struct buf manifest; /* what came */
     struct ask_answer answer;
     int code;
     struct err *e;
 };
 
+/* The caller says what this is about. */
+static const char *own_words(const struct asking *a, const char *text)
+{
+    size_t n = strlen(a->o->source);
+
+    return strncmp(text, a->o->source, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2
+                                                                                : text;
+}
+
 static void ended(struct asking *a, const struct engine_event *ev)
 {
     struct item_status st;
 
+    if (a->e->code)
+        return; /* it ends because we gave up */
     item_status(ev->item, &st);
     a->answer = (struct ask_answer){st.tracker_seeds, st.tracker_peers};
-    a->item = NULL;
     a->code = ev->code;
-    if (a->late && !buf_len(&a->manifest))
-        a->code = err_set(a->e, ERR_NOTFOUND, "nobody answered in time");
-    else if (ev->code < 0)
-        err_set(a->e, ev->code, "%s", ev->text);
+    if (ev->code < 0)
+        err_set(a->e, ev->code, "%s", own_words(a, ev->text));
 }
 
 static void happened(void *arg, const struct engine_event *ev)
@@ -42,9 +48,9 @@ static void happened(void *arg, const struct engine_event *ev)
         manifest_write(item_manifest(ev->item), &a->manifest);
         break;
     case ENGINE_TICK:
-        if (a->item && engine_now(a->g) >= a->give_up) {
-            a->late = true;
-            engine_drop(a->g, a->item);
+        if (engine_now(a->g) >= a->give_up) {
+            a->code = err_set(a->e, ERR_NOTFOUND, "nobody answered in time");
+            engine_quit(a->g);
         }
         break;
     case ENGINE_ENDED:
@@ -68,7 +74,7 @@ static int session(struct asking *a, struct engine_spec *s)
     if (!a->g)
         return a->e->code;
     a->give_up = timeout == USEC_NEVER ? USEC_NEVER : engine_now(a->g) + timeout;
-    a->item = engine_add(a->g, s);
+    engine_add(a->g, s);
     engine_run(a->g);
     engine_free(a->g);
     if (term_stopped())
