@@ -2,8 +2,7 @@
  * One connection: its life, its bytes in and out, its timer.
  *
  * Reading stops (recv_wait) while too much waits for the disk or the download limit is spent;
- * sending content stops (send_wait) while the upload limit is spent. Whoever changes that wakes the
- * waiting in the order they came.
+ * sending content stops (send_wait) while the upload limit is spent: see flow.c.
  */
 #include "node/node_int.h"
 
@@ -234,44 +233,14 @@ void node_closed(struct node *n, node_id conn, usec now)
 
 /* ---- in ---- */
 
-void conn_wait_recv(struct conn *c)
-{
-    if (!list_linked(&c->recv_wait))
-        list_push(&c->node->recv_wait, &c->recv_wait);
-}
-
-void conn_wake_receivers(struct node *n)
-{
-    struct list_node *l;
-    while ((l = list_pop(&n->recv_wait)) != NULL)
-        node_op(n, NODE_RECV)->conn = LIST_OF(l, struct conn, recv_wait)->id;
-}
-
-/* Bytes that may be read now: what the limit has in hand, in portions worth a system call. */
-static size_t recv_allowance(struct node *n, usec now)
-{
-    if (n->cfg.limit_down == 0)
-        return SIZE_MAX;
-    int64_t avail = bucket_avail(&n->down, now);
-    if (avail <= 0) {
-        usec when = bucket_when(&n->down, 1, now);
-        if (n->bucket_timer.at.index == 0 || n->bucket_timer.at.at > when)
-            timer_set(n, &n->bucket_timer, when);
-        return 0;
-    }
-    return (size_t)avail;
-}
-
 size_t node_recv_where(struct node *n, node_id conn, struct span v[2], usec now)
 {
     struct conn *c = conn_get(n, conn, now);
     if (!c || c->phase == CONN_DIALING)
         return 0;
-    size_t allowed = n->paused_disk ? 0 : recv_allowance(n, now);
-    if (allowed == 0) {
-        conn_wait_recv(c);
+    size_t allowed = flow_may_receive(c, now);
+    if (allowed == 0)
         return 0;
-    }
     size_t count = 0;
     struct span want = wire_want(c->wire);
     if (want.n > 0) {
@@ -305,8 +274,7 @@ void node_received(struct node *n, node_id conn, size_t bytes, usec now)
     if (!c)
         return;
     c->last_recv = now;
-    if (n->cfg.limit_down)
-        bucket_take(&n->down, bytes, now);
+    flow_received(c, bytes, now);
     struct span want = wire_want(c->wire);
     size_t placed = want.n < bytes ? want.n : bytes;
     if (placed > 0) {
@@ -336,16 +304,6 @@ void conn_flush(struct conn *c)
     }
 }
 
-void conn_wake_senders(struct node *n)
-{
-    struct list_node *l;
-    while ((l = list_pop(&n->send_wait)) != NULL) {
-        struct conn *c = LIST_OF(l, struct conn, send_wait);
-        c->idle_out = false;
-        node_op(n, NODE_SEND)->conn = c->id;
-    }
-}
-
 size_t node_send_what(struct node *n, node_id conn, struct node_out *v, size_t max, usec now)
 {
     struct conn *c = conn_get(n, conn, now);
@@ -356,8 +314,8 @@ size_t node_send_what(struct node *n, node_id conn, struct node_out *v, size_t m
     size_t count = outq_peek(&c->out, c->task ? c->task->id : 0, v, max);
     if (count == 0) {
         c->idle_out = true;
-        if (c->asked_n > 0 && !list_linked(&c->send_wait)) /* only the limit holds it back */
-            list_push(&n->send_wait, &c->send_wait);
+        if (c->asked_n > 0) /* only the limit holds it back */
+            flow_wait_send(c, now);
     }
     return count;
 }

@@ -28,9 +28,8 @@ void node_arm_pulse(struct node *n, struct timer *t, usec now)
 static void bucket_filled(struct node *n, struct timer *t, usec now)
 {
     (void)t;
-    (void)now;
-    conn_wake_receivers(n);
-    conn_wake_senders(n);
+    flow_wake_receivers(n, now);
+    flow_wake_senders(n, now);
     web_wake(n);
 }
 
@@ -112,8 +111,10 @@ void node_set_limits(struct node *n, uint64_t down, uint64_t up, usec now)
     n->cfg.limit_up = up;
     bucket_set_rate(&n->down, down, now);
     bucket_set_rate(&n->up, up, now);
-    conn_wake_receivers(n);
-    conn_wake_senders(n);
+    n->now = now;
+    flow_wake_receivers(n, now);
+    flow_wake_senders(n, now);
+    web_wake(n);
 }
 
 /* ---- operations ---- */

@@ -4,6 +4,7 @@
  *   node.c      construction, operations queue, jobs, timers
  *   conn.c      one connection's life and its bytes in and out
  *   greet.c     handshakes, attaching a connection to a task
+ *   flow.c      the rate limits, shared among connections
  *   message.c   one handler a message, in a table
  *   fetch.c     asking for blocks and taking them         serve.c     answering requests, choking
  *   metadata.c  the info dictionary, both ways            hashes.c    merkle hashes, both ways
@@ -129,6 +130,8 @@ struct conn {
     bool incoming, greeted, v2, fast, extended, sent_ext, said_ext;
     bool am_choking, am_interested, peer_choking, peer_interested, upload_only;
     bool overfull;  /* more control bytes wait than NODE_MAX_WAITING_OUT */
+    bool send_turn;    /* it was woken to send */
+    size_t recv_share; /* what it may read before others that wait */
     bool idle_out;  /* the host was told there is nothing to send */
     bool useful;    /* it delivered something good */
     bool told_have; /* BITFIELD, HAVE ALL or HAVE NONE came */
@@ -309,9 +312,15 @@ struct conn *conn_get(struct node *n, node_id id,
 /* Closes the connection that was of no use for longest; false if none is to be spared. */
 bool conn_make_room(struct node *n, usec now);
 unsigned conn_count_from(const struct node *n, const struct addr *a);
-void conn_wait_recv(struct conn *c);
-void conn_wake_receivers(struct node *n);
-void conn_wake_senders(struct node *n);
+
+/* flow.c */
+size_t flow_may_receive(struct conn *c, usec now); /* bytes; 0: it waits and will be woken */
+void flow_received(struct conn *c, size_t bytes, usec now);
+void flow_wake_receivers(struct node *n, usec now);
+bool flow_may_send(struct conn *c, usec now); /* content, one block */
+void flow_wait_send(struct conn *c, usec now);
+void flow_wake_senders(struct node *n, usec now);
+bool flow_charge_web(struct node *n, size_t bytes, usec now);
 
 /* greet.c */
 void greet_send(struct conn *c, usec now);

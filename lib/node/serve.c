@@ -109,12 +109,8 @@ void serve_fill(struct conn *c, usec now)
 {
     struct node *n = c->node;
     while (c->asked_n > 0 && c->out.content_left < AHEAD) {
-        if (n->cfg.limit_up && bucket_avail(&n->up, now) <= 0) {
-            usec when = bucket_when(&n->up, 1, now);
-            if (n->bucket_timer.at.index == 0 || n->bucket_timer.at.at > when)
-                timer_set(n, &n->bucket_timer, when);
-            return;
-        }
+        if (!flow_may_send(c, now))
+            break;
         struct asked a = *asked_at(c, 0);
         c->asked_head = (c->asked_head + 1) & (c->asked_cap - 1);
         c->asked_n--;
@@ -127,6 +123,7 @@ void serve_fill(struct conn *c, usec now)
         wire_put_piece(&c->out.bytes, a.piece, a.begin, a.length);
         outq_content(&c->out, (uint64_t)a.piece * c->task->m->piece_length + a.begin, a.length);
     }
+    c->send_turn = false;
 }
 
 static void reject_queue(struct conn *c)

@@ -55,7 +55,7 @@ static void throttle(struct node *n)
         n->paused_disk = true;
     } else if (n->paused_disk && n->unstored <= NODE_MAX_UNSTORED / 2) {
         n->paused_disk = false;
-        conn_wake_receivers(n);
+        flow_wake_receivers(n, n->now);
         web_wake(n);
     }
 }

@@ -312,14 +312,7 @@ static bool nothing_wanted_ahead(const struct lane *l)
 static void charge(struct node *n, struct lane *l, size_t bytes, bool *pause, usec now)
 {
     rate_add(&l->web->t->down, bytes, now);
-    bool slow = false;
-    if (n->cfg.limit_down) {
-        bucket_take(&n->down, bytes, now);
-        slow = bucket_avail(&n->down, now) <= 0;
-        usec when = slow ? bucket_when(&n->down, 1, now) : 0;
-        if (slow && (n->bucket_timer.at.index == 0 || n->bucket_timer.at.at > when))
-            timer_set(n, &n->bucket_timer, when);
-    }
+    bool slow = flow_charge_web(n, bytes, now);
     l->paused = *pause = slow || n->paused_disk;
 }
 
@@ -387,6 +380,8 @@ void node_web_end(struct node *n, node_id job, int err, const struct err *why, i
 
 void web_wake(struct node *n)
 {
+    if (n->paused_disk || flow_charge_web(n, 0, n->now))
+        return;
     uint32_t it = 0;
     const struct task *t;
     while ((t = idtab_walk(&n->tasks, &it)) != NULL)
