@@ -86,7 +86,7 @@ static void fill_request(const struct announce *a, struct tracker_request *r)
         .uploaded = t->uploaded,
         .downloaded = t->from_peers + t->from_web,
         .left = !t->picker                   ? EXT_META_BLOCK
-                : t->m->size > t->done_bytes ? t->m->size - t->done_bytes
+                : t->m->size > t->have_bytes ? t->m->size - t->have_bytes
                                              : 0,
         .event = event[a->event],
         .port = n->cfg.port ? n->cfg.port : 1, /* unreachable: a port is demanded all the same */

@@ -245,6 +245,7 @@ struct task {
     uint64_t uploaded0, downloaded0; /* earlier runs */
     uint64_t from_peers, from_web, wasted, uploaded;
     uint64_t wanted_bytes, done_bytes;
+    uint64_t have_bytes; /* content bytes verified, wanted or not */
     struct rate down, up;
     usec started, first_byte, completed_at, last_arrival, last_upload;
     uint64_t fastest; /* fastest peer's rate of late */

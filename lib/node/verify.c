@@ -384,7 +384,9 @@ static void piece_is_good(struct task *t, struct open_piece *o, usec now)
     verify_open_free(t, o);
     picker_have(t->picker, piece);
     bits_set(&t->have, piece);
-    t->done_bytes += content_bytes(t, piece);
+    uint64_t bytes = content_bytes(t, piece);
+    t->done_bytes += bytes;
+    t->have_bytes += bytes;
     t->unrecorded++;
     if (t->first_byte == USEC_NEVER)
         t->first_byte = now;
@@ -480,7 +482,7 @@ void verify_begin(struct task *t)
 
 void verify_recount(struct task *t)
 {
-    t->wanted_bytes = t->done_bytes = 0;
+    t->wanted_bytes = t->done_bytes = t->have_bytes = 0;
     for (uint32_t i = 0; i < t->m->n_files; i++) {
         uint32_t first, end;
         layout_file_pieces(t->m, i, &first, &end);
@@ -490,8 +492,10 @@ void verify_recount(struct task *t)
     }
     for (uint32_t p = 0; p < t->m->n_pieces; p++) {
         bool wanted = !t->priority || t->priority[p] > 0;
-        uint64_t n = wanted ? content_bytes(t, p) : 0;
-        t->wanted_bytes += n;
-        t->done_bytes += bits_get(&t->have, p) ? n : 0;
+        uint64_t n = content_bytes(t, p);
+        bool have = bits_get(&t->have, p);
+        t->wanted_bytes += wanted ? n : 0;
+        t->done_bytes += wanted && have ? n : 0;
+        t->have_bytes += have ? n : 0;
     }
 }
