@@ -498,10 +498,13 @@ static void sleep_if_idle(struct task *t, usec now)
     if (!idle)
         return;
     struct goals_facts f = facts(t, now);
+    usec goal = t->ended ? USEC_NEVER : goals_deadline(&t->goals, &f);
+    usec at = usec_min(usec_min(announce_deadline(t), dial), goal);
+    if (at <= now) /* woken at once, it would beat without time going on */
+        return;
     t->at_work = false;
     n->n_at_work--;
-    timer_set(n, &t->timer,
-              usec_min(usec_min(announce_deadline(t), dial), goals_deadline(&t->goals, &f)));
+    timer_set(n, &t->timer, at);
 }
 
 void task_pulse(struct task *t, usec now)
