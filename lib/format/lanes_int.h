@@ -1,7 +1,7 @@
 /*
  * Between lanes.c and the kernels. A kernel advances `width` messages by the same number of 64-byte
- * blocks. States lie in columns: word r of lane i is h[r * LANES_MAX + i], so that a row is a vector
- * and a kernel narrower than LANES_MAX may work on any group of columns.
+ * blocks. States lie in columns: word r of lane i is h[r * LANES_MAX + i], so that a row is a
+ * vector, and a kernel narrower than LANES_MAX may work on any group of columns.
  */
 #ifndef P2P_FORMAT_LANES_INT_H
 #define P2P_FORMAT_LANES_INT_H

@@ -51,8 +51,8 @@ LANES_INLINE lanes_vec lanes_big_endian(lanes_vec x)
     return (ROL(x, 8) & 0x00ff00ffu) | (ROL(x, 24) & 0xff00ff00u);
 #else
 #define SWAP_WORD(i) (i) + 3, (i) + 2, (i) + 1, (i)
-#define SWAP_QUAD(g) SWAP_WORD(4 * (g)), SWAP_WORD(4 * (g) + 4), SWAP_WORD(4 * (g) + 8), \
-    SWAP_WORD(4 * (g) + 12)
+#define SWAP_QUAD(g) \
+    SWAP_WORD(4 * (g)), SWAP_WORD(4 * (g) + 4), SWAP_WORD(4 * (g) + 8), SWAP_WORD(4 * (g) + 12)
     return (lanes_vec)SHUFFLE(SWAP_QUAD, (lanes_vec8)x, (lanes_vec8)x);
 #endif
 }
@@ -115,8 +115,8 @@ LANES_INLINE void lanes_put(uint32_t *h, const lanes_vec *s, size_t rows)
 /* ---- SHA-1: the message schedule is made in place, sixteen words ahead ---- */
 
 #define NEXT1(i) \
-    (w[(i) & 15] = ROL(w[((i) + 13) & 15] ^ w[((i) + 8) & 15] ^ w[((i) + 2) & 15] ^ w[(i) & 15], 1))
-#define WORD1(i) ((i) < 16 ? w[(i) & 15] : NEXT1(i))
+    (w[(i) % 16] = ROL(w[((i) + 13) % 16] ^ w[((i) + 8) % 16] ^ w[((i) + 2) % 16] ^ w[(i) % 16], 1))
+#define WORD1(i) ((i) < 16 ? w[(i) % 16] : NEXT1(i))
 #define ROUND1(a, b, c, d, e, f, k, i) \
     e += ROL(a, 5) + f(b, c, d) + (WORD1(i) + (k)); \
     b = ROL(b, 30);
@@ -156,7 +156,7 @@ LANES_TARGET static void lanes_sha1(uint32_t *h, const uint8_t *const *data, siz
 #define SIGMA0(x) (ROL(x, 25) ^ ROL(x, 14) ^ ((x) >> 3))
 #define SIGMA1(x) (ROL(x, 15) ^ ROL(x, 13) ^ ((x) >> 10))
 #define NEXT256(i) \
-    w[i] += SIGMA0(w[((i) + 1) & 15]) + w[((i) + 9) & 15] + SIGMA1(w[((i) + 14) & 15]);
+    w[i] += SIGMA0(w[((i) + 1) % 16]) + w[((i) + 9) % 16] + SIGMA1(w[((i) + 14) % 16]);
 /*
  * Majority of a, b, c is b ^ ((a ^ b) & (b ^ c)), and this round's a ^ b is the next one's b ^ c:
  * `now` and `was` change places from round to round.

@@ -1,10 +1,14 @@
 /*
- * Merkle trees of BEP 52. Roots are made in one pass with a stack of one node a height, so that a
- * layer of any length costs no memory; what is missing to the right is padding of that height.
+ * Merkle trees of BEP 52. Roots are made in one pass: layer by layer in a small buffer, where pairs
+ * are hashed side by side, and from its roots upwards with a stack of one node a height; so a layer
+ * of any length costs no memory. What is missing to the right is padding of that height.
  */
 #include <p2p/format/merkle.h>
 
 #include <p2p/base/num.h>
+#include <p2p/format/lanes.h>
+
+#define GROVE_HEIGHT 8 /* of the trees made in the buffer */
 
 void merkle_pad(uint8_t out[SHA256_LEN], unsigned height)
 {
@@ -19,6 +23,10 @@ static void fold(uint8_t out[SHA256_LEN], uint8_t stack[][SHA256_LEN], size_t n,
 {
     uint8_t pad[SHA256_LEN];
     bool have = false;
+    if (n >> height & 1) {
+        memcpy(out, stack[height], SHA256_LEN);
+        return;
+    }
     merkle_pad(pad, pad_height);
     for (unsigned h = 0; h < height; h++) {
         bool left = n >> h & 1;
@@ -29,22 +37,40 @@ static void fold(uint8_t out[SHA256_LEN], uint8_t stack[][SHA256_LEN], size_t n,
         have = have || left;
         digest_pair(pad, pad, pad);
     }
-    if (!have)
-        memcpy(out, stack[height], SHA256_LEN);
+}
+
+/* The root of n hashes in place of the first; there is room for as many as the tree is wide. */
+static void climb(uint8_t *nodes, size_t n, unsigned height, unsigned pad_height)
+{
+    uint8_t pad[SHA256_LEN];
+    bool full = n >> height & 1;
+    if (!full)
+        merkle_pad(pad, pad_height);
+    for (unsigned h = 0; h < height; h++) {
+        if (n & 1)
+            memcpy(nodes + n++ * SHA256_LEN, pad, SHA256_LEN);
+        lanes_pairs(nodes, nodes, n /= 2);
+        if (!full)
+            digest_pair(pad, pad, pad);
+    }
 }
 
 void merkle_root(uint8_t out[SHA256_LEN], const uint8_t *hashes, size_t n, size_t width,
                  unsigned pad_height)
 {
-    uint8_t stack[65][SHA256_LEN], node[SHA256_LEN];
-    for (size_t i = 0; i < n; i++) {
+    uint8_t stack[65][SHA256_LEN], grove[SHA256_LEN << GROVE_HEIGHT];
+    unsigned height = num_log2(width), low = height < GROVE_HEIGHT ? height : GROVE_HEIGHT;
+    size_t roots = 0, most = (size_t)1 << low;
+    for (size_t i = 0; i < n; i += most, roots++) {
+        size_t here = n - i < most ? n - i : most;
         unsigned h = 0;
-        memcpy(node, hashes + i * SHA256_LEN, SHA256_LEN);
-        for (size_t k = i; k & 1; k >>= 1)
-            digest_pair(node, stack[h++], node);
-        memcpy(stack[h], node, SHA256_LEN);
+        memcpy(grove, hashes + i * SHA256_LEN, here * SHA256_LEN);
+        climb(grove, here, low, pad_height);
+        for (size_t k = roots; k & 1; k >>= 1)
+            digest_pair(grove, stack[h++], grove);
+        memcpy(stack[h], grove, SHA256_LEN);
     }
-    fold(out, stack, n, num_log2(width), pad_height);
+    fold(out, stack, roots, height - low, pad_height + low);
 }
 
 uint64_t merkle_blocks(uint64_t file_length)

@@ -7,34 +7,53 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/base/num.h>
+#include <p2p/format/lanes.h>
 #include <p2p/format/layout.h>
 #include <p2p/format/merkle.h>
 #include <stdlib.h>
 
 struct piecehash {
-    struct digest *sha1, *sha256;
+    struct lanes_sum sha1;
+    struct lanes_sum leaf[2]; /* by turns: one may end and the next begin in the same run */
+    unsigned open;            /* which of them comes next, or is open */
     bool v1, v2;
-    uint64_t data_left;  /* bytes of the file still to come (v2) */
-    uint32_t leaf_fill;  /* bytes in the leaf that is open */
+    uint64_t data_left; /* bytes of the file still to come (v2) */
+    uint32_t leaf_fill; /* bytes in the leaf that is open */
     uint8_t *leaves;
     size_t n_leaves, cap_leaves;
-    size_t width;        /* leaves of the piece's tree, padding included */
+    size_t width; /* leaves of the piece's tree, padding included */
 };
+
+/* Work is gathered, so that the lanes have enough of it, and done when the queue is full. */
+struct queue {
+    enum digest_kind kind;
+    size_t n;
+    struct lanes_job jobs[8 * LANES_MAX];
+};
+
+static void flush(struct queue *q)
+{
+    if (q->n > 0)
+        lanes_run(q->kind, q->jobs, q->n);
+    q->n = 0;
+}
+
+static void push(struct queue *q, struct lanes_sum *sum, struct bytes b, uint8_t *out)
+{
+    if (q->n == sizeof q->jobs / sizeof *q->jobs)
+        flush(q);
+    q->jobs[q->n++] = (struct lanes_job){sum, b, out};
+}
 
 struct piecehash *piecehash_new(void)
 {
-    struct piecehash *h = mem_zero(sizeof *h);
-    h->sha1 = digest_new(DIGEST_SHA1);
-    h->sha256 = digest_new(DIGEST_SHA256);
-    return h;
+    return mem_zero(sizeof(struct piecehash));
 }
 
 void piecehash_free(struct piecehash *h)
 {
     if (!h)
         return;
-    digest_free(h->sha1);
-    digest_free(h->sha256);
     free(h->leaves);
     free(h);
 }
@@ -65,21 +84,28 @@ void piecehash_begin_halves(struct piecehash *h, const struct manifest *m, uint3
             h->leaves = mem_grow(h->leaves, h->width, SHA256_LEN);
             h->cap_leaves = h->width;
         }
-        digest_begin(h->sha256);
     }
     if (h->v1)
-        digest_begin(h->sha1);
+        lanes_begin(&h->sha1, DIGEST_SHA1);
 }
 
-static void leaf_done(struct piecehash *h)
+static uint8_t *next_leaf(struct piecehash *h)
 {
-    digest_end(h->sha256, h->leaves + h->n_leaves++ * SHA256_LEN);
-    digest_begin(h->sha256);
-    h->leaf_fill = 0;
+    return h->leaves + h->n_leaves++ * SHA256_LEN;
+}
+
+/* Bytes of the leaf that is open, or of a new one that they do not fill. */
+static void part_of_leaf(struct piecehash *h, struct bytes b, bool ends, struct queue *q)
+{
+    if (h->leaf_fill == 0)
+        lanes_begin(&h->leaf[h->open], DIGEST_SHA256);
+    push(q, &h->leaf[h->open], b, ends ? next_leaf(h) : NULL);
+    h->leaf_fill = ends ? 0 : h->leaf_fill + (uint32_t)b.n;
+    h->open ^= ends;
 }
 
 /* The file's bytes, cut into leaves of 16 KiB. */
-static void more_leaves(struct piecehash *h, struct bytes b)
+static void more_leaves(struct piecehash *h, struct bytes b, struct queue *q)
 {
     size_t n = b.n < h->data_left ? b.n : (size_t)h->data_left;
     h->data_left -= n;
@@ -87,23 +113,35 @@ static void more_leaves(struct piecehash *h, struct bytes b)
         size_t take = MERKLE_BLOCK - h->leaf_fill;
         if (take > n)
             take = n;
-        digest_more(h->sha256, BYTES(b.p, take));
-        h->leaf_fill += (uint32_t)take;
-        b.p += take;
         n -= take;
-        if (h->leaf_fill == MERKLE_BLOCK)
-            leaf_done(h);
+        bool ends = h->leaf_fill + take == MERKLE_BLOCK || (n == 0 && h->data_left == 0);
+        if (ends && h->leaf_fill == 0)
+            push(q, NULL, BYTES(b.p, take), next_leaf(h));
+        else
+            part_of_leaf(h, BYTES(b.p, take), ends, q);
+        b.p += take;
     }
-    if (h->data_left == 0 && h->leaf_fill > 0)
-        leaf_done(h);
+}
+
+void piecehash_more_each(struct piecehash *const *h, const struct bytes *b, size_t n)
+{
+    struct queue q;
+    q.n = 0;
+    q.kind = DIGEST_SHA1;
+    for (size_t i = 0; i < n; i++)
+        if (h[i]->v1)
+            push(&q, &h[i]->sha1, b[i], NULL);
+    flush(&q);
+    q.kind = DIGEST_SHA256;
+    for (size_t i = 0; i < n; i++)
+        if (h[i]->v2)
+            more_leaves(h[i], b[i], &q);
+    flush(&q);
 }
 
 void piecehash_more(struct piecehash *h, struct bytes b)
 {
-    if (h->v1)
-        digest_more(h->sha1, b);
-    if (h->v2)
-        more_leaves(h, b);
+    piecehash_more_each(&h, &b, 1);
 }
 
 void piecehash_zero(struct piecehash *h, uint64_t n)
@@ -116,15 +154,20 @@ void piecehash_zero(struct piecehash *h, uint64_t n)
     }
 }
 
+static void end_of(enum digest_kind k, struct lanes_sum *s, uint8_t *out)
+{
+    lanes_run(k, &(struct lanes_job){s, BYTES(NULL, 0), out}, 1);
+}
+
 void piecehash_end(struct piecehash *h, struct piecehash_result *out)
 {
     memset(out, 0, sizeof *out);
     if (h->v1)
-        digest_end(h->sha1, out->v1);
+        end_of(DIGEST_SHA1, &h->sha1, out->v1);
     if (!h->v2)
         return;
     if (h->leaf_fill > 0)
-        leaf_done(h);
+        end_of(DIGEST_SHA256, &h->leaf[h->open], next_leaf(h));
     out->leaves = h->leaves;
     out->n_leaves = (uint32_t)h->n_leaves;
     if (h->n_leaves > 0)

@@ -27,6 +27,13 @@ void piecehash_begin_halves(struct piecehash *h, const struct manifest *m, uint3
 /* The piece's bytes in order, pads given as zeros or left to piecehash_zero. */
 void piecehash_more(struct piecehash *h, struct bytes b);
 void piecehash_zero(struct piecehash *h, uint64_t n); /* n bytes of padding */
+/*
+ * piecehash_more for n pieces at once, all different, each by its own bytes (any lengths, 0 too).
+ * This is where SIMD lanes pay (format/lanes.h): a v1 piece is one message, so as many pieces as
+ * lanes_width(DIGEST_SHA1) should go side by side; of v2 every 16 KiB is one, so a single piece by
+ * 256 KiB or more at a time will do. Their bytes together should fit into the second-level cache.
+ */
+void piecehash_more_each(struct piecehash *const *h, const struct bytes *b, size_t n);
 void piecehash_end(struct piecehash *h, struct piecehash_result *out);
 
 enum piecehash_verdict {

@@ -384,16 +384,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads), /* first: nobody has chosen a kernel yet */
-        cmocka_unit_test(equal_lengths),
-        cmocka_unit_test(every_number),
-        cmocka_unit_test(unequal_lengths),
-        cmocka_unit_test(no_further),
-        cmocka_unit_test(bites),
-        cmocka_unit_test(any_cut),
-        cmocka_unit_test(middle),
-        cmocka_unit_test(long_message),
-        cmocka_unit_test(pairs),
-        cmocka_unit_test(widths),
+        cmocka_unit_test(equal_lengths),   cmocka_unit_test(every_number),
+        cmocka_unit_test(unequal_lengths), cmocka_unit_test(no_further),
+        cmocka_unit_test(bites),           cmocka_unit_test(any_cut),
+        cmocka_unit_test(middle),          cmocka_unit_test(long_message),
+        cmocka_unit_test(pairs),           cmocka_unit_test(widths),
     };
     return cmocka_run_group_tests(tests, make_content, drop_content);
 }

@@ -64,6 +64,30 @@ static void roots(void **state)
     }
 }
 
+/* More than the trees that are made in one go. */
+static void wide_roots(void **state)
+{
+    (void)state;
+    static const size_t ns[] = {255, 256, 257,  300,  511,  512, 513,
+                                768, 769, 1000, 1025, 2048, 2500};
+    uint8_t *hashes = malloc(2500 * SHA256_LEN), want[SHA256_LEN], got[SHA256_LEN];
+    for (size_t i = 0; i < sizeof ns / sizeof *ns; i++) {
+        make_hashes(hashes, ns[i]);
+        for (size_t width = num_pow2_ceil(ns[i]); width <= 8192; width *= 2) {
+            plain_root(want, hashes, ns[i], width, (unsigned)i % 4);
+            merkle_root(got, hashes, ns[i], width, (unsigned)i % 4);
+            assert_memory_equal(got, want, SHA256_LEN);
+        }
+    }
+    for (size_t n = 1; n <= 5; n++) { /* far less than the tree is wide */
+        make_hashes(hashes, n);
+        plain_root(want, hashes, n, 4096, 2);
+        merkle_root(got, hashes, n, 4096, 2);
+        assert_memory_equal(got, want, SHA256_LEN);
+    }
+    free(hashes);
+}
+
 static void sizes(void **state)
 {
     (void)state;
@@ -159,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pads),
         cmocka_unit_test(roots),
+        cmocka_unit_test(wide_roots),
         cmocka_unit_test(sizes),
         cmocka_unit_test(proofs),
         cmocka_unit_test(senseless_proofs),

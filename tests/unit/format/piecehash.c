@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <p2p/base/rng.h>
+#include <p2p/format/author.h>
 #include <p2p/format/layout.h>
 #include <p2p/format/merkle.h>
 #include <p2p/format/piecehash.h>
@@ -174,11 +176,126 @@ static void wrong_amount(void **state)
     manifest_free(m);
 }
 
+/* ---- pieces side by side ---- */
+
+#define LONG_PIECE (1u << 20)
+#define MOST_PIECES 32
+
+/* Content space in memory: pads are zeros, the rest is anything else. */
+static uint8_t *make_space(const struct manifest *m)
+{
+    uint64_t total = (uint64_t)m->n_pieces * m->piece_length;
+    uint8_t *space = mem_zero((size_t)total);
+    struct layout_iter it;
+    struct layout_seg s;
+    uint64_t at = 0;
+    layout_iter_init(&it, m, 0, m->space);
+    for (; layout_iter_next(&it, &s); at += s.length)
+        for (uint64_t k = 0; !s.pad && k < s.length; k++)
+            space[at + k] = (uint8_t)((at + k) * 2654435761u >> 13 | 1);
+    return space;
+}
+
+/* The piece by the plain digests, all leaves and padding in a row. */
+static void plain_piece(const struct manifest *m, const uint8_t *space, uint32_t piece,
+                        struct piecehash_result *out, uint8_t *leaves)
+{
+    const uint8_t *p = space + (size_t)piece * m->piece_length;
+    uint32_t file, index;
+    memset(out, 0, sizeof *out);
+    if (m->has_v1)
+        digest_sha1(out->v1, BYTES(p, layout_piece_len(m, piece)));
+    if (!layout_piece_file(m, piece, &file, &index))
+        return;
+    uint64_t length = m->files[file].length, left = length - (uint64_t)index * m->piece_length;
+    uint64_t span = length < m->piece_length ? length : m->piece_length;
+    left = left < m->piece_length ? left : m->piece_length;
+    for (uint64_t at = 0; at < left; at += MERKLE_BLOCK)
+        digest_sha256(leaves + out->n_leaves++ * SHA256_LEN,
+                      BYTES(p + at, left - at < MERKLE_BLOCK ? (size_t)(left - at) : MERKLE_BLOCK));
+    merkle_root(out->root, leaves, out->n_leaves, (size_t)1 << merkle_height(merkle_blocks(span)),
+                0);
+    out->leaves = leaves;
+}
+
+static void hash_each(struct piecehash **h, const struct manifest *m, const uint8_t *space,
+                      size_t bite, struct rng *r)
+{
+    uint64_t at[MOST_PIECES] = {0}, left = 0;
+    for (uint32_t i = 0; i < m->n_pieces; i++) {
+        piecehash_begin(h[i], m, i);
+        left += layout_piece_len(m, i);
+    }
+    while (left > 0) {
+        struct bytes b[MOST_PIECES];
+        for (uint32_t i = 0; i < m->n_pieces; i++) {
+            uint64_t rest = layout_piece_len(m, i) - at[i];
+            size_t n = r ? (size_t)rng_below(r, bite + 1) : bite;
+            n = n < rest ? n : (size_t)rest;
+            b[i] = BYTES(space + (size_t)i * m->piece_length + at[i], n);
+            at[i] += n;
+            left -= n;
+        }
+        piecehash_more_each(h, b, m->n_pieces);
+    }
+}
+
+static void check_each(const struct manifest *m, struct piecehash **h, const uint8_t *space)
+{
+    static const size_t bites[] = {MERKLE_BLOCK, 65536, 100000, LONG_PIECE, MERKLE_BLOCK - 1};
+    struct rng r;
+    uint8_t leaves[LONG_PIECE / MERKLE_BLOCK * SHA256_LEN];
+    rng_seed(&r, m->n_pieces);
+    for (size_t k = 0; k < 2 * sizeof bites / sizeof *bites; k++) {
+        hash_each(h, m, space, bites[k / 2], k % 2 ? &r : NULL);
+        for (uint32_t i = 0; i < m->n_pieces; i++) {
+            struct piecehash_result got, want;
+            piecehash_end(h[i], &got);
+            plain_piece(m, space, i, &want, leaves);
+            assert_memory_equal(got.v1, want.v1, SHA1_LEN);
+            assert_memory_equal(got.root, want.root, SHA256_LEN);
+            assert_int_equal(got.n_leaves, want.n_leaves);
+            if (want.n_leaves > 0)
+                assert_memory_equal(got.leaves, want.leaves, want.n_leaves * SHA256_LEN);
+        }
+    }
+}
+
+/* Long pieces, ends of files, files of a byte; each piece by its own bytes, as many as it likes. */
+static void side_by_side(void **state)
+{
+    (void)state;
+    static const struct author_entry entries[] = {
+        {.path = "a", .length = 5 * LONG_PIECE + 3}, {.path = "b", .length = 1},
+        {.path = "c", .length = MERKLE_BLOCK},       {.path = "d", .length = MERKLE_BLOCK + 1},
+        {.path = "e", .length = LONG_PIECE},         {.path = "f", .length = LONG_PIECE - 16383},
+        {.path = "g", .length = LONG_PIECE + 70000},
+    };
+    struct piecehash *h[MOST_PIECES];
+    for (size_t i = 0; i < MOST_PIECES; i++)
+        h[i] = piecehash_new();
+    for (enum author_format f = AUTHOR_V1; f <= AUTHOR_HYBRID; f++) {
+        struct author_options o = {
+            .format = f, .piece_length = LONG_PIECE, .name = "n", .creation_date = -1};
+        struct author *a = author_new(&o, entries, sizeof entries / sizeof *entries, NULL);
+        assert_non_null(a);
+        const struct manifest *m = author_plan(a);
+        assert_in_range(m->n_pieces, 8, MOST_PIECES);
+        uint8_t *space = make_space(m);
+        check_each(m, h, space);
+        free(space);
+        author_free(a);
+    }
+    for (size_t i = 0; i < MOST_PIECES; i++)
+        piecehash_free(h[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good),          cmocka_unit_test(spoiled),      cmocka_unit_test(leaves),
-        cmocka_unit_test(what_is_known), cmocka_unit_test(wrong_amount),
+        cmocka_unit_test(good),         cmocka_unit_test(spoiled),
+        cmocka_unit_test(leaves),       cmocka_unit_test(what_is_known),
+        cmocka_unit_test(wrong_amount), cmocka_unit_test(side_by_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
