@@ -16,6 +16,7 @@
 #define MEMORY (3 * USEC_SEC / 2) /* weight of the past in the smoothed rate */
 #define SLACK USEC_SEC
 #define DELAY_MOST (2 * USEC_SEC) /* a queue of our own making is not distance */
+#define BATCH_MOST 16u /* what waits to be asked in one go is missing from a long pipe */
 #define RATE_STALE 1024u    /* bytes a second: below it, with nothing coming, begin anew */
 
 void pipeline_init(struct pipeline *p, usec now)
@@ -130,7 +131,8 @@ unsigned pipeline_room(const struct pipeline *p)
     if (p->out >= p->target)
         return 0;
     unsigned room = p->target - p->out;
-    return room >= p->target / 4 ? room : 0;
+    unsigned batch = p->target / 4;
+    return room >= (batch < BATCH_MOST ? batch : BATCH_MOST) ? room : 0;
 }
 
 void pipeline_alive(struct pipeline *p, usec now)

@@ -58,6 +58,8 @@ static void drop_late(struct stream_end *end)
         free(end->late[i]->data);
         free(end->late[i]);
     }
+    free(end->late);
+    end->late = NULL;
     end->n_late = 0;
 }
 
@@ -86,6 +88,13 @@ void stream_close_conn(struct host *h, node_id conn)
     int side;
     if (find(h, conn, &s, &side))
         stream_close(s, side);
+}
+
+void stream_free(struct stream *s)
+{
+    drop_late(&s->end[0]);
+    drop_late(&s->end[1]);
+    free(s);
 }
 
 /* ---- sending ---- */
@@ -159,9 +168,10 @@ static void push(struct stream *s, int side)
 {
     struct stream_end *from = &s->end[side];
     struct tube *t = from->host->tube;
+    uint64_t window = from->host->cfg.window ? from->host->cfg.window : WINDOW;
     while (from->want_send && from->up && s->open && from->host && !from->host->dead) {
         /* the uplink's queue is short: what is queued there cannot be reordered any more */
-        if (from->in_flight >= WINDOW || from->host->up_free > t->now + 20 * USEC_MS)
+        if (from->in_flight >= window || from->host->up_free > t->now + 20 * USEC_MS)
             return;
         if (!send_one(s, side))
             from->want_send = false;
@@ -245,8 +255,7 @@ static void segment(struct event *e)
         return;
     struct event *keep = mem_dup(e, sizeof *e);
     e->data = NULL;
-    if (end->n_late == sizeof end->late / sizeof *end->late)
-        abort();
+    end->late = mem_grow(end->late, end->n_late + 1, sizeof(struct event *));
     end->late[end->n_late++] = keep;
 }
 

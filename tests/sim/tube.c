@@ -166,7 +166,7 @@ void tube_free(struct tube *t)
         free(h);
     }
     for (size_t i = 0; i < t->n_streams; i++)
-        free(t->streams[i]);
+        stream_free(t->streams[i]);
     for (size_t i = 0; i < t->n_gets; i++)
         free(t->gets[i]);
     free(t->gets);

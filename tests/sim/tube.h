@@ -15,6 +15,7 @@ struct host;
 struct host_config {
     uint64_t up, down; /* bytes a second; 0: unlimited */
     usec delay;        /* one way, to the middle of the net */
+    uint64_t window;    /* bytes in flight in one stream; 0: 512 KiB */
     double loss;       /* share of segments that are sent twice (they arrive a timeout later) */
     uint64_t limit_down, limit_up; /* as node_config */
     uint32_t liar;                 /* flips a bit in every n-th block that it sends; 0: honest */

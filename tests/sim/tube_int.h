@@ -8,7 +8,7 @@
 #include <p2p/format/layout.h>
 
 #define SEGMENT 16384u
-#define WINDOW (512u << 10) /* bytes in flight in one direction of a stream */
+#define WINDOW (512u << 10) /* bytes in flight in one direction of a stream, unless configured */
 #define MAX_ORIGINS 4
 
 enum event_kind {
@@ -50,7 +50,7 @@ struct stream_end {
     bool up; /* the node knows it */
     bool want_send, blocked_recv;
     uint64_t in_flight;
-    struct event *late[256]; /* segments that came while the node did not read */
+    struct event **late; /* segments that came while the node did not read */
     size_t n_late;
     usec last_arrival; /* order is kept */
 };
@@ -127,6 +127,7 @@ void stream_close_conn(struct host *h, node_id conn);
 void stream_close(struct stream *s, int side); /* this side is gone: the other hears of it later */
 void stream_push(struct host *h, node_id conn);
 void stream_read_on(struct host *h, node_id conn);
+void stream_free(struct stream *s);
 void stream_event(struct tube *t, struct event *e);
 
 /* origin.c */

@@ -35,7 +35,7 @@ void pipeline_asked(struct pipeline *p, unsigned n, usec now);
 /* A block came, asked for at `asked_at`. */
 void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now);
 void pipeline_dropped(struct pipeline *p, unsigned n, usec now); /* rejected, cancelled, choked */
-/* How many more to ask now. In batches: 0 until a quarter of the target is free. */
+/* How many more to ask now. In batches: 0 until a quarter of the target is free, or 16. */
 unsigned pipeline_room(const struct pipeline *p);
 /* Progress of part of a block counts as life. */
 void pipeline_alive(struct pipeline *p, usec now);

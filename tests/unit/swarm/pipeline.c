@@ -147,17 +147,22 @@ static void asks_in_batches(void **state)
     struct pipeline p;
     pipeline_init(&p, 0);
     p.slow_start = false;
-    p.target = 100;
-    assert_int_equal(pipeline_room(&p), 100);
-    pipeline_asked(&p, 100, 0);
-    for (unsigned i = 1; i < 25; i++) {
+    p.target = 40;
+    assert_int_equal(pipeline_room(&p), 40);
+    pipeline_asked(&p, 40, 0);
+    for (unsigned i = 1; i < 10; i++) {
         pipeline_got(&p, BLOCK, 0, 1000);
         assert_int_equal(pipeline_room(&p), 0);
     }
     pipeline_got(&p, BLOCK, 0, 1000);
-    assert_int_equal(pipeline_room(&p), 25);
+    assert_int_equal(pipeline_room(&p), 10);
     pipeline_dropped(&p, 3, 1000);
-    assert_int_equal(pipeline_room(&p), 28);
+    assert_int_equal(pipeline_room(&p), 13);
+    p.target = 227; /* a long pipe does not wait for a quarter */
+    pipeline_asked(&p, 200 - 3, 1000);
+    assert_int_equal(pipeline_room(&p), 0);
+    pipeline_dropped(&p, 13, 1000);
+    assert_int_equal(pipeline_room(&p), 16);
     pipeline_dropped(&p, 1000, 1000);
     assert_int_equal(p.out, 0);
 }
