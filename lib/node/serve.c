@@ -53,7 +53,9 @@ static bool can_serve(const struct conn *c, const struct wire_msg *m)
     const struct task *t = c->task;
     if (m->length == 0 || m->length > WIRE_MAX_BLOCK)
         return false;
-    if ((uint64_t)m->begin + m->length > layout_piece_len(t->m, m->index))
+    uint32_t data = layout_piece_len(t->m, m->index);
+    if ((uint64_t)m->begin + m->length > (t->m->has_v2 ? t->m->piece_length : data) ||
+        m->begin >= data)
         return false;
     if (!bits_get(&t->have, m->index) || (t->unstored && t->unstored[m->index]))
         return false;
@@ -104,6 +106,26 @@ void serve_cancel(struct conn *c, const struct wire_msg *m, usec now)
     }
 }
 
+/*
+ * libtorrent asks for whole blocks at the end of a v2 file, as if padding were data, when it has the
+ * item by a link; it gets the zeros.
+ */
+static void put_block(struct conn *c, const struct asked *a)
+{
+    const struct manifest *m = c->task->m;
+    uint32_t data = layout_piece_len(m, a->piece) - a->begin;
+    if (data > a->length)
+        data = a->length;
+    wire_put_piece(&c->out.bytes, a->piece, a->begin, a->length);
+    outq_content(&c->out, (uint64_t)a->piece * m->piece_length + a->begin, data);
+    size_t zeros = a->length - data;
+    if (zeros > 0) {
+        memset(buf_room(&c->out.bytes, zeros), 0, zeros);
+        buf_added(&c->out.bytes, zeros);
+        outq_note(&c->out);
+    }
+}
+
 /* Moves requests from the queue to the socket's side. */
 void serve_fill(struct conn *c, usec now)
 {
@@ -120,8 +142,7 @@ void serve_fill(struct conn *c, usec now)
         }
         if (n->cfg.limit_up)
             bucket_take(&n->up, a.length, now);
-        wire_put_piece(&c->out.bytes, a.piece, a.begin, a.length);
-        outq_content(&c->out, (uint64_t)a.piece * c->task->m->piece_length + a.begin, a.length);
+        put_block(c, &a);
     }
     c->send_turn = false;
 }
