@@ -81,9 +81,12 @@ LANES_INLINE lanes_vec lanes_gather(const uint8_t *const *data, size_t at)
 LANES_INLINE void lanes_load(lanes_vec w[16], const uint8_t *const *data, size_t at)
 {
     lanes_vec r[4][4];
+#pragma GCC unroll 4
     for (size_t i = 0; i < 4; i++)
+#pragma GCC unroll 4
         for (size_t q = 0; q < 4; q++)
             r[i][q] = lanes_gather(data + i, at + 16 * q);
+#pragma GCC unroll 4
     for (size_t q = 0; q < 4; q++) {
         lanes_vec ab = SHUFFLE(LOW_WORDS, r[0][q], r[1][q]);
         lanes_vec cd = SHUFFLE(LOW_WORDS, r[2][q], r[3][q]);
