@@ -406,7 +406,6 @@ static int verify(struct ls *l, struct entry *n)
     if (rc == 0)
         rc = scan_verify(&n->verdict, &place.place, &w, &e);
     output_erase(l->out);
-    bool recorded = place.has_record;
     known_place_fini(&place);
     if (rc == ERR_CANCELED)
         return term_stopped() ? 128 + term_stopped() : STATUS_INT;
@@ -417,8 +416,7 @@ static int verify(struct ls *l, struct entry *n)
     }
     n->verified = true;
     keep(l, n);
-    /* Without a record nobody said of an unfinished download what should be there. */
-    if (n->verdict.n_bad == 0 || (!recorded && n->k.item.state != CATALOGUE_COMPLETE))
+    if (n->verdict.n_bad == 0)
         return STATUS_DONE;
     tell_bad(l, n);
     return STATUS_INVALID;

@@ -88,7 +88,9 @@ int known_place(struct known_place *p, const struct known *k, struct catalogue *
         .where = it->where & PLACES_FOUND,
         .side = p->side,
         .wanted = bits_full(&p->wanted) ? NULL : &p->wanted,
-        .only = p->has_record && !bits_full(&p->record.have) ? &p->record.have : NULL,
+        /* What p2p-add found was whole then, whatever was found out about it since. */
+        .whole = it->state == CATALOGUE_COMPLETE || (it->where & PLACES_RAW),
+        .recorded = p->has_record ? &p->record.have : NULL,
     };
     return 0;
 }

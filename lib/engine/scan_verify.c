@@ -13,6 +13,7 @@ struct verify {
     const struct scan_place *p;
     struct tree *tree;
     struct tree_stat *stats; /* of each file, before anything was read */
+    struct bits only, expected; /* pieces: hashed; bad if they are not good */
     struct err *e;
 };
 
@@ -44,6 +45,34 @@ static int look_at_all(struct verify *v)
         if (is_content(&m->files[i]))
             rc = look_at(v, i, &v->stats[i]);
     return rc;
+}
+
+/* A file of ours gets its final name when all of it was verified. */
+static bool has_final_names(struct verify *v, uint32_t piece)
+{
+    const struct manifest *m = v->p->m;
+    struct layout_iter it;
+    struct layout_seg g;
+
+    layout_iter_init(&it, m, (uint64_t)piece * m->piece_length, layout_piece_len(m, piece));
+    while (layout_iter_next(&it, &g))
+        if (!g.pad && !(tree_flags(v->tree, g.file) & TREE_FINAL))
+            return false;
+    return true;
+}
+
+static void choose_pieces(struct verify *v)
+{
+    const struct scan_place *p = v->p;
+
+    bits_init(&v->only, p->m->n_pieces);
+    bits_init(&v->expected, p->m->n_pieces);
+    for (uint32_t i = 0; i < p->m->n_pieces; i++) {
+        if (p->whole || (p->recorded && bits_get(p->recorded, i)) || has_final_names(v, i))
+            bits_set(&v->expected, i);
+        if (!p->recorded || bits_get(&v->expected, i))
+            bits_set(&v->only, i);
+    }
 }
 
 static bool same(const struct tree_stat *a, const struct tree_stat *b)
@@ -185,7 +214,7 @@ static void absent(struct verify *v, uint32_t file)
 {
     const struct manifest_file *f = &v->p->m->files[file];
 
-    if (f->length == 0 && !v->stats[file].regular && !is_aside(v, file) && !v->p->only)
+    if (f->length == 0 && !v->stats[file].regular && !is_aside(v, file) && v->p->whole)
         add_bad(v->v, &(struct scan_bad){SCAN_MISSING, file, 0, 0});
 }
 
@@ -201,10 +230,9 @@ static int by_place(const void *x, const void *y)
 static void list_bad(struct verify *v)
 {
     const struct manifest *m = v->p->m;
-    const struct bits *only = v->p->only;
 
     for (uint32_t i = 0; i < m->n_pieces; i++)
-        if (!bits_get(&v->v->good, i) && (!only || bits_get(only, i)))
+        if (!bits_get(&v->v->good, i) && bits_get(&v->expected, i))
             blame_piece(v, i);
     for (uint32_t i = 0; i < m->n_files; i++)
         if (is_content(&m->files[i])) {
@@ -254,7 +282,7 @@ static int hash_all(struct verify *v, const struct scan_watch *w)
     struct scan_hash h = {
         .m = v->p->m,
         .source = {.ctx = v, .open = open_file, .close = close_file, .cut = file_is_cut},
-        .only = v->p->only,
+        .only = &v->only,
         .go_on = true,
         .watch = w,
         .piece = take_piece,
@@ -281,8 +309,10 @@ int scan_verify(struct scan_verdict *out, const struct scan_place *p, const stru
         rc = err_set(e, ERR_INVALID, "%s: its manifest came without piece layers", p->m->name);
     else
         rc = look_at_all(&v);
-    if (rc == 0)
+    if (rc == 0) {
+        choose_pieces(&v);
         rc = hash_all(&v, w);
+    }
     if (rc == 0)
         rc = look_again(&v);
     if (rc == 0) {
@@ -290,6 +320,8 @@ int scan_verify(struct scan_verdict *out, const struct scan_place *p, const stru
         out->have = scan_content(p->m, &out->good);
         make_record(&v);
     }
+    bits_fini(&v.only);
+    bits_fini(&v.expected);
     free(v.stats);
     tree_free(v.tree);
     fdcache_free(files);

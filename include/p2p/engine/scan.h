@@ -99,12 +99,17 @@ struct scan_place {
     unsigned where;          /* PLACES_… */
     const char *side;        /* side file of a download with unselected files, or NULL */
     const struct bits *wanted; /* of files; NULL: all */
-    const struct bits *only; /* pieces to hash; NULL: all */
+    bool whole;                /* all of it should be there */
+    const struct bits *recorded; /* else: pieces that should; NULL: nobody knows */
 };
 /*
- * Hashes what is there. 0 whatever the verdict is; ERR_IO when something cannot be read, or the
- * folder is not there at all, or a file changed meanwhile; ERR_INVALID when a manifest from a link
- * has no piece layers to hold the data against.
+ * Hashes what should be there: all of it, or what was recorded and what is in files that have
+ * their final names (where nobody knows what was recorded, all that is there). The rest of an
+ * unfinished download is neither hashed nor bad.
+ *
+ * 0 whatever the verdict is; ERR_IO when something cannot be read, or the folder is not there at
+ * all, or a file changed meanwhile; ERR_INVALID when a manifest from a link has no piece layers to
+ * hold the data against.
  */
 int scan_verify(struct scan_verdict *v, const struct scan_place *p, const struct scan_watch *w,
                 struct err *e);
