@@ -212,7 +212,7 @@ serves() { rm -rf "$BATS_TEST_TMPDIR/getter" got; P2P_HOME="$BATS_TEST_TMPDIR/ge
 
 @test "a partial download is served, but not while p2p-get is at it" {
     random_file src/f 4000000
-    P2P_HOME=first link=$(P2P_HOME=first p2p-add src/f)
+    link=$(P2P_HOME=first p2p-add src/f)
     P2P_HOME=first background p2p-seed --bind 127.0.0.1 >line
     wait_for 10 test -s line
     read_line line
