@@ -1,0 +1,411 @@
+/*
+ * One look-up: ask the closest that are known, learn of closer ones, until the eight closest have
+ * answered. Rules:
+ * - Few questions are under way; one that is slow gives up its turn, not its right to answer.
+ * - What counts among the closest has answered itself, with an id that fits its address. Others
+ *   may be asked, a few, and what they know is used.
+ * - Who tells of nodes that do not exist is believed less: when most of his tips were dead, the
+ *   others are skipped, unless somebody else knows them too. So a liar delays, and no more.
+ * - Ids so close to a hash that chance would not have put anybody there are not believed either.
+ */
+#include "proto/dht_int.h"
+
+#include <p2p/base/mem.h>
+#include <p2p/proto/dht_addr.h>
+
+#include <stdlib.h>
+
+enum {
+    CANDS_MOST = 100,
+    FROM_TABLE = 16,
+    FIRST_ALPHA = 8,    /* before anybody has answered */
+    UNDER_WAY = 3 * DHT_ALPHA,
+    MISFITS_MOST = 12,
+    NEAR_MOST = 3,      /* of one network */
+    LOST_LEAST = 3,
+    TOO_CLOSE = 20,     /* bits beyond what the size of the network explains */
+    PAD_SCRAPE = 240,   /* enough for two filters, see dht.h */
+    PAD_ITEM = 370,     /* and for an item */
+};
+
+struct walk *dht_walk_find(struct dht *d, uint32_t id)
+{
+    for (struct list_node *n = list_first(&d->walks); n; n = list_next(&d->walks, n))
+        if (LIST_OF(n, struct walk, node)->id == id)
+            return LIST_OF(n, struct walk, node);
+    return NULL;
+}
+
+struct cand *dht_walk_cand(struct walk *w, uint16_t uid)
+{
+    for (unsigned i = 0; uid && i < w->n; i++)
+        if (w->v[i].uid == uid)
+            return &w->v[i];
+    return NULL;
+}
+
+/* ---- the list of candidates ---- */
+
+static bool before(const struct walk *w, const struct cand *a, const struct cand *b)
+{
+    if (!a->has_id || !b->has_id)
+        return !a->has_id && b->has_id;
+    return dht_id_cmp(w->target, a->id, b->id) < 0;
+}
+
+static void insert(struct walk *w, const struct cand *c)
+{
+    unsigned at = w->n;
+    if (w->n == w->cap) {
+        w->cap = w->cap ? 2 * w->cap : 32;
+        w->v = mem_grow(w->v, w->cap, sizeof *w->v);
+    }
+    for (; at > 0 && before(w, c, &w->v[at - 1]); at--)
+        w->v[at] = w->v[at - 1];
+    w->v[at] = *c;
+    w->n++;
+}
+
+static void take_out(struct walk *w, struct cand *c)
+{
+    unsigned at = (unsigned)(c - w->v);
+    w->n--;
+    memmove(c, c + 1, (w->n - at) * sizeof *c);
+}
+
+/* Makes room by giving up the farthest that was not asked, if the new one is closer. */
+static bool make_room(struct walk *w, const struct cand *c)
+{
+    if (w->n < CANDS_MOST)
+        return true;
+    for (unsigned i = w->n; i > 0; i--) {
+        if (w->v[i - 1].state != CAND_NEW)
+            continue;
+        if (!before(w, c, &w->v[i - 1]))
+            return false;
+        take_out(w, &w->v[i - 1]);
+        return true;
+    }
+    return false;
+}
+
+/* Is it known already, or one of too many from one place? */
+static bool redundant(struct walk *w, const struct cand *c)
+{
+    unsigned near = 0;
+    for (unsigned i = 0; i < w->n; i++) {
+        struct cand *o = &w->v[i];
+        if (addr_eq(&o->addr, &c->addr)) {
+            if (o->parent != c->parent && o->has_id && c->has_id && dht_id_eq(o->id, c->id))
+                o->vouched = true;
+            return true;
+        }
+        if (dht_addr_twin(&o->addr, &c->addr) && o->state != CAND_FAILED)
+            return true;
+        near += dht_addr_near(&o->addr, &c->addr);
+    }
+    return near >= NEAR_MOST;
+}
+
+static bool looks_for_hash(const struct walk *w)
+{
+    return w->method == KRPC_GET_PEERS || w->method == KRPC_GET;
+}
+
+static bool too_close(const struct walk *w, const uint8_t *id)
+{
+    return looks_for_hash(w) &&
+           dht_id_common(id, w->target) > dht_table_depth(w->side->table) + TOO_CLOSE;
+}
+
+static void add(struct walk *w, const uint8_t *id, const struct addr *a, uint16_t parent)
+{
+    struct cand c = {.addr = *a, .parent = parent, .fits = true};
+    if (id) {
+        memcpy(c.id, id, DHT_ID);
+        c.has_id = true;
+        c.fits = dht_id_fits(id, a);
+        if (dht_id_eq(id, dht_table_own(w->side->table)) || too_close(w, id))
+            return;
+    }
+    if (w->last_uid == UINT16_MAX || redundant(w, &c) || !make_room(w, &c))
+        return;
+    c.uid = ++w->last_uid;
+    insert(w, &c);
+}
+
+void dht_walk_hint(struct walk *w, const struct addr *a)
+{
+    add(w, NULL, a, 0);
+}
+
+/* Few nodes are known: those that may be alive help out, the closest, and some bare addresses. */
+static void add_hints(struct dht *d, struct walk *w)
+{
+    const struct dht_side *s = w->side;
+    for (unsigned i = 0; i < s->n_hints; i++)
+        if (s->hints[i].has_id)
+            add(w, s->hints[i].id, &s->hints[i].addr, 0);
+    for (unsigned i = 0; s->n_hints && i < FROM_TABLE; i++) {
+        const struct hint *h = &s->hints[dht_dice_below(&d->dice, s->n_hints)];
+        if (!h->has_id)
+            add(w, NULL, &h->addr, 0);
+    }
+}
+
+struct walk *dht_walk_new(struct dht *d, struct dht_side *s, enum krpc_method method,
+                          const uint8_t target[DHT_ID], dht_job job, usec now)
+{
+    const struct dht_node *close[FROM_TABLE];
+    struct walk *w = mem_zero(sizeof *w);
+    w->id = dht_new_id(d);
+    w->side = s;
+    w->method = method;
+    w->job = job;
+    memcpy(w->target, target, DHT_ID);
+    size_t n = dht_table_closest(s->table, target, NULL, close, FROM_TABLE, now);
+    for (size_t i = 0; i < n; i++)
+        add(w, close[i]->id, &close[i]->addr, 0);
+    if (n < DHT_K)
+        add_hints(d, w);
+    list_push(&d->walks, &w->node);
+    return w;
+}
+
+void dht_walk_free(struct dht *d, struct walk *w)
+{
+    if (!w)
+        return;
+    if (w->side->joining == w->id)
+        w->side->joining = 0;
+    list_remove(&d->walks, &w->node);
+    free(w->v);
+    free(w);
+}
+
+/* ---- asking ---- */
+
+static bool doubtful(struct walk *w, const struct cand *c)
+{
+    const struct cand *p = c->vouched ? NULL : dht_walk_cand(w, c->parent);
+    return p && p->lost >= LOST_LEAST && p->lost > 2 * p->lived;
+}
+
+/* The next to ask, NULL if there is none; *waiting: somebody who matters may still answer. */
+static struct cand *choose(struct walk *w, bool *waiting)
+{
+    unsigned closest = 0;
+    *waiting = false;
+    for (unsigned i = 0; i < w->n && closest < DHT_K; i++) {
+        struct cand *c = &w->v[i];
+        if (c->state == CAND_REPLIED)
+            closest += c->fits;
+        else if (c->state == CAND_ASKED || c->state == CAND_SLOW)
+            *waiting = true;
+        else if (c->state == CAND_NEW && !doubtful(w, c) && (c->fits || w->misfits < MISFITS_MOST))
+            return c;
+    }
+    return NULL;
+}
+
+/* Only who is still joining asks for the other family too (BEP 32). */
+static unsigned want_of(struct dht *d, const struct walk *w)
+{
+    const struct dht_side *other = &d->side[w->side == &d->side[0]];
+    return w->joins && other->on && !other->joined ? KRPC_WANT4 | KRPC_WANT6 : 0;
+}
+
+static bool ask(struct dht *d, struct walk *w, struct cand *c, usec now)
+{
+    struct krpc_msg m = {.method = c->plain ? KRPC_FIND_NODE : w->method, .target = w->target};
+    m.want = want_of(d, w);
+    if (m.method == KRPC_GET_PEERS) {
+        m.scrape = w->scrape;
+        m.noseed = w->noseed;
+        m.pad = w->scrape ? PAD_SCRAPE : 0;
+    } else if (m.method == KRPC_GET) {
+        m.pad = PAD_ITEM;
+    }
+    if (!dht_ask(d, ASK_WALK, w->id, c->uid, &c->addr, &m, now))
+        return false;
+    c->state = CAND_ASKED;
+    w->fast++;
+    w->misfits += !c->fits;
+    return true;
+}
+
+static void finish(struct dht *d, struct walk *w, usec now)
+{
+    if (w->joins)
+        dht_keep_joined(d, w, now);
+    if (w->job)
+        dht_job_walked(d, w, now);
+    dht_walk_free(d, w);
+}
+
+void dht_walk_go(struct dht *d, struct walk *w, usec now)
+{
+    bool waiting = true;
+    struct cand *c = NULL;
+    while (!w->places && !w->enough) {
+        unsigned alpha = w->replies ? DHT_ALPHA : FIRST_ALPHA;
+        c = choose(w, &waiting);
+        if (!c || w->fast >= alpha || w->fast + w->slow >= UNDER_WAY)
+            break;
+        if (!ask(d, w, c, now)) {
+            dht_starve(d, now);
+            break;
+        }
+    }
+    if (!w->enough && !w->places && (c || waiting))
+        return;
+    if (!w->places && w->job && !w->enough)
+        w->places = dht_place_begin(d, w);
+    if (!w->places || !dht_place_go(d, w, now))
+        finish(d, w, now);
+}
+
+void dht_walks_go(struct dht *d, usec now)
+{
+    d->starved = false;
+    for (struct list_node *n = list_first(&d->walks), *next; n; n = next) {
+        next = list_next(&d->walks, n);
+        dht_walk_go(d, LIST_OF(n, struct walk, node), now);
+    }
+}
+
+/* ---- answers ---- */
+
+/* Whose answer it is; NULL if the walk is over. No longer under way then. */
+static struct cand *settle(struct dht *d, const struct ask *a, struct walk **w)
+{
+    *w = dht_walk_find(d, a->owner);
+    struct cand *c = *w ? dht_walk_cand(*w, a->cand) : NULL;
+    if (!c || (c->state != CAND_ASKED && c->state != CAND_SLOW))
+        return NULL;
+    *(c->state == CAND_ASKED ? &(*w)->fast : &(*w)->slow) -= 1;
+    return c;
+}
+
+static void judge_tip(struct walk *w, const struct cand *c, bool lives)
+{
+    struct cand *p = dht_walk_cand(w, c->parent);
+    if (p && lives)
+        p->lived += p->lived < UINT8_MAX;
+    else if (p)
+        p->lost += p->lost < UINT8_MAX;
+}
+
+static bool id_taken(const struct walk *w, const struct cand *c)
+{
+    for (unsigned i = 0; i < w->n; i++)
+        if (&w->v[i] != c && w->v[i].state == CAND_REPLIED && dht_id_eq(w->v[i].id, c->id))
+            return true;
+    return false;
+}
+
+/* The id it tells itself is the one that counts, and gives it another place in the list. */
+static struct cand *identify(struct walk *w, struct cand *c, const uint8_t *id)
+{
+    bool told_wrong = c->has_id && !dht_id_eq(c->id, id);
+    uint16_t uid = c->uid;
+    judge_tip(w, c, !told_wrong);
+    if (!c->has_id || told_wrong) {
+        struct cand moved = *c;
+        memcpy(moved.id, id, DHT_ID);
+        moved.has_id = true;
+        take_out(w, c);
+        insert(w, &moved);
+        c = dht_walk_cand(w, uid);
+    }
+    c->fits = !c->plain && dht_id_fits(id, &c->addr) && !too_close(w, id) && !id_taken(w, c);
+    return c;
+}
+
+static void add_nodes(struct dht *d, struct walk *w, const struct cand *from, struct bytes nodes,
+                      bool v6)
+{
+    size_t each = v6 ? KRPC_NODE6 : KRPC_NODE4, most = nodes.n / each;
+    uint16_t parent = from->uid;
+    struct addr teller = from->addr;
+    for (size_t i = 0; i < most && i < DHT_K; i++) {
+        const uint8_t *id;
+        struct addr a;
+        krpc_get_node(nodes.p + i * each, v6, &id, &a);
+        struct dht_side *s = dht_side_of(d, &a);
+        if (!s || !dht_addr_node_ok(&a, &teller))
+            continue;
+        if (s == w->side)
+            add(w, id, &a, parent);
+        else if (!s->joined)
+            dht_keep_hint(d, &a, id);
+    }
+}
+
+void dht_walk_reply(struct dht *d, const struct ask *a, const struct krpc_msg *m, usec now)
+{
+    struct walk *w;
+    struct cand *c = settle(d, a, &w);
+    if (!c)
+        return;
+    if (dht_id_eq(m->id, dht_table_own(w->side->table))) {
+        c->state = CAND_FAILED;
+        dht_walk_go(d, w, now);
+        return;
+    }
+    c = identify(w, c, m->id);
+    c->state = CAND_REPLIED;
+    if (m->token.p) {
+        c->token_n = (uint8_t)m->token.n;
+        memcpy(c->token, m->token.p, m->token.n);
+    }
+    w->replies++;
+    uint16_t uid = c->uid;
+    if (w->job && !dht_job_result(d, w, c, m)) {
+        c->state = CAND_FAILED;
+    } else {
+        add_nodes(d, w, c, m->nodes, false);
+        c = dht_walk_cand(w, uid);
+        add_nodes(d, w, c, m->nodes6, true);
+    }
+    dht_walk_go(d, w, now);
+}
+
+/* A node that does not know the method may know closer nodes: it is asked for those. */
+void dht_walk_error(struct dht *d, const struct ask *a, const struct krpc_msg *m, usec now)
+{
+    struct walk *w;
+    struct cand *c = settle(d, a, &w);
+    if (!c)
+        return;
+    c->state = CAND_FAILED;
+    if (m->code == KRPC_NO_METHOD && !c->plain && w->method != KRPC_FIND_NODE) {
+        c->state = CAND_NEW;
+        c->plain = true;
+        c->fits = false;
+    }
+    dht_walk_go(d, w, now);
+}
+
+void dht_walk_slow(struct dht *d, const struct ask *a, usec now)
+{
+    struct walk *w = dht_walk_find(d, a->owner);
+    struct cand *c = w ? dht_walk_cand(w, a->cand) : NULL;
+    if (!c || c->state != CAND_ASKED)
+        return;
+    c->state = CAND_SLOW;
+    w->fast--;
+    w->slow++;
+    dht_walk_go(d, w, now);
+}
+
+void dht_walk_silent(struct dht *d, const struct ask *a, usec now)
+{
+    struct walk *w;
+    struct cand *c = settle(d, a, &w);
+    if (!c)
+        return;
+    c->state = CAND_FAILED;
+    judge_tip(w, c, false);
+    dht_walk_go(d, w, now);
+}
