@@ -17,7 +17,7 @@ struct get {
     struct program *p;
     const struct get_options *o;
     struct engine *engine;
-    int events;       /* descriptor of --events-fd, or -1 */
+    int events; /* descriptor of --events-fd, or -1 */
     int status;
     char *here;       /* results are told relative to it unless -o is absolute; NULL: not */
     usec progress_at; /* when the next event is due */
@@ -98,9 +98,9 @@ static void event_metadata(struct get *g, struct item *it)
 static void event_progress(struct get *g, struct item *it)
 {
     static const char *const states[] = {
-        [ITEM_STARTING] = "starting",       [ITEM_FETCHING_METADATA] = "metadata",
-        [ITEM_CHECKING] = "checking",       [ITEM_DOWNLOADING] = "downloading",
-        [ITEM_SEEDING] = "seeding",         [ITEM_ENDING] = "ending",
+        [ITEM_STARTING] = "starting", [ITEM_FETCHING_METADATA] = "metadata",
+        [ITEM_CHECKING] = "checking", [ITEM_DOWNLOADING] = "downloading",
+        [ITEM_SEEDING] = "seeding",   [ITEM_ENDING] = "ending",
     };
     struct item_status s;
     struct json *j = event("progress", it);
@@ -160,7 +160,8 @@ static void on_metadata(struct get *g, const struct engine_event *ev)
 
     if (wants_events(g))
         event_metadata(g, ev->item);
-    output_verbose(&g->p->output, "%s: %s, %llu bytes", item_label(ev->item), m->name, (unsigned long long)m->size);
+    output_verbose(&g->p->output, "%s: %s, %llu bytes", item_label(ev->item), m->name,
+                   (unsigned long long)m->size);
 }
 
 static void on_file(struct get *g, const struct engine_event *ev)
@@ -261,9 +262,10 @@ static void on_tick(struct get *g, const struct engine_event *ev)
 
 static void on_event(void *arg, const struct engine_event *ev)
 {
-    static void (*const handlers[])(struct get *g, const struct engine_event *ev) = {
-        [ENGINE_METADATA] = on_metadata, [ENGINE_FILE] = on_file,       [ENGINE_COMPLETE] = on_complete,
-        [ENGINE_ENDED] = on_ended,       [ENGINE_NOTICE] = on_notice,   [ENGINE_WARNING] = on_warning,
+    static void (*const handlers[])(struct get * g, const struct engine_event *ev) = {
+        [ENGINE_METADATA] = on_metadata, [ENGINE_FILE] = on_file,
+        [ENGINE_COMPLETE] = on_complete, [ENGINE_ENDED] = on_ended,
+        [ENGINE_NOTICE] = on_notice,     [ENGINE_WARNING] = on_warning,
         [ENGINE_TICK] = on_tick,
     };
 
@@ -301,8 +303,8 @@ static int read_ranges(struct wishes *w, const struct option_list *l, struct err
 
         if (rc < 0)
             return rc;
-        w->engine_ranges[i] =
-            (struct engine_range){.file = r->file, .first = r->first, .last = r->last, .from_end = r->from_end};
+        w->engine_ranges[i] = (struct engine_range){
+            .file = r->file, .first = r->first, .last = r->last, .from_end = r->from_end};
     }
     return 0;
 }
@@ -310,7 +312,8 @@ static int read_ranges(struct wishes *w, const struct option_list *l, struct err
 static int read_wishes(struct get *g, struct wishes *w, struct err *e)
 {
     const struct get_options *o = g->o;
-    int rc = sources_read(&w->sources, g->p->options.operands, g->p->options.n_operands, STDIN_FILENO, e);
+    int rc = sources_read(&w->sources, g->p->options.operands, g->p->options.n_operands,
+                          STDIN_FILENO, e);
 
     for (size_t i = 0; i < o->files_from.n && rc == 0; i++)
         rc = sources_read_file(&w->files, o->files_from.v[i], STDIN_FILENO, e);
@@ -319,12 +322,15 @@ static int read_wishes(struct get *g, struct wishes *w, struct err *e)
     if (rc == 0 && o->files_from.n && w->files.n == 0)
         rc = err_set(e, ERR_USAGE, "--files-from: names no file");
     if (rc == 0 && o->ranges.n && (o->select.n || o->exclude.n || o->files_from.n))
-        rc = err_set(e, ERR_USAGE, "--range: names its file itself, and goes with no other selection");
+        rc = err_set(e, ERR_USAGE,
+                     "--range: names its file itself, and goes with no other selection");
     if (rc == 0 && o->output && strcmp(o->output, "-") == 0)
         rc = err_set(e, ERR_USAGE, "-o -: there is no streaming to standard output");
     if (rc < 0)
         return rc;
-    w->output = !o->output ? NULL : w->sources.n > 1 ? mem_fmt("%s/", o->output) : mem_str(o->output);
+    w->output = !o->output         ? NULL
+                : w->sources.n > 1 ? mem_fmt("%s/", o->output)
+                                   : mem_str(o->output);
     return 0;
 }
 

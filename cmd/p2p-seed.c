@@ -31,9 +31,9 @@ struct seed {
     struct engine *engine;
     struct control *control;
     struct option_list sources;
-    int ready_fd;      /* of --daemon; -1: none */
+    int ready_fd; /* of --daemon; -1: none */
     bool ready, named;
-    int status;        /* worst of the named items */
+    int status; /* worst of the named items */
     usec started, last_upload, looked_at;
     uint64_t uploaded;
 };
@@ -127,14 +127,16 @@ static int ask_status(struct seed *g)
     struct buf answer = {0};
     struct err e = {0};
     char *run = home_path(&g->home, HOME_RUN), *path = mem_fmt("%s/" SOCKET, run);
-    int rc = control_ask(path, bytes_str(o->json ? "status json" : "status"), ASK_TIME, &answer, &e);
+    int rc =
+        control_ask(path, bytes_str(o->json ? "status json" : "status"), ASK_TIME, &answer, &e);
 
     if (rc == ERR_NOTFOUND) {
         err_clear(&e);
         err_set(&e, rc, "--status: no p2p-seed runs for %s", g->home.dir);
     }
     char *text = buf_take_str(&answer), *save = NULL;
-    for (char *line = strtok_r(text, "\n", &save); line && rc == 0; line = strtok_r(NULL, "\n", &save))
+    for (char *line = strtok_r(text, "\n", &save); line && rc == 0;
+         line = strtok_r(NULL, "\n", &save))
         if (o->json)
             output_raw(o, bytes_str(line)), output_raw(o, BYTES_LIT("\n"));
         else
@@ -248,7 +250,7 @@ static void on_tick(struct seed *g, const struct engine_event *ev)
 
 static void on_event(void *arg, const struct engine_event *ev)
 {
-    static void (*const handlers[])(struct seed *g, const struct engine_event *ev) = {
+    static void (*const handlers[])(struct seed * g, const struct engine_event *ev) = {
         [ENGINE_ENDED] = on_ended, [ENGINE_NOTICE] = on_notice, [ENGINE_WARNING] = on_warning,
         [ENGINE_READY] = on_ready, [ENGINE_TICK] = on_tick,
     };
@@ -279,7 +281,8 @@ static bool is_content(const char *operand)
         return false;
     if (S_ISDIR(st.st_mode))
         return true;
-    if ((uint64_t)st.st_size > MANIFEST_MAX_BYTES || fileio_read(operand, MANIFEST_MAX_BYTES, &raw, NULL) < 0)
+    if ((uint64_t)st.st_size > MANIFEST_MAX_BYTES ||
+        fileio_read(operand, MANIFEST_MAX_BYTES, &raw, NULL) < 0)
         return true;
     struct manifest *m = manifest_parse(raw, NULL);
     bool content = m == NULL;
@@ -291,7 +294,8 @@ static bool is_content(const char *operand)
 static void show_hashing(void *arg, uint64_t done, uint64_t total)
 {
     struct seed *g = arg;
-    struct progress p = {.doing = "hashing", .done = done, .total = total, .peers = -1, .left = USEC_NEVER};
+    struct progress p = {
+        .doing = "hashing", .done = done, .total = total, .peers = -1, .left = USEC_NEVER};
 
     output_progress(&g->p->output, &p, (usec)wall_now() * USEC_SEC);
 }
@@ -329,7 +333,8 @@ static int64_t *add_paths(struct seed *g)
     for (size_t i = 0; i < g->sources.n && !term_stopped(); i++) {
         struct err e = {0};
 
-        if (!g->o->data && is_content(g->sources.v[i]) && add_content(g, g->sources.v[i], &ids[i], &e) < 0) {
+        if (!g->o->data && is_content(g->sources.v[i]) &&
+            add_content(g, g->sources.v[i], &ids[i], &e) < 0) {
             ids[i] = -1;
             g->status = status_worst(g->status, program_fail(g->p, &e));
         }
@@ -423,7 +428,8 @@ static int start(struct seed *g)
 {
     struct err e = {0};
     int status = 0;
-    int rc = sources_read(&g->sources, g->p->options.operands, g->p->options.n_operands, STDIN_FILENO, &e);
+    int rc = sources_read(&g->sources, g->p->options.operands, g->p->options.n_operands,
+                          STDIN_FILENO, &e);
 
     if (rc == 0)
         rc = home_make(&g->home, &e);

@@ -23,7 +23,7 @@ static const char *own_words(const struct asking *a, const char *text)
     size_t n = strlen(a->o->source);
 
     return strncmp(text, a->o->source, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2
-                                                                                : text;
+                                                                                  : text;
 }
 
 static void ended(struct asking *a, const struct engine_event *ev)

@@ -13,7 +13,8 @@ static bool is_content(const struct manifest_file *f)
 }
 
 /* By the path in the item; with the item's name before it too, as p2p-get prints it. */
-static bool matches(const struct manifest *m, const char *path, char *const *v, size_t n, bool literal)
+static bool matches(const struct manifest *m, const char *path, char *const *v, size_t n,
+                    bool literal)
 {
     char *whole = m->multi ? mem_fmt("%s/%s", m->name, path) : NULL;
     bool yes = false;
@@ -55,9 +56,11 @@ static int all_listed(const struct item *it, struct err *e)
         bool found = false;
 
         for (uint32_t i = 0; i < it->m->n_files && !found; i++)
-            found = is_content(&it->m->files[i]) && matches(it->m, it->m->files[i].path, &it->spec.files[k], 1, true);
+            found = is_content(&it->m->files[i]) &&
+                    matches(it->m, it->m->files[i].path, &it->spec.files[k], 1, true);
         if (!found)
-            return err_set(e, ERR_NOTFOUND, "%s: no file is called '%s'", it->label, it->spec.files[k]);
+            return err_set(e, ERR_NOTFOUND, "%s: no file is called '%s'", it->label,
+                           it->spec.files[k]);
     }
     return 0;
 }
@@ -66,7 +69,8 @@ int choose_files(struct item *it, struct err *e)
 {
     const struct manifest *m = it->m;
     uint32_t content = 0;
-    int rc = it->spec.n_files > 10000 ? 0 : all_listed(it, e); /* past that it would take too long */
+    int rc =
+        it->spec.n_files > 10000 ? 0 : all_listed(it, e); /* past that it would take too long */
 
     if (rc < 0)
         return rc;

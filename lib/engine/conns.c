@@ -117,8 +117,8 @@ static enum sent sent_of(ssize_t r, size_t wanted, size_t *total)
 }
 
 /* Through memory: where the kernel cannot send from this kind of file. */
-static enum sent send_copy(struct conn *c, struct tree *t, const struct layout_seg *s, size_t *total,
-                           struct err *e)
+static enum sent send_copy(struct conn *c, struct tree *t, const struct layout_seg *s,
+                           size_t *total, struct err *e)
 {
     uint8_t *mem = mem_alloc(COPY_MAX);
     enum sent r = SENT_ALL;
@@ -154,8 +154,8 @@ static enum sent send_zeros(struct conn *c, uint64_t length, size_t *total)
     return r;
 }
 
-static enum sent send_file(struct conn *c, struct tree *t, const struct layout_seg *s, size_t *total,
-                           struct err *e)
+static enum sent send_file(struct conn *c, struct tree *t, const struct layout_seg *s,
+                           size_t *total, struct err *e)
 {
     struct tree_pin pin;
     enum sent r;
@@ -168,7 +168,8 @@ static enum sent send_file(struct conn *c, struct tree *t, const struct layout_s
     return r == SENT_FAILED ? send_copy(c, t, s, total, e) : r;
 }
 
-static enum sent send_content(struct conn *c, const struct node_out *o, size_t *total, struct err *e)
+static enum sent send_content(struct conn *c, const struct node_out *o, size_t *total,
+                              struct err *e)
 {
     struct item *it = item_of(c->g, o->task);
     struct tree *t = it ? item_tree(it) : NULL;
@@ -243,7 +244,8 @@ static void send_all(struct conn *c)
     enum sent r = SENT_ALL;
     struct err e = {0};
 
-    while (r == SENT_ALL && budget > 0 && (n = node_send_what(g->node, c->id, v, OUT_MAX, g->now)) > 0) {
+    while (r == SENT_ALL && budget > 0 &&
+           (n = node_send_what(g->node, c->id, v, OUT_MAX, g->now)) > 0) {
         bool cork = n > 1;
 
         total = 0;

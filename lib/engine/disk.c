@@ -10,8 +10,9 @@
 
 #include <stdlib.h>
 
-#define STORE_MAX 16 /* blocks a job: enough to be worth a thread's while, few enough to share out */
-#define RUN_MAX 16   /* slices of one write */
+#define STORE_MAX \
+    16             /* blocks a job: enough to be worth a thread's while, few enough to share out */
+#define RUN_MAX 16 /* slices of one write */
 #define NAMES_MAX 4096 /* files that are finished together */
 
 /* ---- blocks ---- */
@@ -41,7 +42,8 @@ static int by_offset(const void *a, const void *b)
 }
 
 /* The part of the slices that lies in [skip, skip + length). */
-static size_t slice(const struct bytes *v, size_t n, uint64_t skip, uint64_t length, struct bytes *out)
+static size_t slice(const struct bytes *v, size_t n, uint64_t skip, uint64_t length,
+                    struct bytes *out)
 {
     size_t k = 0;
 

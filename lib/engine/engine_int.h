@@ -52,19 +52,19 @@ struct engine {
     void *arg;
     bool no_trackers, no_web_seeds, stay, patient;
     bool stopping, ready;
-    struct addr bind;     /* family 0: every address */
+    struct addr bind; /* family 0: every address */
     struct loop_hook hook;
     struct loop_timer node_timer, tick;
     struct loop_watch *signals;
-    struct list items;    /* struct item */
-    struct map *tasks;    /* node_id → item */
-    struct map *conns;    /* node_id → conn */
-    struct map *nets;     /* node_id of a job → net_job: HTTP, web seeds, look-ups */
+    struct list items; /* struct item */
+    struct map *tasks; /* node_id → item */
+    struct map *conns; /* node_id → conn */
+    struct map *nets;  /* node_id of a job → net_job: HTTP, web seeds, look-ups */
     struct list db_waiting;
     struct db_job *db_now;
-    struct list stores;   /* store batches to be submitted at the end of the turn */
-    struct list names;    /* FILE_DONE batches, likewise */
-    size_t jobs;          /* on worker threads or waiting for them */
+    struct list stores; /* store batches to be submitted at the end of the turn */
+    struct list names;  /* FILE_DONE batches, likewise */
+    size_t jobs;        /* on worker threads or waiting for them */
     struct follow *follow;
     usec now;
     usec stop_by;
@@ -73,7 +73,8 @@ struct engine {
 #define ID_KEY(id) BYTES(&(id), sizeof(id))
 
 void engine_tell(struct engine *g, const struct engine_event *ev);
-void engine_warn(struct engine *g, struct item *it, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void engine_warn(struct engine *g, struct item *it, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void engine_pump(struct engine *g); /* performs what the node asks for */
 /* loop_work that is counted, so that nothing is freed under a worker. */
 void engine_work(struct engine *g, void (*work)(void *arg), void (*done)(void *arg), void *arg);
@@ -114,9 +115,9 @@ enum item_phase {
     ITEM_HASHING,   /* what the record does not vouch for */
     ITEM_SETTLING,  /* a worker prepares files and catalogue */
     ITEM_RUNNING,
-    ITEM_STOPPING,  /* trackers are told */
-    ITEM_SAVING,    /* last record */
-    ITEM_OVER,      /* as soon as its jobs have come back */
+    ITEM_STOPPING, /* trackers are told */
+    ITEM_SAVING,   /* last record */
+    ITEM_OVER,     /* as soon as its jobs have come back */
 };
 
 /* How a file stands on disk. */
@@ -167,15 +168,15 @@ struct item {
     struct item_spec spec;
     char *label;
     enum item_phase phase;
-    bool dropped;        /* is to end */
-    int code;            /* how it ends */
+    bool dropped; /* is to end */
+    int code;     /* how it ends */
     struct err why;
     size_t jobs;
-    struct db_job step;  /* finding, surveying, settling, saving: one at a time */
+    struct db_job step; /* finding, surveying, settling, saving: one at a time */
     struct http_req *req;
-    struct bytes body;   /* owned: a .torrent that came over HTTP */
+    struct bytes body; /* owned: a .torrent that came over HTTP */
     bool body_here, wants_url, surveyed;
-    bool stepping;       /* a worker is at a step of it */
+    bool stepping; /* a worker is at a step of it */
 
     struct magnet link;
     bool has_link;
@@ -185,48 +186,48 @@ struct item {
     struct lock *locks[2];
 
     /* the catalogue's view */
-    int64_t id;           /* 0: it does not know the item, or is not to be told */
+    int64_t id;                     /* 0: it does not know the item, or is not to be told */
     char *row_path, *row_selection; /* NULL: none */
     unsigned row_where;
     enum catalogue_state row_state;
     uint64_t row_have;
     uint64_t uploaded0, downloaded0, told_up, told_down;
-    bool by_name;         /* SOURCE is what the catalogue calls it */
-    bool unrecorded;      /* the catalogue has it complete elsewhere: left alone */
-    bool known;           /* its record is about this path */
+    bool by_name;    /* SOURCE is what the catalogue calls it */
+    bool unrecorded; /* the catalogue has it complete elsewhere: left alone */
+    bool known;      /* its record is about this path */
     unsigned where;
 
     /* places and survey */
     char *path, *side;
     struct tree *tree;
-    struct bits wanted;   /* files */
+    struct bits wanted; /* files */
     bool all_wanted, ranged, side_there, record_lost;
-    char *result;         /* what is written and told, if it is not `path` */
+    char *result; /* what is written and told, if it is not `path` */
     struct stretch *stretches;
     size_t n_stretches;
     struct record_file *files;
-    uint8_t *standing;    /* enum standing, a file each */
-    struct bits stale;    /* files whose stats are to be taken again */
-    struct bits final;    /* serving: files under their final names, while there is no tree */
+    uint8_t *standing; /* enum standing, a file each */
+    struct bits stale; /* files whose stats are to be taken again */
+    struct bits final; /* serving: files under their final names, while there is no tree */
     struct bits have, check;
     uint8_t *priority, *unstored;
     uint64_t reused;
     int64_t told_seeds, told_peers; /* of ask_only: what trackers said */
-    uint32_t check_at;    /* next piece to hash */
-    uint32_t hashing;     /* piece jobs out */
+    uint32_t check_at;              /* next piece to hash */
+    uint32_t hashing;               /* piece jobs out */
     uint64_t to_hash, hashed;
 
-    bool had_layers;      /* its manifest in the catalogue has all piece layers */
-    bool settled;         /* the catalogue has been told of it */
-    bool complete;        /* says the node, or the survey */
-    bool finished;        /* last names given, results written */
-    bool ending;          /* its goals are reached, or it gave up */
+    bool had_layers; /* its manifest in the catalogue has all piece layers */
+    bool settled;    /* the catalogue has been told of it */
+    bool complete;   /* says the node, or the survey */
+    bool finished;   /* last names given, results written */
+    bool ending;     /* its goals are reached, or it gave up */
     bool told_complete;
-    bool canceled;        /* by engine_drop or engine_stop */
-    bool shares;          /* goes on after completion */
+    bool canceled; /* by engine_drop or engine_stop */
+    bool shares;   /* goes on after completion */
     bool warned;
     usec started;
-    usec alone_since;     /* nobody left to ask; 0: not so */
+    usec alone_since; /* nobody left to ask; 0: not so */
     usec save_traffic_at;
     struct save save;
 };
@@ -234,9 +235,10 @@ struct item {
 /* item.c: its life */
 void item_free(struct item *it);
 void item_begin(struct item *it);
-void item_step(struct item *it, void (*work)(struct db_job *, struct catalogue *), void (*done)(struct db_job *));
+void item_step(struct item *it, void (*work)(struct db_job *, struct catalogue *),
+               void (*done)(struct db_job *));
 void item_fail(struct item *it, int code, const struct err *why); /* ends it, saving what it has */
-void item_end(struct item *it);   /* for it->code */
+void item_end(struct item *it);                                   /* for it->code */
 void item_job_back(struct item *it); /* one of its jobs has come back */
 struct item *item_of(const struct engine *g, node_id task);
 void item_over(struct item *it);
@@ -255,19 +257,20 @@ void item_unreadable(struct item *it, uint64_t offset, const struct err *e);
 
 /* find.c: what is it? */
 void find_work(struct db_job *j, struct catalogue *c);
-void find_fetch(struct item *it); /* its URL */
+void find_fetch(struct item *it);              /* its URL */
 int find_lock(struct item *it, struct err *e); /* what of its hashes is not locked yet */
 
 /* choose.c: which files, which pieces */
 int choose_files(struct item *it, struct err *e);
-void choose_pieces(struct item *it); /* priority, unstored */
+void choose_pieces(struct item *it);      /* priority, unstored */
 char *choose_text(const struct item *it); /* for the catalogue: "0,3-7"; NULL: all */
 
 /* survey.c: what is here? */
 void survey_work(struct db_job *j, struct catalogue *c);
 bool survey_is_folder(const char *path);
 bool survey_is_there(const char *path); /* absolute */
-bool survey_finds(const struct item *it, const char *path, unsigned where); /* anything of it there? */
+bool survey_finds(const struct item *it, const char *path,
+                  unsigned where);                                 /* anything of it there? */
 int survey_side(struct item *it, const char *tail, struct err *e); /* names its side file */
 /* hash.c */
 void hash_begin(struct item *it);
@@ -279,8 +282,9 @@ void settle_finish(struct item *it); /* last names, links, results */
 
 /* save.c */
 void save_checkpoint(struct engine *g, const struct node_op *op);
-void save_last(struct item *it);  /* then item_over */
-void save_start(struct item *it, node_id job, bool record, bool open, void (*then)(struct item *it));
+void save_last(struct item *it); /* then item_over */
+void save_start(struct item *it, node_id job, bool record, bool open,
+                void (*then)(struct item *it));
 void save_record(struct item *it, const struct bits *have, bool open, struct buf *out);
 void save_row(const struct item *it, struct catalogue_item *row, const char *selection);
 void save_traffic(struct item *it);

@@ -25,7 +25,8 @@ static void take_row(struct item *it, const struct catalogue_item *row)
     free(it->row_path);
     free(it->row_selection);
     it->row_path = row->path.n ? mem_strn((const char *)row->path.p, row->path.n) : NULL;
-    it->row_selection = row->selection.n ? mem_strn((const char *)row->selection.p, row->selection.n) : NULL;
+    it->row_selection =
+        row->selection.n ? mem_strn((const char *)row->selection.p, row->selection.n) : NULL;
 }
 
 /* A manifest in the catalogue that cannot be read any more is one that is not there. */
@@ -86,7 +87,8 @@ static int by_name(struct item *it, struct catalogue *c, struct err *e)
                          : catalogue_find(c, it->spec.source, &row, &here);
 
     if (rc == ERR_NOTFOUND)
-        return err_set(e, ERR_NOTFOUND, "%s: neither a file nor anything in the catalogue", it->label);
+        return err_set(e, ERR_NOTFOUND, "%s: neither a file nor anything in the catalogue",
+                       it->label);
     if (rc < 0) {
         *e = here;
         return rc;
@@ -96,7 +98,8 @@ static int by_name(struct item *it, struct catalogue *c, struct err *e)
     catalogue_item_fini(&row);
     take_stored(it, c);
     if (!it->own && !it->has_link)
-        return err_set(e, ERR_INVALID, "%s: its manifest in the catalogue cannot be read", it->label);
+        return err_set(e, ERR_INVALID, "%s: its manifest in the catalogue cannot be read",
+                       it->label);
     return 0;
 }
 
@@ -199,7 +202,8 @@ static int lock_one(struct item *it, size_t which, const uint8_t *hash, size_t n
     if (lock_take(&it->locks[which], it->g->home.dir, hex, &here) == 0)
         return 0;
     if (here.code == ERR_LOCKED)
-        return err_set(e, ERR_LOCKED, "%s: is being fetched by another p2p-get (%s)", it->label, here.msg);
+        return err_set(e, ERR_LOCKED, "%s: is being fetched by another p2p-get (%s)", it->label,
+                       here.msg);
     *e = here;
     return here.code;
 }
@@ -228,7 +232,8 @@ void find_work(struct db_job *j, struct catalogue *c)
         rc = look_up_hashes(it, c, &it->why);
     if (rc == 0 && it->own && it->has_link) {
         if (!manifest_is_of_link(it))
-            rc = err_set(&it->why, ERR_INVALID, "%s: its two hashes name different items", it->label);
+            rc = err_set(&it->why, ERR_INVALID, "%s: its two hashes name different items",
+                         it->label);
         else
             merge_link(it);
     }
@@ -244,7 +249,8 @@ void find_work(struct db_job *j, struct catalogue *c)
 
 /* ---- over HTTP ---- */
 
-static void loaded(void *owner, int code, const struct http_head *h, struct bytes body, const struct err *e)
+static void loaded(void *owner, int code, const struct http_head *h, struct bytes body,
+                   const struct err *e)
 {
     struct item *it = owner;
     struct err why = {0};
@@ -267,8 +273,10 @@ static void loaded(void *owner, int code, const struct http_head *h, struct byte
 
 void find_fetch(struct item *it)
 {
-    struct http_request r = {
-        .url = it->spec.source, .trust = HTTP_TYPED, .compressed = true, .max_body = HTTP_MANIFEST_MAX};
+    struct http_request r = {.url = it->spec.source,
+                             .trust = HTTP_TYPED,
+                             .compressed = true,
+                             .max_body = HTTP_MANIFEST_MAX};
 
     it->phase = ITEM_LOADING;
     it->req = http_fetch(it->g->http, &r, loaded, it);

@@ -38,9 +38,8 @@ struct follow {
 
 static uint64_t sign_of(const struct catalogue_item *row)
 {
-    uint64_t v[4] = {
-        hash_bytes(SIGN_SEED, row->path), hash_bytes(SIGN_SEED, row->selection), row->have,
-        (uint64_t)row->state << 1 | row->has_manifest};
+    uint64_t v[4] = {hash_bytes(SIGN_SEED, row->path), hash_bytes(SIGN_SEED, row->selection),
+                     row->have, (uint64_t)row->state << 1 | row->has_manifest};
     uint64_t sign = hash_bytes(SIGN_SEED, BYTES(v, sizeof v));
 
     return sign ? sign : 1;
@@ -75,8 +74,8 @@ static void list_work(struct db_job *j, struct catalogue *c)
             f->fresh = mem_grow(f->fresh, f->cap_fresh, sizeof *f->fresh);
         }
         if (row.path.n > 0)
-            f->fresh[f->n_fresh++] =
-                (struct seen){.id = row.id, .sign = sign_of(&row), .busy = held(g, &row), .there = true};
+            f->fresh[f->n_fresh++] = (struct seen){
+                .id = row.id, .sign = sign_of(&row), .busy = held(g, &row), .there = true};
         catalogue_item_fini(&row);
     }
     f->changed = rc == 0; /* else next time */
@@ -195,7 +194,8 @@ void engine_follow(struct engine *g, const struct engine_spec *s)
 {
     struct follow *f = mem_zero(sizeof *f);
 
-    f->spec = (struct engine_spec){.serve = true, .super_seed = s->super_seed, .goals = s->goals, .user = s->user};
+    f->spec = (struct engine_spec){
+        .serve = true, .super_seed = s->super_seed, .goals = s->goals, .user = s->user};
     g->follow = f;
 }
 

@@ -14,7 +14,8 @@ struct hash_job {
 static void hash_more(struct item *it);
 
 /* One half is proof enough; v2's is the stronger, where it is known. */
-static bool matches(const struct manifest *m, uint32_t piece, const struct piecehash_result *r, bool v2)
+static bool matches(const struct manifest *m, uint32_t piece, const struct piecehash_result *r,
+                    bool v2)
 {
     if (v2)
         return memcmp(piecehash_expected_root(m, piece), r->root, SHA256_LEN) == 0;

@@ -17,7 +17,8 @@ struct item *item_of(const struct engine *g, node_id task)
 
 /* ---- steps on a worker ---- */
 
-void item_step(struct item *it, void (*work)(struct db_job *, struct catalogue *), void (*done)(struct db_job *))
+void item_step(struct item *it, void (*work)(struct db_job *, struct catalogue *),
+               void (*done)(struct db_job *))
 {
     it->step = (struct db_job){.item = it, .work = work, .done = done};
     it->jobs++;
@@ -304,7 +305,8 @@ static void run(struct item *it)
     struct err e = {0};
 
     if (it->spec.serve && it->have.ones == 0 && it->m->n_pieces > 0) {
-        item_fail(it, err_set(&e, ERR_NOTFOUND, "%s: its data is not at %s", it->label, it->path), &e);
+        item_fail(it, err_set(&e, ERR_NOTFOUND, "%s: its data is not at %s", it->label, it->path),
+                  &e);
         return;
     }
     it->phase = ITEM_RUNNING;
@@ -422,8 +424,9 @@ void item_failed(struct engine *g, const struct node_op *op)
 
 void item_notice(struct engine *g, const struct node_op *op)
 {
-    engine_tell(g, &(struct engine_event){
-                       .kind = ENGINE_NOTICE, .item = op->task ? item_of(g, op->task) : NULL, .text = op->text});
+    engine_tell(g, &(struct engine_event){.kind = ENGINE_NOTICE,
+                                          .item = op->task ? item_of(g, op->task) : NULL,
+                                          .text = op->text});
 }
 
 void item_unreadable(struct item *it, uint64_t offset, const struct err *e)
@@ -444,7 +447,8 @@ static void alone(struct item *it)
     struct node_status st;
     struct err e = {0};
 
-    if (g->patient || it->complete || it->dropped || it->spec.ask_only || w->timeout != USEC_NEVER || w->deadline != USEC_NEVER ||
+    if (g->patient || it->complete || it->dropped || it->spec.ask_only ||
+        w->timeout != USEC_NEVER || w->deadline != USEC_NEVER ||
         (!it->m && w->metadata_timeout != USEC_NEVER))
         return;
     if (!node_status(g->node, it->task, &st, g->now) || !st.sources_exhausted) {
@@ -455,8 +459,10 @@ static void alone(struct item *it)
         it->alone_since = g->now;
     if (g->now - it->alone_since < ENGINE_GRACE)
         return;
-    err_set(&e, ERR_NOTFOUND, "%s: nobody is left to ask%s%s; name a peer with --peer, or wait for one with --timeout",
-            it->label, st.tracker_error[0] ? ": " : "", st.tracker_error);
+    err_set(
+        &e, ERR_NOTFOUND,
+        "%s: nobody is left to ask%s%s; name a peer with --peer, or wait for one with --timeout",
+        it->label, st.tracker_error[0] ? ": " : "", st.tracker_error);
     item_fail(it, ERR_NOTFOUND, &e);
 }
 

@@ -81,7 +81,8 @@ void piecejob_run(struct piecejob *j)
     j->code = hash_all(j, h, mem);
     if (j->code == 0) {
         piecehash_end(h, &j->r);
-        j->r.leaves = j->r.n_leaves ? mem_dup(j->r.leaves, (size_t)j->r.n_leaves * SHA256_LEN) : NULL;
+        j->r.leaves =
+            j->r.n_leaves ? mem_dup(j->r.leaves, (size_t)j->r.n_leaves * SHA256_LEN) : NULL;
     }
     free(mem);
     piecehash_free(h);

@@ -114,7 +114,8 @@ int ranges_place(struct item *it, struct err *e)
     it->result = result_path(it, !o || survey_is_folder(o));
     if (survey_is_there(it->result))
         return err_set(e, ERR_IO, "%s: exists already", it->result);
-    if (it->row_path && it->row_state == CATALOGUE_COMPLETE && survey_finds(it, it->row_path, it->row_where)) {
+    if (it->row_path && it->row_state == CATALOGUE_COMPLETE &&
+        survey_finds(it, it->row_path, it->row_where)) {
         it->path = mem_str(it->row_path);
         it->where = it->row_where & PLACES_FOUND;
         it->known = true;
@@ -139,15 +140,16 @@ void ranges_priority(struct item *it)
         const struct stretch *s = &it->stretches[i];
         uint64_t at = m->files[s->file].offset;
 
-        for (uint64_t p = (at + s->from) / m->piece_length; p <= (at + s->end - 1) / m->piece_length; p++)
+        for (uint64_t p = (at + s->from) / m->piece_length;
+             p <= (at + s->end - 1) / m->piece_length; p++)
             it->priority[p] = 1;
     }
 }
 
 /* ---- the result ---- */
 
-static int copy_stretch(struct item *it, const struct stretch *s, struct tree *out, uint64_t *to, uint8_t *mem,
-                        struct err *e)
+static int copy_stretch(struct item *it, const struct stretch *s, struct tree *out, uint64_t *to,
+                        uint8_t *mem, struct err *e)
 {
     for (uint64_t at = s->from; at < s->end;) {
         size_t n = s->end - at < COPY ? (size_t)(s->end - at) : COPY;
@@ -156,7 +158,8 @@ static int copy_stretch(struct item *it, const struct stretch *s, struct tree *o
         int rc;
 
         if (got < (int64_t)n)
-            return got < 0 ? (int)got : err_set(e, ERR_IO, "%s: verified bytes are gone again", it->label);
+            return got < 0 ? (int)got
+                           : err_set(e, ERR_IO, "%s: verified bytes are gone again", it->label);
         rc = tree_pwrite(out, 0, *to, &b, 1, e);
         if (rc < 0)
             return rc;
@@ -170,7 +173,8 @@ static int copy_stretch(struct item *it, const struct stretch *s, struct tree *o
 int ranges_write(struct item *it, struct err *e)
 {
     char *slash = strrchr(it->result, '/');
-    char *root = slash == it->result ? mem_str("/") : mem_strn(it->result, (size_t)(slash - it->result));
+    char *root =
+        slash == it->result ? mem_str("/") : mem_strn(it->result, (size_t)(slash - it->result));
     struct tree_file f = {.path = slash + 1};
     uint8_t *mem = mem_alloc(COPY);
     uint64_t to = 0;

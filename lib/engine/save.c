@@ -73,7 +73,9 @@ void save_row(const struct item *it, struct catalogue_item *row, const char *sel
         .path = bytes_str(it->path),
         .selection = bytes_str(selection ? selection : ""),
         .state = it->all_wanted && bits_full(&it->have) ? CATALOGUE_COMPLETE : CATALOGUE_PARTIAL,
-        .format = m->has_v1 && m->has_v2 ? AUTHOR_HYBRID : m->has_v2 ? AUTHOR_V2 : AUTHOR_V1,
+        .format = m->has_v1 && m->has_v2 ? AUTHOR_HYBRID
+                  : m->has_v2            ? AUTHOR_V2
+                                         : AUTHOR_V1,
         .where = it->where,
         .size = m->size,
         .piece_size = m->piece_length,
@@ -119,10 +121,12 @@ static void put_work(struct db_job *j, struct catalogue *c)
     if (s->code == 0 && s->record) {
         enum catalogue_state state = s->all ? CATALOGUE_COMPLETE : CATALOGUE_PARTIAL;
 
-        s->code = catalogue_record_put(c, it->id, state, s->have_bytes, buf_bytes(&s->out), wall_now(), &s->e);
+        s->code = catalogue_record_put(c, it->id, state, s->have_bytes, buf_bytes(&s->out),
+                                       wall_now(), &s->e);
     }
     if (s->up || s->down)
-        catalogue_add_traffic(c, it->id, s->up, s->down, NULL); /* figures are not worth failing for */
+        catalogue_add_traffic(c, it->id, s->up, s->down,
+                              NULL); /* figures are not worth failing for */
 }
 
 static void save_done(struct item *it)
@@ -134,7 +138,8 @@ static void save_done(struct item *it)
     bool again = s->again;
 
     if (s->code < 0) /* what was not recorded is looked at again next time */
-        for (size_t i = bits_next(&s->stale, 0, true); i < s->stale.n; i = bits_next(&s->stale, i + 1, true))
+        for (size_t i = bits_next(&s->stale, 0, true); i < s->stale.n;
+             i = bits_next(&s->stale, i + 1, true))
             bits_set(&it->stale, i);
     s->busy = false;
     bits_fini(&s->have);
@@ -211,7 +216,11 @@ void save_start(struct item *it, node_id job, bool record, bool open, void (*the
         s->again_then = then;
         return;
     }
-    *s = (struct save){.busy = true, .job = job, .record = record && it->id != 0 && it->tree, .open = open, .then = then};
+    *s = (struct save){.busy = true,
+                       .job = job,
+                       .record = record && it->id != 0 && it->tree,
+                       .open = open,
+                       .then = then};
     take_traffic(it);
     it->jobs++;
     if (s->record) {

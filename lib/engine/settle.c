@@ -27,7 +27,9 @@ static int in_the_way(struct item *it, uint32_t file, struct err *e)
 {
     char *path = tree_path(it->tree, file);
 
-    err_set(e, ERR_IO, "%s: exists and is something else; move it away, or choose another place with -o", path);
+    err_set(e, ERR_IO,
+            "%s: exists and is something else; move it away, or choose another place with -o",
+            path);
     free(path);
     return ERR_IO;
 }
@@ -89,8 +91,8 @@ static int record(struct item *it, struct catalogue *c, struct err *e)
 
     if (rc == 0) {
         save_record(it, &it->have, true, &out);
-        rc = catalogue_record_put(c, it->id, all ? CATALOGUE_COMPLETE : CATALOGUE_PARTIAL, it->reused,
-                                  buf_bytes(&out), wall_now(), e);
+        rc = catalogue_record_put(c, it->id, all ? CATALOGUE_COMPLETE : CATALOGUE_PARTIAL,
+                                  it->reused, buf_bytes(&out), wall_now(), e);
     }
     buf_fini(&out);
     return rc;
@@ -137,7 +139,8 @@ static int name_the_rest(struct item *it, struct err *e)
     size_t *v = mem_array(it->m->n_files ? it->m->n_files : 1, sizeof *v), n = 0;
 
     for (uint32_t i = 0; i < it->m->n_files; i++)
-        if (bits_get(&it->wanted, i) && !(tree_flags(it->tree, i) & (TREE_FINAL | TREE_PAD | TREE_LINK)))
+        if (bits_get(&it->wanted, i) &&
+            !(tree_flags(it->tree, i) & (TREE_FINAL | TREE_PAD | TREE_LINK)))
             v[n++] = i;
     int rc = tree_finish_files(it->tree, v, n, e);
     for (size_t i = 0; i < n && rc == 0; i++)
@@ -243,8 +246,9 @@ static void told(struct item *it)
     }
     if (it->tree)
         tree_drop_side(it->tree, NULL); /* its bytes were kept for the wanted files beside them */
-    engine_tell(it->g, &(struct engine_event){
-                           .kind = ENGINE_COMPLETE, .item = it, .path = it->result ? it->result : it->path});
+    engine_tell(it->g, &(struct engine_event){.kind = ENGINE_COMPLETE,
+                                              .item = it,
+                                              .path = it->result ? it->result : it->path});
     item_finished(it);
 }
 

@@ -28,8 +28,10 @@ static enum item_state state_of(const struct item *it, const struct node_status 
 void item_status(struct item *it, struct item_status *s)
 {
     struct engine *g = it->g;
-    struct node_status st = {
-        .first_byte = USEC_NEVER, .completed_at = USEC_NEVER, .tracker_seeds = it->told_seeds, .tracker_peers = it->told_peers};
+    struct node_status st = {.first_byte = USEC_NEVER,
+                             .completed_at = USEC_NEVER,
+                             .tracker_seeds = it->told_seeds,
+                             .tracker_peers = it->told_peers};
     bool has = it->task && node_status(g->node, it->task, &st, loop_now(g->loop));
 
     *s = (struct item_status){
@@ -95,7 +97,8 @@ const char *item_name(const struct item *it)
 bool item_hash(const struct item *it, bool v2, struct bytes *out)
 {
     const struct manifest *m = item_manifest(it);
-    bool has = m ? (v2 ? m->has_v2 : m->has_v1) : !with_worker(it) && (v2 ? it->link.has_v2 : it->link.has_v1);
+    bool has = m ? (v2 ? m->has_v2 : m->has_v1)
+                 : !with_worker(it) && (v2 ? it->link.has_v2 : it->link.has_v1);
 
     if (has && v2)
         *out = BYTES(m ? m->hash_v2 : it->link.hash_v2, SHA256_LEN);

@@ -53,7 +53,8 @@ bool survey_is_there(const char *path)
     struct stat st;
     struct err none = {0};
     char *folder = folder_of(path);
-    bool yes = beneath_open(&b, folder, 0, &none) == 0 && beneath_stat(b, strrchr(path, '/') + 1, &st, &none) == 0;
+    bool yes = beneath_open(&b, folder, 0, &none) == 0 &&
+               beneath_stat(b, strrchr(path, '/') + 1, &st, &none) == 0;
 
     beneath_free(b);
     free(folder);
@@ -143,7 +144,8 @@ int survey_side(struct item *it, const char *tail, struct err *e)
     int rc = home_folder(&it->g->home, HOME_SIDE, &folder, e);
 
     if (rc == 0) {
-        text_hex(hex, it->m->has_v1 ? BYTES(it->m->hash_v1, SHA1_LEN) : BYTES(it->m->hash_v2, SHA256_LEN));
+        text_hex(hex, it->m->has_v1 ? BYTES(it->m->hash_v1, SHA1_LEN)
+                                    : BYTES(it->m->hash_v2, SHA256_LEN));
         it->side = mem_fmt("%s/%s%s", folder, hex, tail);
     }
     free(folder);
@@ -186,8 +188,11 @@ static bool vouched(const struct survey *s, uint32_t i, const struct tree_stat *
 
 static void remember(struct item *it, uint32_t i, const struct tree_stat *st, bool open)
 {
-    it->files[i] = (struct record_file){
-        .present = true, .size = st->size, .mtime_ns = st->mtime_ns, .inode = st->inode, .open = open};
+    it->files[i] = (struct record_file){.present = true,
+                                        .size = st->size,
+                                        .mtime_ns = st->mtime_ns,
+                                        .inode = st->inode,
+                                        .open = open};
 }
 
 static int something_else(const struct item *it, uint32_t i, struct err *e)
@@ -195,7 +200,9 @@ static int something_else(const struct item *it, uint32_t i, struct err *e)
     tree_set_flags(it->tree, i, TREE_FINAL, 0);
     char *path = tree_path(it->tree, i);
 
-    err_set(e, ERR_IO, "%s: exists and is something else; move it away, or choose another place with -o", path);
+    err_set(e, ERR_IO,
+            "%s: exists and is something else; move it away, or choose another place with -o",
+            path);
     free(path);
     return ERR_IO;
 }
@@ -210,8 +217,11 @@ static int final_there(struct survey *s, uint32_t i, const struct tree_stat *st)
         return something_else(it, i, s->e);
     if (!st->regular)
         return 0; /* serving: it is not there */
-    tree_set_flags(it->tree, i, TREE_FINAL | (ours && !(it->where & PLACES_RAW) ? TREE_OURS : 0), 0);
-    it->standing[i] = fits && vouched(s, i, st, true) ? FILE_TRUSTED : ours ? FILE_DOUBTED : FILE_FOREIGN;
+    tree_set_flags(it->tree, i, TREE_FINAL | (ours && !(it->where & PLACES_RAW) ? TREE_OURS : 0),
+                   0);
+    it->standing[i] = fits && vouched(s, i, st, true) ? FILE_TRUSTED
+                      : ours                          ? FILE_DOUBTED
+                                                      : FILE_FOREIGN;
     remember(it, i, st, false);
     return 0;
 }
@@ -287,7 +297,8 @@ static bool has_data(struct item *it, const struct layout_seg *g)
 
     if (tree_flags(it->tree, g->file) & TREE_FINAL)
         return true;
-    return tree_data(it->tree, g->file, g->offset, &from, &to, NULL) > 0 && from < g->offset + g->length;
+    return tree_data(it->tree, g->file, g->offset, &from, &to, NULL) > 0 &&
+           from < g->offset + g->length;
 }
 
 enum piece_view { PIECE_GONE, PIECE_VOUCHED, PIECE_DOUBTED };
@@ -355,7 +366,8 @@ static void read_record(struct survey *s, struct catalogue *c)
         return;
     digest_sha256(content, it->m->info);
     s->has_rec = record_parse(&s->rec, raw, NULL) == 0 && s->rec.n_files == it->m->n_files &&
-                 s->rec.have.n == it->m->n_pieces && memcmp(content, s->rec.content, sizeof content) == 0;
+                 s->rec.have.n == it->m->n_pieces &&
+                 memcmp(content, s->rec.content, sizeof content) == 0;
     bytes_free(raw);
     if (!s->has_rec)
         it->record_lost = true;

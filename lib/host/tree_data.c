@@ -20,7 +20,8 @@ static int next_stretch(struct tree *t, size_t file, int fd, uint64_t off, off_t
     return *to > *from;
 }
 
-int tree_data(struct tree *t, size_t file, uint64_t off, uint64_t *from, uint64_t *to, struct err *e)
+int tree_data(struct tree *t, size_t file, uint64_t off, uint64_t *from, uint64_t *to,
+              struct err *e)
 {
     struct tree_pin pin;
     struct err here = {0};

@@ -22,8 +22,8 @@
 #include <p2p/format/manifest.h>
 #include <p2p/swarm/goals.h>
 
-#define ENGINE_GRACE (10 * USEC_SEC)   /* with nobody left to ask, an item ends after so long */
-#define ENGINE_PATIENCE (USEC_SEC)     /* for trackers, when stopping */
+#define ENGINE_GRACE (10 * USEC_SEC) /* with nobody left to ask, an item ends after so long */
+#define ENGINE_PATIENCE (USEC_SEC)   /* for trackers, when stopping */
 
 struct engine;
 struct item;
@@ -33,12 +33,12 @@ enum engine_event_kind {
     ENGINE_METADATA, /* item: its manifest is known (item_manifest) */
     ENGINE_FILE,     /* item, file, path: has its final name now */
     ENGINE_COMPLETE, /* item, path: all that was asked for is verified, named and recorded */
-    ENGINE_ENDED,    /* item, code, text: nothing more of it. 0, or why not; ERR_CANCELED: stopped */
-    ENGINE_NOTICE,   /* item (or NULL), text: for the user, when verbose */
-    ENGINE_WARNING,  /* item (or NULL), text: for the user */
-    ENGINE_READY,    /* once: all that was added before engine_run, or that engine_follow found first,
+    ENGINE_ENDED,   /* item, code, text: nothing more of it. 0, or why not; ERR_CANCELED: stopped */
+    ENGINE_NOTICE,  /* item (or NULL), text: for the user, when verbose */
+    ENGINE_WARNING, /* item (or NULL), text: for the user */
+    ENGINE_READY, /* once: all that was added before engine_run, or that engine_follow found first,
                         has been taken up or has ended */
-    ENGINE_TICK,     /* five times a second */
+    ENGINE_TICK,  /* five times a second */
 };
 struct engine_event {
     enum engine_event_kind kind;
@@ -50,13 +50,13 @@ struct engine_event {
 };
 
 struct engine_options {
-    const char *home;       /* value of --home; NULL: as home_find says. Made if it is missing */
+    const char *home;        /* value of --home; NULL: as home_find says. Made if it is missing */
     const struct addr *bind; /* NULL: every address */
-    uint16_t port;          /* 0: any free one */
+    uint16_t port;           /* 0: any free one */
     uint64_t limit_down, limit_up;
     bool no_trackers, no_web_seeds;
-    bool stay;    /* engine_run goes on when there is no item */
-    bool patient; /* items do not end because nobody is left to ask: somebody may come */
+    bool stay;           /* engine_run goes on when there is no item */
+    bool patient;        /* items do not end because nobody is left to ask: somebody may come */
     const char *version; /* "0.1.0" */
     void (*event)(void *arg, const struct engine_event *ev);
     void *arg;
@@ -70,7 +70,7 @@ usec engine_now(struct engine *g);
 bool engine_listening(const struct engine *g, struct addr *out); /* the first address */
 
 struct engine_range {
-    const char *file; /* NULL: the single file, or the whole content in order */
+    const char *file;     /* NULL: the single file, or the whole content in order */
     uint64_t first, last; /* of from_end: the last `first` bytes; last UINT64_MAX: to the end */
     bool from_end;
 };
@@ -82,14 +82,15 @@ struct engine_words { /* strings of the caller */
 
 /* What to do with which item. Borrowed during the call; zero is a good default but for goals. */
 struct engine_spec {
-    const char *source;   /* SOURCE of CLI.md; or */
-    int64_t id;           /* this item of the catalogue */
-    const char *output;   /* folder, or name of a single file; NULL: here, or where the catalogue has it */
-    const char *data;     /* serve: folder where its content lies */
-    bool serve;           /* give what is here; fetch nothing, make nothing */
-    bool manifest_only;   /* get the .torrent and nothing else */
-    bool no_file;         /* with it: not even a file; ENGINE_COMPLETE tells that it is whole */
-    bool ask_only;        /* ask its trackers who has it (item_status at the end), and nothing else */
+    const char *source; /* SOURCE of CLI.md; or */
+    int64_t id;         /* this item of the catalogue */
+    const char
+        *output; /* folder, or name of a single file; NULL: here, or where the catalogue has it */
+    const char *data;   /* serve: folder where its content lies */
+    bool serve;         /* give what is here; fetch nothing, make nothing */
+    bool manifest_only; /* get the .torrent and nothing else */
+    bool no_file;       /* with it: not even a file; ENGINE_COMPLETE tells that it is whole */
+    bool ask_only;      /* ask its trackers who has it (item_status at the end), and nothing else */
     bool sequential, super_seed, attributes, preallocate;
     struct engine_words select, exclude, files, peers;
     const struct engine_range *ranges;
@@ -116,17 +117,24 @@ void engine_stop(struct engine *g, usec patience);
 /* engine_run returns at the end of this turn. */
 void engine_quit(struct engine *g);
 
-enum item_state { ITEM_STARTING, ITEM_FETCHING_METADATA, ITEM_CHECKING, ITEM_DOWNLOADING, ITEM_SEEDING, ITEM_ENDING };
+enum item_state {
+    ITEM_STARTING,
+    ITEM_FETCHING_METADATA,
+    ITEM_CHECKING,
+    ITEM_DOWNLOADING,
+    ITEM_SEEDING,
+    ITEM_ENDING
+};
 
 struct item_status {
     enum item_state state;
-    uint64_t size, wanted, done;      /* bytes; while checking: to hash and hashed */
+    uint64_t size, wanted, done;                     /* bytes; while checking: to hash and hashed */
     uint64_t from_peers, from_web, wasted, uploaded; /* bytes, this run */
     uint64_t uploaded_ever;
-    uint64_t reused;                  /* bytes that were here already */
+    uint64_t reused; /* bytes that were here already */
     uint64_t rate_down, rate_up;
     uint32_t peers, seeds, known;
-    int64_t tracker_seeds, tracker_peers; /* -1: not known */
+    int64_t tracker_seeds, tracker_peers;   /* -1: not known */
     usec started, first_byte, completed_at; /* USEC_NEVER: not yet */
 };
 void item_status(struct item *it, struct item_status *s);

@@ -14,9 +14,10 @@
 #define PLACES_SUFFIX ".part"
 
 /* catalogue_item.where */
-#define PLACES_RAW \
-    1u /* found by p2p-add: names are as in the manifest, however long, and the files are not ours */
-#define PLACES_FOLLOW 2u /* with it: found over links in the folder, which are followed for reading */
+/* Found by p2p-add: names are as in the manifest, however long, and the files are not ours. */
+#define PLACES_RAW 1u
+/* With it: found over links in the folder, which are followed for reading. */
+#define PLACES_FOLLOW 2u
 #define PLACES_FOUND (PLACES_RAW | PLACES_FOLLOW)
 
 struct places {
