@@ -12,9 +12,9 @@ fuzz_floor    = $(shell sed -n '1,9s/.*floor: *\([a-z]*\).*/\1/p' tests/fuzz/$(1
 $(foreach f,$(FUZZ_ALL),$(eval fuzz_floor_$(f) := $(call fuzz_floor,$(f))))
 
 define fuzz_rule
-$(B)/tests/fuzz/$(1): $(B)/tests/fuzz/replay.o $(B)/tests/fuzz/$(1).o $(call floor_libs,$(fuzz_floor_$(1)))
+$(B)/tests/fuzz/$(1): $(B)/tests/fuzz/replay.o $(B)/tests/fuzz/$(1).o $(if $(filter node,$(1)),$(B)/tests/tube.a) $(call floor_libs,$(fuzz_floor_$(1)))
 	$$(Q)$$(CC) $$(LINKFLAGS) -o $$@ $$^ $$(call outside_libs,$(fuzz_floor_$(1)))
-$(B)/tests/fuzz/$(1)-libfuzzer: $(B)/tests/fuzz/$(1).o $(call floor_libs,$(fuzz_floor_$(1)))
+$(B)/tests/fuzz/$(1)-libfuzzer: $(B)/tests/fuzz/$(1).o $(if $(filter node,$(1)),$(B)/tests/tube.a) $(call floor_libs,$(fuzz_floor_$(1)))
 	$$(Q)$$(CC) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $$(call outside_libs,$(fuzz_floor_$(1)))
 endef
 $(foreach f,$(FUZZ_ALL),$(eval $(call fuzz_rule,$(f))))

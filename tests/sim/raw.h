@@ -48,6 +48,9 @@ struct rig {
     uint8_t *disk;       /* what the node has */
     node_id task;
     bool pumping;
+    bool web_by_hand;    /* NODE_WEB waits in `web` until the test answers */
+    struct node_op web[8];
+    size_t n_web;
     bool hold;           /* operations with a job are not answered */
     unsigned disk_error; /* every n-th disk operation fails, at random; 0: none */
     unsigned ops[NODE_NOTICE + 1];
@@ -70,6 +73,7 @@ void rig_seed(struct rig *g);
 void rig_leech(struct rig *g);               /* by manifest */
 void rig_resume(struct rig *g, const struct bits *have);
 void rig_link(struct rig *g, bool v1, bool v2); /* by link, with these of its hashes */
+void rig_forget(struct rig *g);              /* the task was removed */
 void rig_pump(struct rig *g);                /* does what the node asks, now */
 void rig_run(struct rig *g, usec time);      /* virtual time passes */
 bool rig_until(struct rig *g, const bool *flag, usec time);

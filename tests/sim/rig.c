@@ -82,6 +82,8 @@ static void add(struct rig *g, struct node_task_config *c)
 void rig_resume(struct rig *g, const struct bits *have)
 {
     struct node_task_config c = {.manifest = tube_copy(g->m), .have = have};
+    for (size_t i = 0; i < g->m->n_web_seeds; i++)
+        manifest_add_web_seed(c.manifest, g->m->web_seeds[i]);
     add(g, &c);
 }
 
@@ -109,6 +111,21 @@ void rig_link(struct rig *g, bool v1, bool v2)
     struct node_task_config c = {.link = &k};
     add(g, &c);
     magnet_fini(&k);
+}
+
+/* Nothing but blocks is answered any more. */
+void rig_forget(struct rig *g)
+{
+    struct rig_pending p;
+    node_remove(g->n, g->task);
+    g->task = 0;
+    g->n_web = 0;
+    for (size_t i = 0; i < g->n_pending;)
+        if (g->pending[i].op.kind == NODE_STORE)
+            i++;
+        else
+            take_out(g, i, &p);
+    rig_pump(g);
 }
 
 /* ---- the host's work ---- */
@@ -341,7 +358,16 @@ static void perform(struct rig *g, const struct node_op *op)
     case NODE_RECV:
         network(g, op);
         break;
+    case NODE_WEB:
+        if (!g->web_by_hand)
+            later(g, op);
+        else if (g->n_web < sizeof g->web / sizeof *g->web)
+            g->web[g->n_web++] = *op;
+        break;
     case NODE_CANCEL:
+        for (size_t i = 0; i < g->n_web; i++)
+            if (g->web[i].job == op->job)
+                g->web[i--] = g->web[--g->n_web];
         for (size_t i = 0; i < g->n_pending; i++)
             if (g->pending[i].op.job == op->job) {
                 struct rig_pending p;
