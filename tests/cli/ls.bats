@@ -185,7 +185,7 @@ $files"
 
 @test "--fetch from nobody: status 3 when --timeout has passed" {
     status 3 p2p-ls --fetch --timeout 1s "$NOBODY"
-    says "nobody"
+    says "in time"
     prints ""
 }
 
