@@ -3,6 +3,7 @@
  * performs it. Nothing here knows what a choke or a piece is.
  */
 #include "engine/engine_int.h"
+#include "engine/moved.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/host/entropy.h>
@@ -268,6 +269,7 @@ static void open_node(struct engine *g, const struct engine_options *o)
     g->node = node_new(&c, rng_u64(&r), g->now);
     g->tasks = map_new(rng_u64(&r));
     g->conns = map_new(rng_u64(&r));
+    g->moved = moved_new();
     g->nets = map_new(rng_u64(&r));
     g->files = fdcache_new(FDCACHE_USUAL);
     g->hook = (struct loop_hook){.fn = turn_ends, .arg = g};
@@ -337,6 +339,7 @@ void engine_free(struct engine *g)
     node_free(g->node);
     map_free(g->tasks);
     map_free(g->conns);
+    moved_free(g->moved);
     map_free(g->nets);
     fdcache_free(g->files);
     catalogue_free(g->catalogue);

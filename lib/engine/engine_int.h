@@ -59,6 +59,7 @@ struct engine {
     struct list items; /* struct item */
     struct map *tasks; /* node_id → item */
     struct map *conns; /* node_id → conn */
+    struct moved *moved; /* redirects of web seeds */
     struct map *nets;  /* node_id of a job → net_job: HTTP, web seeds, look-ups */
     struct list db_waiting;
     struct db_job *db_now;

@@ -4,6 +4,7 @@
  * the node: here it is only told on whose word a URL came.
  */
 #include "engine/engine_int.h"
+#include "engine/moved.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/host/resolve.h>
@@ -15,6 +16,7 @@ struct net_job {
     node_id id;
     struct http_req *req;
     struct resolve *name;
+    char *url; /* of a web seed's file, as it is known to the node */
 };
 
 static struct net_job *job_new(struct engine *g, node_id id)
@@ -30,6 +32,7 @@ static struct net_job *job_new(struct engine *g, node_id id)
 static void job_free(struct net_job *j)
 {
     map_remove(j->g->nets, ID_KEY(j->id));
+    free(j->url);
     free(j);
 }
 
@@ -82,6 +85,8 @@ static void web_head(void *owner, const struct http_head *h)
     g->now = loop_now(g->loop);
     if (h->status != 200 && h->status != 206)
         return; /* a word from the server: web_end tells the status */
+    if (h->redirects > 0)
+        moved_set(g->moved, j->url, h->url);
     if (!node_web_head(g->node, j->id, h->status, h->ranged ? h->first : 0, h->total, g->now))
         cancel(j);
 }
@@ -106,6 +111,8 @@ static void web_end(void *owner, int code, const struct http_head *h, const stru
     node_id id = j->id;
 
     g->now = loop_now(g->loop);
+    if (code < 0 || !h || h->status >= 400)
+        moved_set(g->moved, j->url, NULL);
     job_free(j);
     node_web_end(g->node, id, code, e, h ? h->status : 0, g->now);
 }
@@ -114,7 +121,7 @@ void net_web(struct engine *g, const struct node_op *op)
 {
     static const struct http_events events = {.head = web_head, .body = web_body, .end = web_end};
     struct http_request r = {
-        .url = op->text,
+        .url = moved_to(g->moved, op->text),
         .trust = trust_of(op),
         .ranged = true,
         .first = op->offset,
@@ -122,6 +129,7 @@ void net_web(struct engine *g, const struct node_op *op)
     };
     struct net_job *j = job_new(g, op->job);
 
+    j->url = mem_str(op->text);
     j->req = http_get(g->http, &r, &events, j);
 }
 
