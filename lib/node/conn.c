@@ -96,6 +96,7 @@ static void leave_task(struct conn *c, enum conn_phase was, bool offence, usec n
     if (c->sender != NO_SENDER)
         sender_left(t, c->sender);
     list_remove(&t->conns, &c->in_task);
+    t->n_dialled -= !c->incoming;
     c->task = NULL;
     task_wake(t, now);
 }

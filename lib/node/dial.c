@@ -11,7 +11,7 @@ static bool wants_peers(const struct task *t)
     if (t->stopping || t->halted || t->ended || t->survey || t->node->cfg.no_tcp)
         return false;
     uint32_t enough = t->state == NODE_SEEDING ? ENOUGH_UP : ENOUGH_DOWN;
-    return t->conns.count < enough;
+    return t->n_dialled < enough; /* a crowd of strangers that came in does not count */
 }
 
 static bool connected_to(const struct task *t, const struct addr *a)
@@ -45,6 +45,7 @@ static bool dial_one(struct task *t, usec now)
     c->task = t;
     list_push(&t->conns, &c->in_task);
     t->n_dialing++;
+    t->n_dialled++;
     struct node_op *op = node_op(n, NODE_DIAL);
     op->conn = c->id;
     op->task = t->id;

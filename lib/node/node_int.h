@@ -215,6 +215,7 @@ struct task {
     struct pool *pool;
     struct list conns;
     uint32_t n_dialing, n_open;
+    uint32_t n_dialled; /* connections that we began */
 
     struct metadata_fetch *meta;
 

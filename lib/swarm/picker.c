@@ -36,6 +36,8 @@
 #define ENDGAME_YOUNG (USEC_SEC / 2)
 #define ENDGAME_YOUNG_MOST 2u
 #define ENDGAME_ROUND 64u
+/* Askers that gave nothing for so long do not keep another from it: he takes the first's place. */
+#define ENDGAME_STALE (5 * USEC_SEC)
 
 enum kind { OWN, ORPHAN, NEARLY, SHARED, OTHERS, FRESH, KINDS, END = KINDS };
 
@@ -353,6 +355,13 @@ static size_t keep_oldest(struct copy *v, size_t n, size_t max, struct copy c)
     return n;
 }
 
+static bool may_copy(const struct open_block *b, const struct picker_ask *ask)
+{
+    if (b->state != BLOCK_ASKED || open_asked_of(b, ask->peer))
+        return false;
+    return b->copies < PICKER_ENDGAME_COPIES || ask->now - b->asked_at >= ENDGAME_STALE;
+}
+
 static size_t collect_copies(const struct picker *p, const struct picker_ask *ask, struct copy *v,
                              size_t max)
 {
@@ -364,8 +373,7 @@ static size_t collect_copies(const struct picker *p, const struct picker_ask *as
         if (o->owner == ask->peer && !o->shared)
             continue;
         for (uint32_t b = 0; b < o->n; b++)
-            if (o->b[b].state == BLOCK_ASKED && o->b[b].copies < PICKER_ENDGAME_COPIES &&
-                !open_asked_of(&o->b[b], ask->peer))
+            if (may_copy(&o->b[b], ask))
                 n = keep_oldest(v, n, max, (struct copy){o, b, o->b[b].asked_at});
     }
     return n;

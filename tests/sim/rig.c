@@ -136,8 +136,10 @@ static void later(struct rig *g, const struct node_op *op)
     g->pending = mem_grow(g->pending, g->n_pending + 1, sizeof *g->pending);
     p = &g->pending[g->n_pending++];
     *p = (struct rig_pending){.op = *op, .due = g->now + USEC_MS};
-    if (op->kind == NODE_STORE)
-        p->data = mem_dup(op->data.p, op->data.n);
+    if (op->kind != NODE_STORE)
+        return;
+    p->data = mem_dup(op->data.p, op->data.n);
+    memcpy(g->disk + op->offset, op->data.p, op->data.n);
 }
 
 static void answer_leaves(struct rig *g, const struct node_op *op, int err)
@@ -167,8 +169,6 @@ static void answer_check(struct rig *g, const struct node_op *op, int err, const
 static void answer_store(struct rig *g, struct rig_pending *p, int err, const struct err *why)
 {
     uint8_t leaf[SHA256_LEN];
-    if (!err)
-        memcpy(g->disk + p->op.offset, p->data, p->op.data.n);
     digest_sha256(leaf, BYTES(p->data, p->op.data.n));
     node_stored(g->n, p->op.job, err, why, p->op.leaf && !err ? leaf : NULL, g->now);
     free(p->data);

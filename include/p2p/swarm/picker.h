@@ -11,8 +11,9 @@
  *    (so we soon have something to give), later the rarest, ties at random.
  *    Sequential mode: lowest index first instead.
  * 4. Endgame: when every missing block that somebody has was asked for, blocks are asked for a
- *    second time (at most ENDGAME_COPIES peers a block), those longest outstanding first and few
- *    that were asked for this moment; the first answer cancels the others.
+ *    second time (at most ENDGAME_COPIES peers a block, not counting those that were silent for
+ *    seconds), those longest outstanding first and few that were asked for this moment; the first
+ *    answer cancels the others.
  * The picker knows nothing of files, hashes or sockets. Peers are small numbers that the owner
  * gives and reuses. Blocks: states none → asked → received → stored; a piece whose blocks are all
  * stored waits for the owner's verdict: picker_have or picker_failed.

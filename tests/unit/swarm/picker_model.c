@@ -24,6 +24,8 @@ enum state { NONE, ASKED, RECEIVED, STORED, PADDING };
 struct block {
     enum state state;
     bool by[PEERS];
+    uint32_t turn[PEERS]; /* in which they were asked */
+    usec asked_at;
     uint32_t sender;
 };
 
@@ -37,6 +39,7 @@ struct model {
     struct bits has[PEERS];
     bool seed[PEERS], here[PEERS];
     usec now;
+    uint32_t turn;
 };
 
 static uint32_t below(struct model *m, uint32_t n)
@@ -184,6 +187,17 @@ static void check_fresh(const struct model *m, const struct picker_ask *ask, uin
     }
 }
 
+/* Only askers that were silent for long make room for one more. */
+static void forget_first(const struct model *m, struct block *b)
+{
+    uint32_t first = NOBODY;
+    assert_true(m->now - b->asked_at >= 5 * USEC_SEC);
+    for (uint32_t k = 0; k < PEERS; k++)
+        if (b->by[k] && (first == NOBODY || b->turn[k] < b->turn[first]))
+            first = k;
+    b->by[first] = false;
+}
+
 static void check_choice(struct model *m, const struct picker_ask *ask, struct block_ref ref)
 {
     assert_true(ref.piece < m->pieces && ref.block < m->blocks[ref.piece]);
@@ -194,7 +208,8 @@ static void check_choice(struct model *m, const struct picker_ask *ask, struct b
     if (b->state == ASKED) {
         assert_true(naive_endgame(m));
         assert_false(b->by[ask->peer]);
-        assert_true(askers(b) < PICKER_ENDGAME_COPIES);
+        if (askers(b) == PICKER_ENDGAME_COPIES)
+            forget_first(m, b);
         assert_false(ask->snubbed);
     } else {
         assert_int_equal(b->state, NONE);
@@ -203,6 +218,8 @@ static void check_choice(struct model *m, const struct picker_ask *ask, struct b
     }
     b->state = ASKED;
     b->by[ask->peer] = true;
+    b->turn[ask->peer] = m->turn++;
+    b->asked_at = ask->now;
 }
 
 /* Fewer than asked for: then nothing that nobody was asked for may be left for this peer. */
