@@ -10,7 +10,7 @@
 #define RTT_FIRST (250 * USEC_MS) /* assumed before there is an answer */
 #define SOFT_LEAST (250 * USEC_MS)
 #define SOFT_MOST (1500 * USEC_MS)
-#define DEAD_TIME (4 * USEC_SEC)
+#define DEAD_LEAST (2 * USEC_SEC) /* and twice the soft deadline */
 
 bool dht_may_ask(struct dht *d, usec now)
 {
@@ -72,7 +72,7 @@ bool dht_ask(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand,
     if (!ok)
         return false;
     a.soft = now + soft_wait(d);
-    a.dead = now + DEAD_TIME;
+    a.dead = now + DEAD_LEAST + 2 * soft_wait(d);
     remember(d, &a);
     return true;
 }
@@ -89,6 +89,20 @@ static bool take(struct dht *d, const struct addr *from, struct bytes tid, struc
         return true;
     }
     return false;
+}
+
+bool dht_ask_pending(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand, bool forget)
+{
+    bool any = false;
+    for (unsigned i = d->n_asks; i > 0; i--) {
+        const struct ask *a = &d->asks[i - 1];
+        if (a->kind != kind || a->owner != owner || a->cand != cand)
+            continue;
+        any = true;
+        if (forget)
+            d->asks[i - 1] = d->asks[--d->n_asks];
+    }
+    return any;
 }
 
 /* What every answer tells, whatever was asked. */
@@ -139,6 +153,8 @@ static void silence(struct dht *d, const struct ask *a, usec now)
     struct dht_side *s = dht_side_of(d, &a->to);
     bool alive = s->ever && s->heard >= a->sent;
     dht_table_failed(s->table, &a->to, alive, now);
+    if (alive)
+        dht_keep_hint_failed(s, &a->to);
     dht_keep_changed(d, s, now);
     if (a->kind == ASK_WALK)
         dht_walk_silent(d, a, now);

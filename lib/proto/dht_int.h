@@ -61,6 +61,7 @@ struct cand {
     bool plain;   /* asked with find_node, because it does not know the method */
     bool vouched; /* two have told of it */
     bool holds;   /* it has the item */
+    bool again;   /* asked a second time */
     uint8_t place; /* an enum place_state */
     uint8_t lost, lived; /* its tips that did not answer, and those that did */
     uint8_t tries;       /* to store there */
@@ -118,8 +119,9 @@ struct job {
 
 struct hint { /* somebody who may be alive */
     struct addr addr;
-    bool has_id;
+    bool has_id; /* remembered or told of; bare addresses come from the caller, and stay */
     uint8_t id[DHT_ID];
+    uint8_t fails;
 };
 
 struct dht_side {
@@ -193,6 +195,9 @@ void dht_starve(struct dht *d, usec now); /* somebody may not: he is asked again
 /* Completes the message (id, tid, version, ro) and sends it. False if it may not. */
 bool dht_ask(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand,
              const struct addr *to, struct krpc_msg *m, usec now);
+/* Are there questions of this walk to this candidate under way? Forgets them, if so wished. */
+bool dht_ask_pending(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand,
+                     bool forget);
 void dht_answered(struct dht *d, const struct addr *from, const struct krpc_msg *m, usec now);
 void dht_ask_expire(struct dht *d, usec now);
 usec dht_ask_deadline(const struct dht *d);
@@ -238,6 +243,7 @@ void dht_serve(struct dht *d, const struct addr *from, const struct krpc_msg *m,
 void dht_keep(struct dht *d, usec now);
 /* id: NULL if it is not known */
 void dht_keep_hint(struct dht *d, const struct addr *a, const uint8_t *id);
+void dht_keep_hint_failed(struct dht_side *s, const struct addr *a);
 void dht_keep_join(struct dht *d, struct dht_side *s, usec now); /* now, not in a while */
 void dht_keep_probe(struct dht *d, const struct addr *a, usec now);
 void dht_keep_joined(struct dht *d, struct walk *w, usec now);

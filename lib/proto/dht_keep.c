@@ -3,6 +3,8 @@
  * - Joining: look for our own id, beginning with whoever may be alive; again after two seconds,
  *   four, … a minute while nobody answers; after success again soon, then every quarter of an hour.
  *   So a network that restarts as a whole finds itself again.
+ * - Remembered nodes stay of use after joining: look-ups for the table try some of them too. Else
+ *   the halves of a network that came back one by one would each be content with itself.
  * - Every five seconds at most one ping and one refreshed bucket a family.
  * - Our id changes when others agree on an address of ours that it does not fit, not too often.
  */
@@ -18,7 +20,7 @@
 #define JOINED_AGAIN_MOST (15 * USEC_MIN)
 #define ID_LEAST (10 * USEC_MIN)
 
-enum { MAX_DOUBLINGS = 8, FILLS = 2 };
+enum { MAX_DOUBLINGS = 8, FILLS = 2, HINT_FAILS = 3 };
 
 static usec jitter(struct dht *d, usec t)
 {
@@ -46,6 +48,15 @@ void dht_keep_hint(struct dht *d, const struct addr *a, const uint8_t *id)
     s->hints[at] = (struct hint){.addr = *a, .has_id = id != NULL};
     if (id)
         memcpy(s->hints[at].id, id, DHT_ID);
+}
+
+void dht_keep_hint_failed(struct dht_side *s, const struct addr *a)
+{
+    for (unsigned i = 0; i < s->n_hints; i++) {
+        struct hint *h = &s->hints[i];
+        if (h->has_id && addr_eq(&h->addr, a) && ++h->fails >= HINT_FAILS)
+            *h = s->hints[--s->n_hints];
+    }
 }
 
 void dht_keep_join(struct dht *d, struct dht_side *s, usec now)

@@ -179,9 +179,11 @@ static void split(struct dht_table *t)
 static struct dht_node *worst(struct bucket *b, usec now)
 {
     struct dht_node *bad = NULL;
-    for (unsigned i = 0; i < b->in.n; i++)
-        if (dht_node_quality(&b->in.v[i], now) == DHT_BAD && (!bad || b->in.v[i].fails > bad->fails))
-            bad = &b->in.v[i];
+    for (unsigned i = 0; i < b->in.n; i++) {
+        struct dht_node *n = &b->in.v[i];
+        if (dht_node_quality(n, now) == DHT_BAD && (!bad || n->fails > bad->fails))
+            bad = n;
+    }
     return bad;
 }
 

@@ -18,6 +18,7 @@
 enum {
     CANDS_MOST = 100,
     FROM_TABLE = 16,
+    HINTS_BESIDE = 4,
     FIRST_ALPHA = 8,    /* before anybody has answered */
     UNDER_WAY = 3 * DHT_ALPHA,
     MISFITS_MOST = 12,
@@ -139,14 +140,28 @@ void dht_walk_hint(struct walk *w, const struct addr *a)
     add(w, NULL, a, 0);
 }
 
-/* Few nodes are known: those that may be alive help out, the closest, and some bare addresses. */
-static void add_hints(struct dht *d, struct walk *w)
+/* The closest of those that may be alive, and some bare addresses. */
+static void add_hints(struct dht *d, struct walk *w, unsigned most)
 {
     const struct dht_side *s = w->side;
-    for (unsigned i = 0; i < s->n_hints; i++)
-        if (s->hints[i].has_id)
-            add(w, s->hints[i].id, &s->hints[i].addr, 0);
-    for (unsigned i = 0; s->n_hints && i < FROM_TABLE; i++) {
+    const struct hint *close[FROM_TABLE];
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->n_hints; i++) {
+        const struct hint *h = &s->hints[i];
+        unsigned at = n;
+        if (!h->has_id)
+            continue;
+        while (at > 0 && dht_id_cmp(w->target, h->id, close[at - 1]->id) < 0)
+            at--;
+        if (at == most)
+            continue;
+        n += n < most;
+        memmove(&close[at + 1], &close[at], (n - at - 1) * sizeof *close);
+        close[at] = h;
+    }
+    for (unsigned i = 0; i < n; i++)
+        add(w, close[i]->id, &close[i]->addr, 0);
+    for (unsigned i = 0; s->n_hints && i < most; i++) {
         const struct hint *h = &s->hints[dht_dice_below(&d->dice, s->n_hints)];
         if (!h->has_id)
             add(w, NULL, &h->addr, 0);
@@ -166,8 +181,8 @@ struct walk *dht_walk_new(struct dht *d, struct dht_side *s, enum krpc_method me
     size_t n = dht_table_closest(s->table, target, NULL, close, FROM_TABLE, now);
     for (size_t i = 0; i < n; i++)
         add(w, close[i]->id, &close[i]->addr, 0);
-    if (n < DHT_K)
-        add_hints(d, w);
+    if (n < DHT_K || !job)
+        add_hints(d, w, n < DHT_K ? FROM_TABLE : HINTS_BESIDE);
     list_push(&d->walks, &w->node);
     return w;
 }
@@ -228,6 +243,13 @@ static bool ask(struct dht *d, struct walk *w, struct cand *c, usec now)
     }
     if (!dht_ask(d, ASK_WALK, w->id, c->uid, &c->addr, &m, now))
         return false;
+    return true;
+}
+
+static bool ask_first(struct dht *d, struct walk *w, struct cand *c, usec now)
+{
+    if (!ask(d, w, c, now))
+        return false;
     c->state = CAND_ASKED;
     w->fast++;
     w->misfits += !c->fits;
@@ -252,7 +274,7 @@ void dht_walk_go(struct dht *d, struct walk *w, usec now)
         c = choose(w, &waiting);
         if (!c || w->fast >= alpha || w->fast + w->slow >= UNDER_WAY)
             break;
-        if (!ask(d, w, c, now)) {
+        if (!ask_first(d, w, c, now)) {
             dht_starve(d, now);
             break;
         }
@@ -276,13 +298,15 @@ void dht_walks_go(struct dht *d, usec now)
 
 /* ---- answers ---- */
 
-/* Whose answer it is; NULL if the walk is over. No longer under way then. */
-static struct cand *settle(struct dht *d, const struct ask *a, struct walk **w)
+/* Whose answer or silence it is; NULL if it does not matter any more. */
+static struct cand *settle(struct dht *d, const struct ask *a, bool silent, struct walk **w)
 {
     *w = dht_walk_find(d, a->owner);
     struct cand *c = *w ? dht_walk_cand(*w, a->cand) : NULL;
     if (!c || (c->state != CAND_ASKED && c->state != CAND_SLOW))
         return NULL;
+    if (dht_ask_pending(d, ASK_WALK, a->owner, a->cand, !silent) && silent)
+        return NULL; /* it was asked again */
     *(c->state == CAND_ASKED ? &(*w)->fast : &(*w)->slow) -= 1;
     return c;
 }
@@ -345,7 +369,7 @@ static void add_nodes(struct dht *d, struct walk *w, const struct cand *from, st
 void dht_walk_reply(struct dht *d, const struct ask *a, const struct krpc_msg *m, usec now)
 {
     struct walk *w;
-    struct cand *c = settle(d, a, &w);
+    struct cand *c = settle(d, a, false, &w);
     if (!c)
         return;
     if (dht_id_eq(m->id, dht_table_own(w->side->table))) {
@@ -375,7 +399,7 @@ void dht_walk_reply(struct dht *d, const struct ask *a, const struct krpc_msg *m
 void dht_walk_error(struct dht *d, const struct ask *a, const struct krpc_msg *m, usec now)
 {
     struct walk *w;
-    struct cand *c = settle(d, a, &w);
+    struct cand *c = settle(d, a, false, &w);
     if (!c)
         return;
     c->state = CAND_FAILED;
@@ -387,6 +411,15 @@ void dht_walk_error(struct dht *d, const struct ask *a, const struct krpc_msg *m
     dht_walk_go(d, w, now);
 }
 
+/* Would it be among the closest if it answered? Then a lost datagram is worth another. */
+static bool matters(const struct walk *w, const struct cand *c)
+{
+    unsigned closer = 0;
+    for (const struct cand *o = w->v; o < c; o++)
+        closer += o->fits && o->state != CAND_FAILED;
+    return c->fits && closer < DHT_K;
+}
+
 void dht_walk_slow(struct dht *d, const struct ask *a, usec now)
 {
     struct walk *w = dht_walk_find(d, a->owner);
@@ -396,13 +429,15 @@ void dht_walk_slow(struct dht *d, const struct ask *a, usec now)
     c->state = CAND_SLOW;
     w->fast--;
     w->slow++;
+    if (!c->again && matters(w, c))
+        c->again = ask(d, w, c, now);
     dht_walk_go(d, w, now);
 }
 
 void dht_walk_silent(struct dht *d, const struct ask *a, usec now)
 {
     struct walk *w;
-    struct cand *c = settle(d, a, &w);
+    struct cand *c = settle(d, a, true, &w);
     if (!c)
         return;
     c->state = CAND_FAILED;

@@ -1,5 +1,5 @@
 /*
- * A node of the Mainline DHT that never saw a socket: BEP 5, 32, 33, 42, 43, 44, 45, 51. One context
+ * A node of the Mainline DHT that never saw a socket: BEP 5, 32, 33, 42, 43, 44, 45, 51. A context
  * serves at most one IPv4 and one IPv6 socket address, each with an id and a routing table of its
  * own, as BEP 42 and 45 ask; hosts with more addresses make more contexts.
  *

@@ -31,8 +31,8 @@ struct host {
     unsigned done, found, items, stored, replies;
     int code;
     int64_t seq;
-    usec first; /* when the first peers came */
-    struct addr peer;
+    struct addr want; /* the peer it looks for, */
+    usec got;         /* and when that was told; 0: not yet */
     struct dht_event last_done;
     uint8_t value[DHT_ITEM_VALUE];
     size_t value_n;
@@ -127,10 +127,10 @@ static inline void net_post(struct net *n, const struct addr *from, const struct
 static inline void net_event(struct host *h, const struct dht_event *e, usec now)
 {
     if (e->type == DHT_PEERS) {
-        if (!h->found)
-            h->first = now;
         h->found += (unsigned)e->n_peers;
-        h->peer = e->peers[0];
+        for (size_t i = 0; i < e->n_peers; i++)
+            if (!h->got && addr_eq(&e->peers[i], &h->want))
+                h->got = now;
     } else if (e->type == DHT_ITEM) {
         h->items++;
         h->seq = e->item.seq;
@@ -165,6 +165,7 @@ static inline void net_forget(struct host *h)
 {
     h->done = h->found = h->items = h->stored = h->replies = 0;
     h->code = 0;
+    h->got = 0;
 }
 
 static inline void net_deliver(struct net *n, struct packet *p)
