@@ -1,0 +1,256 @@
+/*
+ * Pieces side by side. In each round every lane brings up to a step of its piece's bytes, and all
+ * of them are hashed at once; a lane whose piece is done takes the next one.
+ */
+#include "engine/scan_lane.h"
+
+#include <p2p/base/mem.h>
+#include <p2p/format/lanes.h>
+#include <p2p/host/fileio.h>
+
+#include <stdlib.h>
+
+#define ROUND ((size_t)256 << 10) /* bytes of all lanes: they stay in the second-level cache */
+#define ALONE ((size_t)128 << 10) /* where nothing is won by lanes */
+#define MEMORY ((size_t)32 << 20) /* of all lanes of all slots */
+#define AHEAD_MIN ((uint64_t)256 << 10)
+
+static const uint8_t zeros[LAYOUT_BLOCK];
+
+/* ---- how many ---- */
+
+static size_t memory_of(const struct manifest *m, size_t step)
+{
+    return step + (m->has_v2 ? (size_t)m->piece_length / LAYOUT_BLOCK * SHA256_LEN : 0);
+}
+
+/*
+ * A piece of v1 is one message, so there should be as many pieces as the processor has lanes. Of
+ * v2 every 16 KiB is one, and a round of one large piece is enough. Few large pieces are rather
+ * shared out among threads than hashed side by side in one.
+ */
+static unsigned lanes_wanted(const struct manifest *m, size_t threads)
+{
+    unsigned width = lanes_width(m->has_v1 ? DIGEST_SHA1 : DIGEST_SHA256);
+    size_t fair = m->n_pieces / (threads ? threads : 1);
+
+    if (width > SCAN_LANES)
+        width = SCAN_LANES;
+    if (!m->has_v1 && m->piece_length >= ROUND)
+        width = 1;
+    if (fair < width)
+        width = fair > 0 ? (unsigned)fair : 1;
+    return width > 0 ? width : 1;
+}
+
+struct scan_shape scan_shape_of(const struct manifest *m, size_t threads)
+{
+    struct scan_shape s = {.threads = threads, .slots = threads + threads / 4 + 1};
+
+    s.lanes = lanes_wanted(m, threads);
+    s.step = s.lanes > 1 ? ROUND / s.lanes : m->has_v1 ? ALONE : ROUND;
+    while (s.lanes > 1 && s.lanes * s.slots * memory_of(m, s.step) > MEMORY)
+        s.lanes--;
+    return s;
+}
+
+/* ---- files ---- */
+
+static int lane_close(struct scan_lanes *l, struct scan_lane *n)
+{
+    const struct scan_source *src = &l->run->h->source;
+    uint32_t file = n->file;
+
+    if (file == UINT32_MAX)
+        return 0;
+    n->file = UINT32_MAX;
+    return src->close(src->ctx, file, &n->pin, &l->e);
+}
+
+static int lane_open(struct scan_lanes *l, struct scan_lane *n, uint32_t file)
+{
+    const struct scan_source *src = &l->run->h->source;
+    int rc = 0;
+
+    if (n->file == file)
+        return 0;
+    rc = lane_close(l, n);
+    if (rc == 0)
+        rc = src->open(src->ctx, file, &n->pin, &l->e);
+    if (rc == 0) {
+        n->file = file;
+        n->ahead = 0;
+    }
+    return rc;
+}
+
+/* All lanes together ask for no more than what one alone would. */
+static void ask_ahead(const struct scan_lanes *l, struct scan_lane *n)
+{
+    uint64_t at = n->seg.offset, left = n->seg.length, much = INTAKE_AHEAD / l->run->shape.lanes;
+
+    if (much < AHEAD_MIN)
+        much = AHEAD_MIN;
+    if (at < n->ahead || left <= l->run->shape.step)
+        return;
+    n->ahead = at + (left < much ? left : much);
+    intake_ahead(n->pin.fd, n->pin.base + at, n->ahead - at);
+}
+
+static int lane_read(struct scan_lanes *l, struct scan_lane *n, struct bytes *out)
+{
+    const struct scan_source *src = &l->run->h->source;
+    size_t want = n->seg.length < l->run->shape.step ? (size_t)n->seg.length : l->run->shape.step;
+    int rc = lane_open(l, n, n->seg.file);
+
+    if (rc < 0)
+        return rc;
+    ask_ahead(l, n);
+    int64_t got = fileio_pread(n->pin.fd, l->run->h->m->files[n->seg.file].path,
+                               n->pin.base + n->seg.offset, (struct span){n->mem, want}, &l->e);
+    if (got < 0)
+        return (int)got;
+    if ((size_t)got < want)
+        return src->cut(src->ctx, n->seg.file, &l->e);
+    *out = BYTES(n->mem, want);
+    return 0;
+}
+
+/* ---- pieces ---- */
+
+static void lane_begin(struct scan_lanes *l, struct scan_lane *n, uint32_t piece,
+                       struct scan_piece *out)
+{
+    const struct manifest *m = l->run->h->m;
+
+    *out = (struct scan_piece){.file = UINT32_MAX};
+    n->out = out;
+    n->seg.length = 0;
+    piecehash_begin(n->hash, m, piece);
+    layout_iter_init(&n->iter, m, (uint64_t)piece * m->piece_length, layout_piece_len(m, piece));
+}
+
+static void lane_end(struct scan_lane *n)
+{
+    struct piecehash_result r;
+
+    piecehash_end(n->hash, &r);
+    memcpy(n->out->v1, r.v1, SHA1_LEN);
+    memcpy(n->out->root, r.root, SHA256_LEN);
+    n->out = NULL;
+}
+
+static void lane_fail(struct scan_lane *n, int code)
+{
+    n->out->code = code;
+    n->out->file = n->seg.file;
+    n->out = NULL;
+}
+
+/* The next bytes of its piece; false if there are none: it is idle. */
+static bool lane_next(struct scan_lanes *l, struct scan_lane *n, struct bytes *out)
+{
+    int rc = 0;
+
+    if (!n->out)
+        return false;
+    if (n->seg.length == 0 && !layout_iter_next(&n->iter, &n->seg)) {
+        lane_end(n);
+        return false;
+    }
+    if (n->seg.pad)
+        *out = BYTES(zeros, n->seg.length < sizeof zeros ? (size_t)n->seg.length : sizeof zeros);
+    else
+        rc = lane_read(l, n, out);
+    if (rc < 0) {
+        lane_fail(n, rc);
+        return false;
+    }
+    n->seg.offset += out->n;
+    n->seg.length -= out->n;
+    return true;
+}
+
+struct todo {
+    const uint32_t *pieces;
+    struct scan_piece *out;
+    size_t n, next;
+};
+
+/* Bytes of every lane that has any, idle ones taking the next piece; how many lanes. */
+static size_t gather(struct scan_lanes *l, struct todo *t, struct piecehash **h, struct bytes *b)
+{
+    size_t n = 0;
+    uint64_t read = 0;
+
+    for (unsigned i = 0; i < l->run->shape.lanes; i++) {
+        struct scan_lane *lane = &l->v[i];
+        bool some = lane_next(l, lane, &b[n]);
+
+        while (!some && t->next < t->n) {
+            lane_begin(l, lane, t->pieces[t->next], &t->out[t->next]);
+            t->next++;
+            some = lane_next(l, lane, &b[n]);
+        }
+        if (!some)
+            continue;
+        read += lane->seg.pad ? 0 : b[n].n;
+        h[n++] = lane->hash;
+    }
+    atomic_fetch_add_explicit(&l->run->done, read, memory_order_relaxed);
+    return n;
+}
+
+/* Nobody wants the rest any more. */
+static void abandon(struct scan_lanes *l, struct todo *t)
+{
+    for (unsigned i = 0; i < l->run->shape.lanes; i++)
+        if (l->v[i].out)
+            lane_fail(&l->v[i], ERR_CANCELED);
+    for (; t->next < t->n; t->next++)
+        t->out[t->next] = (struct scan_piece){.code = ERR_CANCELED, .file = UINT32_MAX};
+}
+
+void scan_lanes_run(struct scan_lanes *l, const uint32_t *pieces, struct scan_piece *out, size_t n)
+{
+    struct todo t = {.pieces = pieces, .out = out, .n = n};
+    struct piecehash *h[SCAN_LANES];
+    struct bytes b[SCAN_LANES];
+    size_t busy;
+
+    err_clear(&l->e);
+    while ((busy = gather(l, &t, h, b)) > 0) {
+        piecehash_more_each(h, b, busy);
+        if (atomic_load_explicit(&l->run->stop, memory_order_relaxed) ||
+            (l->e.code && !l->run->h->go_on)) {
+            abandon(l, &t);
+            return;
+        }
+    }
+}
+
+void scan_lanes_init(struct scan_lanes *l, struct scan_run *run)
+{
+    *l = (struct scan_lanes){.run = run};
+    l->v = mem_array(run->shape.lanes, sizeof *l->v);
+    for (unsigned i = 0; i < run->shape.lanes; i++)
+        l->v[i] = (struct scan_lane){.hash = piecehash_new(),
+                                     .mem = mem_alloc(run->shape.step),
+                                     .file = UINT32_MAX};
+}
+
+int scan_lanes_fini(struct scan_lanes *l)
+{
+    int rc = 0;
+
+    err_clear(&l->e);
+    for (unsigned i = 0; i < l->run->shape.lanes; i++) {
+        int next = lane_close(l, &l->v[i]);
+
+        rc = rc < 0 ? rc : next;
+        piecehash_free(l->v[i].hash);
+        free(l->v[i].mem);
+    }
+    free(l->v);
+    return rc;
+}
