@@ -4,8 +4,8 @@
  *
  * For each asker the open pieces with free blocks fall into kinds: its own; orphans (nobody works
  * on them); nearly ready ones of a slower peer; shared ones (several work on them, or the worker is
- * not fast); and the rest, which belong to a fast peer or failed before. A plan is the order in
- * which kinds, and fresh pieces among them, are tried:
+ * not fast); and the rest, which belong to a fast peer. What failed before is its worker's alone.
+ * A plan is the order in which kinds, and fresh pieces among them, are tried:
  * - Peers that are not slow take a fresh piece rather than join another's: then a piece has one
  *   sender, and a bad one names it. But only while what is begun is little, and not before we have
  *   a first piece to trade with, nor in sequential mode, where the reader waits for the lowest.
@@ -246,15 +246,12 @@ static bool asker_has(const struct picker_ask *ask, uint32_t piece)
     return order_match(&(struct order_filter){ask->has, ask->only}, piece);
 }
 
-static enum kind kind_of(const struct picker *p, const struct open_piece *o,
-                         const struct picker_ask *ask)
+static enum kind kind_of(const struct open_piece *o, const struct picker_ask *ask)
 {
     if (o->owner == ask->peer)
         return OWN;
     if (o->owner == PICKER_NO_PEER)
         return ORPHAN;
-    if (p->flags[o->piece] & FLAG_FAILED)
-        return OTHERS;
     if (o->speed < ask->speed && o->count[BLOCK_NONE] + o->count[BLOCK_ASKED] <= o->n / 4)
         return NEARLY;
     return o->shared || o->speed < 2 ? SHARED : OTHERS;
@@ -269,15 +266,24 @@ static uint64_t merit(const struct picker *p, const struct open_piece *o)
            (left < 1u << 28 ? left : (1u << 28) - 1);
 }
 
+/* A piece that failed is one peer's alone while he is at work on it, in the endgame too: where
+ * several had a hand in it each time, one liar among them would spoil it for ever and none would
+ * stand convicted. */
+static bool is_anothers(const struct picker *p, const struct open_piece *o, uint32_t peer)
+{
+    return (p->flags[o->piece] & FLAG_FAILED) && o->owner != peer &&
+           o->owner != PICKER_NO_PEER && o->count[BLOCK_ASKED] > 0;
+}
+
 static void survey(const struct picker *p, const struct picker_ask *ask,
                    struct open_piece *best[KINDS])
 {
     uint64_t best_merit[KINDS] = {0};
     for (uint32_t i = 0; i < p->open.n_free; i++) {
         struct open_piece *o = p->open.v[i];
-        if (!asker_has(ask, o->piece))
+        if (!asker_has(ask, o->piece) || is_anothers(p, o, ask->peer))
             continue;
-        enum kind k = kind_of(p, o, ask);
+        enum kind k = kind_of(o, ask);
         uint64_t m = merit(p, o);
         if (!best[k] || m < best_merit[k]) {
             best[k] = o;
@@ -368,7 +374,8 @@ static size_t collect_copies(const struct picker *p, const struct picker_ask *as
     size_t n = 0;
     for (uint32_t i = 0; i < p->open.n; i++) {
         struct open_piece *o = p->open.v[i];
-        if (o->count[BLOCK_ASKED] == 0 || !asker_has(ask, o->piece))
+        if (o->count[BLOCK_ASKED] == 0 || !asker_has(ask, o->piece) ||
+            is_anothers(p, o, ask->peer))
             continue;
         if (o->owner == ask->peer && !o->shared)
             continue;
@@ -406,6 +413,10 @@ size_t picker_pick(struct picker *p, const struct picker_ask *ask, struct block_
             break;
         after = o->piece;
         got += open_take(&p->open, o, ask, out + got, n - got);
+        if (ask->snubbed && (p->flags[o->piece] & FLAG_FAILED) && o->owner == ask->peer) {
+            o->owner = PICKER_NO_PEER; /* whoever lives may take over */
+            o->shared = true;
+        }
     }
     if (got < n && !ask->snubbed && picker_endgame(p))
         got += endgame(p, ask, out + got, n - got);

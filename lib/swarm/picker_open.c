@@ -105,7 +105,7 @@ bool open_is_idle(const struct open_piece *o)
 
 static void join(struct open_piece *o, const struct picker_ask *ask)
 {
-    if (o->owner == PICKER_NO_PEER) {
+    if (o->owner == PICKER_NO_PEER || o->count[BLOCK_ASKED] == 0) {
         o->owner = ask->peer;
         o->shared = o->count[BLOCK_ASKED] > 0;
     }

@@ -87,8 +87,25 @@ static void op_happened(struct host *h, const struct node_op *op)
     }
 }
 
+static void note_ban(struct host *h, const char *text)
+{
+    const char *at = strstr(text, ": banned");
+    char a[ADDR_TEXT];
+    struct addr banned;
+    size_t n = at ? (size_t)(at - text) : 0;
+    if (n == 0 || n >= sizeof a)
+        return;
+    memcpy(a, text, n);
+    a[n] = 0;
+    if (!addr_parse(&banned, a))
+        return;
+    h->banned = mem_grow(h->banned, h->n_banned + 1, sizeof *h->banned);
+    h->banned[h->n_banned++] = banned;
+}
+
 static void op_notice(struct host *h, const struct node_op *op)
 {
+    note_ban(h, op->text);
     if (getenv("TUBE_VERBOSE"))
         fprintf(stderr, "%.3f host %u: %s\n", (double)h->tube->now / 1e6, (unsigned)h->index,
                 op->text);

@@ -108,6 +108,14 @@ unsigned tube_stopped_announces(const struct tube *t)
     return t->stopped;
 }
 
+bool host_banned(const struct host *h, const struct host *whom)
+{
+    for (size_t i = 0; i < h->n_banned; i++)
+        if (addr_same_ip(&h->banned[i], &whom->addr))
+            return true;
+    return false;
+}
+
 struct item *host_item(struct host *h, node_id task)
 {
     for (size_t i = 0; i < h->n_items; i++)
@@ -163,6 +171,7 @@ void tube_free(struct tube *t)
         }
         piecehash_free(h->hasher);
         free(h->items);
+        free(h->banned);
         free(h);
     }
     for (size_t i = 0; i < t->n_streams; i++)

@@ -48,6 +48,7 @@ void host_kill(struct host *h);              /* it and its connections vanish wi
 /* Adds an item; c->manifest is moved. content: what lies on the disk already, may be NULL. */
 struct item *host_add(struct host *h, struct node_task_config *c, const uint8_t *content);
 struct item *host_item(struct host *h, node_id task);
+bool host_banned(const struct host *h, const struct host *whom); /* has h ever banned it? */
 uint64_t host_sent(const struct host *h); /* payload and all, bytes */
 
 /* A web origin: GETs below this URL prefix are answered from `content` laid out by `m`.

@@ -92,6 +92,8 @@ struct host {
     bool dead;
     usec armed, up_free, down_free;
     uint64_t sent, written;
+    struct addr *banned; /* by its node, as it said */
+    size_t n_banned;
     struct item **items;
     size_t n_items;
     struct piecehash *hasher;

@@ -35,7 +35,7 @@ struct model {
     uint32_t pieces, blocks[PIECES];
     struct block b[PIECES][BLOCKS];
     unsigned prio[PIECES];
-    bool have[PIECES], sequential;
+    bool have[PIECES], failed[PIECES], sequential;
     struct bits has[PEERS];
     bool seed[PEERS], here[PEERS];
     usec now;
@@ -222,12 +222,18 @@ static void check_choice(struct model *m, const struct picker_ask *ask, struct b
     b->asked_at = ask->now;
 }
 
+/* What failed is one peer's alone while somebody who is not snubbed is asked for some of it. */
+static bool is_anothers(const struct model *m, uint32_t i)
+{
+    return m->failed[i] && in_state(m, i, ASKED) > 0;
+}
+
 /* Fewer than asked for: then nothing that nobody was asked for may be left for this peer. */
 static void check_nothing_left(const struct model *m, const struct picker_ask *ask)
 {
     for (uint32_t i = 0; i < m->pieces; i++)
         if (wanted(m, i) && peer_has(m, ask->peer, i) && (!ask->only || bits_get(ask->only, i)) &&
-            (!ask->snubbed || !is_open(m, i)))
+            (!ask->snubbed || !is_open(m, i)) && !is_anothers(m, i))
             assert_int_equal(in_state(m, i, NONE), 0);
 }
 
@@ -310,6 +316,7 @@ static void verdict(struct model *m, uint32_t piece)
     (good ? picker_have : picker_failed)(m->p, piece);
     wipe(m, piece);
     m->have[piece] = good;
+    m->failed[piece] = !good;
 }
 
 static void op_store(struct model *m)
@@ -441,6 +448,7 @@ static void op_own(struct model *m)
         picker_have(m->p, i);
         wipe(m, i);
         m->have[i] = true;
+        m->failed[i] = false;
     }
 }
 
