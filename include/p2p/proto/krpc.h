@@ -15,7 +15,7 @@
 #define KRPC_MAX_IN 2048u   /* longer datagrams are not read */
 #define KRPC_MAX_OUT 1024u  /* what we send at most (BEP 32), but for */
 #define KRPC_MAX_ITEM 1400u /* messages that carry an item (BEP 44) */
-#define KRPC_MAX_TOKENS 1024u
+#define KRPC_MAX_TOKENS 600u /* an item alone may have 500 */
 #define KRPC_MAX_TID 32u
 #define KRPC_MAX_TOKEN 64u
 #define KRPC_MAX_VALUES 50u  /* of one answer; more are not looked at */
