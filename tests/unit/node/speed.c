@@ -91,8 +91,8 @@ static void line_rate(uint64_t rate, uint64_t size, int format, double least)
     add_leech(&w, &c);
     double t = seconds_until_complete(&w, 200 * USEC_SEC);
     double share = (double)size / (double)rate / t;
-    print_message("v%d, %3u MB/s, 100 ms: %.0f %% of the line\n", format, (unsigned)(rate / 1000000),
-                  share * 100);
+    print_message("v%d, %3u MB/s, 100 ms: %.0f %% of the line\n", format,
+                  (unsigned)(rate / 1000000), share * 100);
     assert_true(share >= least);
     end(&w);
 }

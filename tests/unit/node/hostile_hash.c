@@ -1,0 +1,302 @@
+/* Strangers with merkle hashes: silly questions, wrong answers, late ones, none. */
+#include "../../sim/raw.h"
+
+#include <p2p/base/mem.h>
+#include <p2p/format/layout.h>
+#include <p2p/format/merkle.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#define PIECE 65536u
+#define PIECES 9u
+static const struct tube_file ONE = {NULL, (PIECES - 1) * PIECE + 40000};
+
+static struct rig *rig(uint64_t seed, int format)
+{
+    struct rig *g = rig_new(seed, NULL);
+    rig_content(g, &ONE, 1, format, PIECE);
+    return g;
+}
+
+static void ask(struct raw *r, uint32_t base, uint32_t index, uint32_t length, uint32_t proof)
+{
+    struct wire_hash_req q = {.base = base, .index = index, .length = length, .proof = proof};
+    struct buf b = {0};
+    if (r->rig->m->files[0].root)
+        memcpy(q.root, r->rig->m->files[0].root, SHA256_LEN);
+    wire_put_hash_req(&b, WIRE_HASH_REQUEST, &q);
+    raw_send(r, &b);
+    rig_run(r->rig, 10 * USEC_MS);
+}
+
+/* The leaves and the piece layer, padded to what the tree is. */
+static void leaf(const struct rig *g, uint64_t i, uint8_t out[SHA256_LEN])
+{
+    uint64_t at = i * MERKLE_BLOCK, size = ONE.length;
+    memset(out, 0, SHA256_LEN);
+    if (at < size)
+        digest_sha256(out, BYTES(g->content + at, size - at < MERKLE_BLOCK ? size - at
+                                                                           : MERKLE_BLOCK));
+}
+
+static void keep_hashes(struct raw *r, const struct wire_msg *m)
+{
+    if (m->type != WIRE_HASHES)
+        return;
+    free(r->arg);
+    r->arg = mem_dup(m->body.p, m->body.n);
+    r->served = (unsigned)(m->body.n / SHA256_LEN);
+}
+
+/* What a seed answers proves against the root, for every sane question; the rest is rejected. */
+static void questions(void **state)
+{
+    static const struct {
+        uint32_t base, index, length, proof;
+        bool fine;
+    } v[] = {
+        {2, 0, 16, 0, true},   {2, 0, 2, 3, true},      {2, 8, 8, 3, true},    {2, 0, 512, 0, false},
+        {2, 1, 2, 0, false},   {2, 0, 3, 0, false},     {2, 0, 1, 0, false},   {2, 0, 0, 0, false},
+        {2, 16, 16, 0, false}, {2, 0x80000000u, 2, 0, false}, {2, 0, UINT32_MAX, 0, false},
+        {2, 0, 16, UINT32_MAX, true}, {0, 0, 4, 0, true}, {0, 0, 2, 5, true}, {0, 32, 4, 9, true},
+        {0, 0, 8, 0, false},   {0, 36, 4, 0, false},    {0, UINT32_MAX - 3, 4, 0, false},
+        {1, 0, 2, 0, false},   {3, 0, 2, 0, false},     {UINT32_MAX, 0, 2, 0, false},
+    };
+    (void)state;
+    struct rig *g = rig(1, 3);
+    rig_seed(g);
+    unsigned top = merkle_height(merkle_blocks(ONE.length));
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        struct raw *r = raw_acting(g, 10 + (unsigned)i, keep_hashes);
+        ask(r, v[i].base, v[i].index, v[i].length, v[i].proof);
+        assert_int_equal(r->got[WIRE_HASHES], v[i].fine);
+        assert_int_equal(r->got[WIRE_HASH_REJECT], !v[i].fine);
+        if (v[i].fine && r->served > v[i].length) {
+            const uint8_t *h = r->arg;
+            unsigned n = r->served - v[i].length;
+            bool whole = n == top - v[i].base - (unsigned)__builtin_ctz(v[i].length);
+            if (whole)
+                assert_true(merkle_prove(g->m->files[0].root, top, v[i].base, v[i].index, h,
+                                         v[i].length, h + v[i].length * SHA256_LEN, n));
+        }
+        if (v[i].fine && v[i].base == 0) {
+            uint8_t want[SHA256_LEN];
+            leaf(g, v[i].index, want);
+            assert_memory_equal(r->arg, want, SHA256_LEN);
+        }
+        free(r->arg);
+        raw_leaves(r);
+    }
+    rig_free(g);
+}
+
+static void other_roots(void **state)
+{
+    (void)state;
+    struct rig *g = rig(2, 3);
+    rig_seed(g);
+    struct raw *r = raw_friend(g, 1);
+    struct wire_hash_req q = {.length = 2};
+    struct buf b = {0};
+    wire_put_hash_req(&b, WIRE_HASH_REQUEST, &q);
+    raw_send(r, &b);
+    assert_int_equal(r->got[WIRE_HASH_REJECT], 1);
+    rig_free(g);
+    g = rig(3, 1); /* an item without hashes */
+    rig_seed(g);
+    r = raw_friend(g, 1);
+    ask(r, 0, 0, 2, 0);
+    assert_true(r->closed);
+    rig_free(g);
+    g = rig(4, 3); /* nobody knows yet whether it has some */
+    rig_link(g, true, true);
+    r = raw_new(g, 1);
+    raw_comes(r);
+    raw_handshake(r, true, true, true);
+    ask(r, 0, 0, 2, 0);
+    assert_false(r->closed);
+    assert_int_equal(r->got[WIRE_HASH_REJECT], 1);
+    rig_free(g);
+}
+
+static void floods(void **state)
+{
+    (void)state;
+    struct rig *g = rig(5, 2);
+    rig_seed(g);
+    struct raw *r = raw_friend(g, 1);
+    unsigned before = g->ops[NODE_LEAVES];
+    for (unsigned i = 0; i < 5000; i++) {
+        struct wire_hash_req q = {.length = 4, .index = 4 * (i % 8)};
+        struct buf b = {0};
+        memcpy(q.root, g->m->files[0].root, SHA256_LEN);
+        wire_put_hash_req(&b, WIRE_HASH_REQUEST, &q);
+        raw_send(r, &b);
+    }
+    rig_run(g, 100 * USEC_MS);
+    assert_true(g->ops[NODE_LEAVES] - before < 300);
+    assert_int_equal(r->got[WIRE_HASHES] + r->got[WIRE_HASH_REJECT], 5000);
+    rig_free(g);
+}
+
+static void unasked(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 2; what++) {
+        struct rig *g = rig(6, 3);
+        rig_leech(g);
+        struct raw *r = raw_friend(g, 1);
+        struct wire_hash_req q = {.length = 2};
+        static const uint8_t two[64];
+        struct buf b = {0};
+        memcpy(q.root, g->m->files[0].root, SHA256_LEN);
+        if (what)
+            wire_put_hashes(&b, &q, BYTES(two, sizeof two));
+        else
+            wire_put_hash_req(&b, WIRE_HASH_REJECT, &q);
+        raw_send(r, &b);
+        assert_int_equal(r->closed, what);
+        rig_free(g);
+    }
+}
+
+/* ---- answers ---- */
+
+enum { TRUE_ONES, WRONG, SHORT, TWICE, LATE, NONE };
+
+struct answers {
+    int how;
+    struct wire_hash_req late;
+};
+
+static void give(struct raw *r, const struct wire_hash_req *q, int how)
+{
+    struct rig *g = r->rig;
+    struct buf body = {0}, b = {0};
+    unsigned top = merkle_height(merkle_blocks(ONE.length));
+    uint64_t blocks = merkle_blocks(ONE.length);
+    uint8_t *leaves = mem_zero(blocks * SHA256_LEN);
+    for (uint64_t i = 0; i < blocks; i++)
+        leaf(g, i, leaves + i * SHA256_LEN);
+    unsigned inside = (unsigned)__builtin_ctz(q->length), most = top - q->base - inside;
+    unsigned proof = q->proof + 1 > inside ? q->proof + 1 - inside : 0;
+    proof = proof < most ? proof : most;
+    if (q->base == 0)
+        merkle_extract(&body, leaves, blocks, 0, top, q->index, q->length, proof);
+    else
+        merkle_extract(&body, g->m->files[0].layer, g->m->files[0].layer_n, q->base, top, q->index,
+                       q->length, proof);
+    if (how == WRONG)
+        ((uint8_t *)(uintptr_t)buf_bytes(&body).p)[5] ^= 1;
+    struct bytes all = buf_bytes(&body);
+    if (how == SHORT)
+        all.n = SHA256_LEN;
+    wire_put_hashes(&b, q, all);
+    if (how == TWICE)
+        wire_put_hashes(&b, q, all);
+    buf_fini(&body);
+    free(leaves);
+    raw_send(r, &b);
+}
+
+static void serves_with_hashes(struct raw *r, const struct wire_msg *m)
+{
+    struct answers *a = r->arg;
+    if (m->type != WIRE_HASH_REQUEST)
+        raw_serves(r, m);
+    else if (a->how == LATE)
+        a->late = m->hash;
+    else if (a->how != NONE)
+        give(r, &m->hash, a->how);
+}
+
+static struct raw *seed_with(struct rig *g, unsigned host, struct answers *a)
+{
+    struct raw *r = raw_new(g, host);
+    r->act = serves_with_hashes;
+    r->arg = a;
+    raw_comes(r);
+    raw_handshake(r, true, true, true);
+    raw_hello(r, (uint32_t)g->m->info.n);
+    return r;
+}
+
+/* A link to a v2 item needs the layers before anything else: from whoever tells the truth. */
+static void layers(void **state)
+{
+    (void)state;
+    for (int how = TRUE_ONES; how <= NONE; how++)
+        for (int format = 2; format <= 3; format++) {
+            struct rig *g = rig(7, format);
+            struct answers bad = {.how = how}, good = {.how = TRUE_ONES};
+            rig_link(g, format == 3, true);
+            struct raw *r = seed_with(g, 1, &bad);
+            rig_run(g, USEC_SEC);
+            if (how == WRONG || how == SHORT || how == TWICE)
+                assert_true(r->closed);
+            assert_false(g->complete && format == 2 && how != TRUE_ONES && how != TWICE);
+            seed_with(g, 2, &good);
+            assert_true(rig_until(g, &g->complete, 40 * USEC_SEC));
+            assert_memory_equal(g->disk, g->content, g->m->space);
+            rig_free(g);
+        }
+}
+
+/* Hashes that come after we gave up waiting are no offence. */
+static void late_answers(void **state)
+{
+    (void)state;
+    struct rig *g = rig(8, 2);
+    struct answers a = {.how = LATE};
+    rig_link(g, false, true);
+    struct raw *r = seed_with(g, 1, &a);
+    rig_run(g, 15 * USEC_SEC);
+    assert_false(g->complete);
+    assert_true(a.late.length > 0);
+    struct wire_hash_req q = a.late;
+    a.how = TRUE_ONES;
+    give(r, &q, TRUE_ONES);
+    assert_false(r->closed);
+    assert_true(rig_until(g, &g->complete, 10 * USEC_SEC));
+    rig_free(g);
+}
+
+/* The leaves are known, so a bad block is named at once and its sender alone goes. */
+static void bad_block_named(void **state)
+{
+    (void)state;
+    struct rig *g = rig(9, 2);
+    struct answers a = {.how = TRUE_ONES};
+    rig_leech(g);
+    struct raw *v[3];
+    for (unsigned i = 0; i < 3; i++) {
+        v[i] = raw_new(g, 1 + i);
+        v[i]->act = serves_with_hashes;
+        v[i]->arg = &a;
+        v[i]->lie = i == 1 ? 2 : 0;
+        raw_waits(v[i]);
+    }
+    assert_true(rig_until(g, &g->complete, USEC_MIN));
+    struct node_status s;
+    node_status(g->n, g->task, &s, g->now);
+    assert_true(s.wasted <= 4 * MERKLE_BLOCK + PIECE);
+    assert_int_equal(v[0]->dials, 1);
+    assert_int_equal(v[2]->dials, 1);
+    rig_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(questions),    cmocka_unit_test(other_roots),
+        cmocka_unit_test(floods),       cmocka_unit_test(unasked),
+        cmocka_unit_test(layers),       cmocka_unit_test(late_answers),
+        cmocka_unit_test(bad_block_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
