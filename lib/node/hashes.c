@@ -428,6 +428,54 @@ static bool serve_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t
     return true;
 }
 
+/* The nodes nine layers above a file's piece layer, computed once: without them each chunk asked of
+ * a large file costs a walk through all of its layer. */
+static const uint8_t *upper_layer(struct task *t, uint32_t file, size_t *n)
+{
+    const struct manifest_file *f = &t->m->files[file];
+    *n = (size_t)num_ceil_div(f->layer_n, CHUNK);
+    if (!t->uppers)
+        t->uppers = mem_array(t->m->n_files, sizeof *t->uppers);
+    if (t->uppers[file])
+        return t->uppers[file];
+    uint8_t *v = mem_array(*n, SHA256_LEN);
+    for (size_t i = 0; i < *n; i++) {
+        size_t left = f->layer_n - i * CHUNK;
+        merkle_root(v + i * SHA256_LEN, f->layer + i * CHUNK * SHA256_LEN,
+                    left < CHUNK ? left : CHUNK, CHUNK, piece_height(t->m));
+    }
+    return t->uppers[file] = v;
+}
+
+void hashes_uppers_free(struct task *t)
+{
+    for (uint32_t i = 0; t->uppers && i < t->m->n_files; i++)
+        free(t->uppers[i]);
+    free(t->uppers);
+    t->uppers = NULL;
+}
+
+static void put_layer(struct buf *out, struct task *t, const struct wire_hash_req *r,
+                      uint32_t file, unsigned top)
+{
+    const struct manifest_file *f = &t->m->files[file];
+    unsigned want = uncles(r->length, r->proof, r->base, top);
+    unsigned to_upper = num_log2(CHUNK) - (r->length > CHUNK ? 0 : num_log2(r->length));
+    if (r->length > CHUNK || want <= to_upper) {
+        merkle_extract(out, f->layer, f->layer_n, r->base, top, r->index, r->length, want);
+        return;
+    }
+    size_t n;
+    const uint8_t *upper = upper_layer(t, file, &n);
+    struct buf up = {0};
+    merkle_extract(out, f->layer, f->layer_n, r->base, top, r->index, r->length, to_upper);
+    merkle_extract(&up, upper, n, r->base + num_log2(CHUNK), top, r->index / CHUNK, 1,
+                   want - to_upper);
+    buf_eat(&up, SHA256_LEN);
+    buf_put_bytes(out, buf_bytes(&up));
+    buf_fini(&up);
+}
+
 static bool serve_layer(struct conn *c, const struct wire_hash_req *r, uint32_t file, usec now)
 {
     const struct manifest *m = c->task->m;
@@ -437,9 +485,8 @@ static bool serve_layer(struct conn *c, const struct wire_hash_req *r, uint32_t 
         (uint64_t)r->index + r->length > (uint64_t)1 << (top - r->base))
         return false;
     struct buf out = {0};
-    bucket_take(&c->hash_bucket, LAYER_COST, now);
-    merkle_extract(&out, f->layer, f->layer_n, r->base, top, r->index, r->length,
-                   uncles(r->length, r->proof, r->base, top));
+    bucket_take(&c->hash_bucket, LAYER_COST + (r->length > CHUNK ? f->layer_n / 16 : 0), now);
+    put_layer(&out, c->task, r, file, top);
     answer(c, r, &out);
     buf_fini(&out);
     return true;

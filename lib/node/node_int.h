@@ -235,6 +235,7 @@ struct task {
     usec last_checkpoint;
     struct layer_fetch *layers; /* piece layers being gathered (hashes.c) */
     uint32_t n_layers, layers_missing;
+    uint8_t **uppers;             /* by file: see upper_layer; NULL until one is asked for */
 
     struct choker choker;
     struct web *webs;
@@ -382,6 +383,7 @@ void hashes_tick(struct conn *c, usec now);
 void hashes_gone(struct conn *c, usec now);
 void hashes_layers_init(struct task *t);
 void hashes_layers_fini(struct task *t);
+void hashes_uppers_free(struct task *t);
 /* A piece found good by its v1 hash brings its part of a layer that nobody has sent. */
 void hashes_layer_piece(struct task *t, uint32_t piece, const uint8_t root[SHA256_LEN], usec now);
 bool hashes_fetchable(const struct task *t,

@@ -381,6 +381,7 @@ static void free_picker(struct task *t)
     blame_free(t->blame);
     picker_free(t->picker);
     hashes_layers_fini(t);
+    hashes_uppers_free(t);
     bits_fini(&t->have);
     free(t->priority);
     free(t->unstored);

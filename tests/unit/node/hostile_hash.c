@@ -95,6 +95,37 @@ static void questions(void **state)
     rig_free(g);
 }
 
+static void proves(struct raw *r, const struct wire_msg *m)
+{
+    const struct manifest_file *f = &r->rig->m->files[0];
+    unsigned top = merkle_height(merkle_blocks(f->length));
+    if (m->type == WIRE_HASHES)
+        r->served += merkle_prove(f->root, top, m->hash.base, m->hash.index, m->body.p,
+                                  m->hash.length, m->body.p + m->hash.length * SHA256_LEN,
+                                  m->body.n / SHA256_LEN - m->hash.length);
+}
+
+/* Of a file with many pieces, at every width and place. */
+static void large_layer(void **state)
+{
+    static const struct tube_file large = {NULL, 2100 * 16384 + 5};
+    (void)state;
+    struct rig *g = rig_new(20, NULL);
+    rig_content(g, &large, 1, 2, 16384);
+    rig_seed(g);
+    struct raw *r = raw_acting(g, 1, proves);
+    unsigned asked = 0;
+    for (uint32_t length = 2; length <= 4096; length *= 2)
+        for (uint32_t index = 0; index + length <= 4096; index += length * (1 + 512 / length)) {
+            ask(r, 0, index, length, 11);
+            asked++;
+            rig_run(g, 100 * USEC_MS);
+        }
+    assert_true(asked > 40);
+    assert_int_equal(r->served, asked);
+    rig_free(g);
+}
+
 static void other_roots(void **state)
 {
     (void)state;
@@ -293,7 +324,8 @@ static void bad_block_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(questions),    cmocka_unit_test(other_roots),
+        cmocka_unit_test(questions),    cmocka_unit_test(large_layer),
+        cmocka_unit_test(other_roots),
         cmocka_unit_test(floods),       cmocka_unit_test(unasked),
         cmocka_unit_test(layers),       cmocka_unit_test(late_answers),
         cmocka_unit_test(bad_block_named),
