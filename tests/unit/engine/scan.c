@@ -473,6 +473,8 @@ static void added_once_not_hashed_again(void **state)
 {
     (void)state;
     make_sample();
+    put_pattern("d/as long as zz", 40000); /* two pads of one length */
+    age("d/as long as zz");
     EACH_FORMAT(f)
     {
         struct scan_options o = options(formats[f], 0);
