@@ -61,9 +61,20 @@ static struct request *req_find(const struct conn *c, struct block_ref ref, uint
     return dead;
 }
 
+/* The one whose payload is under way: the block may have been asked for again meanwhile. */
+static struct request *req_coming(const struct conn *c, uint32_t *index)
+{
+    for (uint32_t i = 0; i < c->req_n; i++) {
+        *index = i;
+        if (req_at(c, i)->coming)
+            return req_at(c, i);
+    }
+    return NULL;
+}
+
 static void req_drop_old_dead(struct conn *c, usec now)
 {
-    while (c->req_n > 0 && req_at(c, 0)->dead &&
+    while (c->req_n > 0 && req_at(c, 0)->dead && !req_at(c, 0)->coming &&
            (c->req_n > MAX_RING || now - req_at(c, 0)->asked > DEAD_KEPT))
         req_remove(c, 0);
 }
@@ -270,6 +281,7 @@ void fetch_piece(struct conn *c, const struct wire_msg *m, usec now)
         conn_close(c, true, "sends a block that was not asked for", now);
         return;
     }
+    r->coming = true;
     bool want = picker_is_wanted(t->picker, ref) && t->state == NODE_DOWNLOADING;
     if (!want) {
         count_waste(t, m->length);
@@ -288,18 +300,19 @@ void fetch_piece(struct conn *c, const struct wire_msg *m, usec now)
 void fetch_piece_done(struct conn *c, const struct wire_msg *m, usec now)
 {
     struct task *t = c->task;
-    struct block_ref ref = {m->index, m->begin / LAYOUT_BLOCK};
     struct block *b = c->rx;
     uint32_t i;
     c->rx = NULL;
     c->rejects = 0;
     c->last_block = now;
-    struct request *r = req_find(c, ref, &i);
+    struct request *r = req_coming(c, &i);
     if (r) {
         if (r->dead)
             pipeline_alive(&c->pipe, now);
         else
             pipeline_got(&c->pipe, m->length, r->asked, now);
+        if (!r->dead && !b)
+            picker_drop(t->picker, r->ref, c->sender);
         req_remove(c, i);
     }
     req_drop_old_dead(c, now);

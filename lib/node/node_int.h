@@ -101,6 +101,7 @@ struct request { /* asked of a peer */
     struct block_ref ref;
     uint32_t len;
     usec asked;
+    bool coming; /* its header is in */
     bool dead; /* cancelled or dropped by a choke: may still come, is not waited for */
 };
 
