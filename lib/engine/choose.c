@@ -105,6 +105,22 @@ char *choose_text(const struct item *it)
     return buf_take_str(&out);
 }
 
+void choose_read(struct bits *files, const char *text)
+{
+    while (*text) {
+        char *end;
+        unsigned long long first = strtoull(text, &end, 10), last = first;
+
+        if (*end == '-')
+            last = strtoull(end + 1, &end, 10);
+        for (unsigned long long i = first; i <= last && i < files->n; i++)
+            bits_set(files, (size_t)i);
+        if (*end != ',')
+            return;
+        text = end + 1;
+    }
+}
+
 /*
  * A piece is wanted if it has bytes of a wanted file. One that also has bytes of a file that is not
  * is had as "unstored": those bytes are kept aside only until the item is complete.

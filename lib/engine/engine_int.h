@@ -211,6 +211,8 @@ struct item {
     struct bits stale; /* files whose stats are to be taken again */
     struct bits final; /* serving: files under their final names, while there is no tree */
     struct bits have, check;
+    uint8_t *roots;       /* of pieces, while nothing is known to hold them against */
+    struct bits rooted;
     uint8_t *priority, *unstored;
     uint64_t reused;
     int64_t told_seeds, told_peers; /* of ask_only: what trackers said */
@@ -229,7 +231,7 @@ struct item {
     bool warned;
     usec started;
     usec alone_since; /* nobody left to ask; 0: not so */
-    usec save_traffic_at;
+    usec save_traffic_at, saved_at;
     struct save save;
 };
 
@@ -264,6 +266,7 @@ int find_lock(struct item *it, struct err *e); /* what of its hashes is not lock
 /* choose.c: which files, which pieces */
 int choose_files(struct item *it, struct err *e);
 void choose_pieces(struct item *it);      /* priority, unstored */
+void choose_read(struct bits *files, const char *text); /* sets what choose_text wrote */
 char *choose_text(const struct item *it); /* for the catalogue: "0,3-7"; NULL: all */
 
 /* survey.c: what is here? */

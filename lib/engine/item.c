@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define REFRESH ((usec)RECORD_OPEN_TIME / 2 * USEC_SEC)
+
 struct item *item_of(const struct engine *g, node_id task)
 {
     return map_get(g->tasks, ID_KEY(task));
@@ -158,6 +160,8 @@ static node_id give_to_node(struct item *it, struct err *e)
         .survey = it->spec.ask_only,
     };
 
+    if (c.goals.deadline != USEC_NEVER)
+        c.goals.deadline -= g->now - it->started;
     it->own = NULL; /* the node's from here on, or gone */
     it->task = node_add(g->node, &c, g->now, e);
     if (it->task == 0) {
@@ -466,12 +470,43 @@ static void alone(struct item *it)
     item_fail(it, ERR_NOTFOUND, &e);
 }
 
+/* The node keeps time once it has the item. */
+static void out_of_time(struct item *it)
+{
+    const struct goals *w = &it->spec.goals;
+    usec spent = it->g->now - it->started;
+    struct err e = {0};
+
+    if (it->dropped || it->phase >= ITEM_RUNNING)
+        return;
+    if (w->deadline != USEC_NEVER && spent >= w->deadline)
+        err_set(&e, ERR_NOTFOUND, "%s: the deadline passed", it->label);
+    else if (it->phase == ITEM_LOADING && w->metadata_timeout != USEC_NEVER &&
+             spent >= w->metadata_timeout)
+        err_set(&e, ERR_NOTFOUND, "%s: the manifest did not come in time", it->label);
+    if (e.code)
+        item_fail(it, e.code, &e);
+}
+
+/* A record says when it was written, so that a crash can be told from a change: see survey.c. */
+static void refresh_record(struct item *it)
+{
+    if (it->stale.ones > 0 && !it->save.busy && it->g->now - it->saved_at >= REFRESH)
+        save_start(it, 0, true, true, NULL);
+}
+
 void item_tick(struct item *it)
 {
+    if (it->task == 0)
+        out_of_time(it);
     if (it->phase != ITEM_RUNNING && it->phase != ITEM_ASKING)
         return;
     if (!it->spec.serve)
         alone(it);
-    if (it->phase == ITEM_RUNNING && it->told_complete)
+    if (it->phase != ITEM_RUNNING)
+        return;
+    if (it->told_complete)
         save_traffic(it);
+    else if (it->settled)
+        refresh_record(it);
 }

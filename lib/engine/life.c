@@ -95,6 +95,8 @@ static void free_survey(struct item *it)
     bits_fini(&it->final);
     bits_fini(&it->have);
     bits_fini(&it->check);
+    bits_fini(&it->rooted);
+    free(it->roots);
     free(it->files);
     free(it->standing);
     free(it->priority);

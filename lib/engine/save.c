@@ -223,6 +223,7 @@ void save_start(struct item *it, node_id job, bool record, bool open, void (*the
                        .then = then};
     take_traffic(it);
     it->jobs++;
+    it->saved_at = it->g->now;
     if (s->record) {
         bits_copy(&s->have, have ? have : &it->have);
         bits_copy(&s->stale, &it->stale);

@@ -1,7 +1,7 @@
 /*
- * Pieces on all cores. A job is a run of pieces that follow one another: some large ones, or as many
- * small ones as make a few MiB, so that a hundred thousand small files do not make as many trips
- * between threads. What a job does is in scan_lane.c.
+ * Pieces on all cores. A job is a run of pieces that follow one another: some large ones, or as
+ * many small ones as make a few MiB, so that a hundred thousand small files do not make as many
+ * trips between threads. What a job does is in scan_lane.c.
  */
 #include "engine/scan_lane.h"
 

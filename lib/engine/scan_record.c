@@ -50,7 +50,8 @@ static bool same_text(const char *a, const char *b)
 static bool same_plan(const struct manifest *a, const struct manifest *b)
 {
     if (a->has_v1 != b->has_v1 || a->has_v2 != b->has_v2 || a->multi != b->multi ||
-        a->piece_length != b->piece_length || a->n_pieces != b->n_pieces || a->n_files != b->n_files)
+        a->piece_length != b->piece_length || a->n_pieces != b->n_pieces ||
+        a->n_files != b->n_files)
         return false;
     for (uint32_t i = 0; i < a->n_files; i++) {
         const struct manifest_file *x = &a->files[i], *y = &b->files[i];
@@ -164,7 +165,7 @@ static void merge(struct manifest *to, const struct manifest *from)
         manifest_add_node(to, from->nodes[i]);
 }
 
-/* The .torrent to keep: what the catalogue knew besides is not forgotten. Damage costs just that. */
+/* The .torrent to keep: what the catalogue knew besides is not forgotten, if it can be read. */
 static void with_what_was_there(struct buf *out, const struct manifest *m, struct catalogue *c)
 {
     struct bytes hash = m->has_v1 ? BYTES(m->hash_v1, SHA1_LEN) : BYTES(m->hash_v2, SHA256_LEN);

@@ -376,21 +376,11 @@ static void read_record(struct survey *s, struct catalogue *c)
 /* For serving, wanted is what was wanted when it was fetched. */
 static void wanted_by_row(struct item *it)
 {
-    struct magnet k = {0};
-    char *link;
-
     if (!it->spec.serve || !it->row_selection)
         return;
-    link = mem_fmt("magnet:?xt=urn:btih:%040d&so=%s", 0, it->row_selection);
-    if (magnet_parse(&k, link, NULL) == 0 && k.n_select > 0) {
-        bits_fill(&it->wanted, false);
-        for (size_t r = 0; r < k.n_select; r++)
-            for (uint32_t i = k.select[r].first; i <= k.select[r].last && i < it->m->n_files; i++)
-                bits_set(&it->wanted, i);
-        it->all_wanted = false;
-    }
-    magnet_fini(&k);
-    free(link);
+    bits_fill(&it->wanted, false);
+    choose_read(&it->wanted, it->row_selection);
+    it->all_wanted = false;
 }
 
 static int survey(struct survey *s, struct catalogue *c)

@@ -157,6 +157,7 @@ void node_begin(struct node *n, node_id task, const struct bits *have, const uin
     struct task *t = task_get(n, task);
     if (!t || t->state != NODE_WAITING_BEGIN)
         return;
+    t->last_arrival = now; /* what the caller took to look at its disk is nobody's silence */
     task_activate(t, have, priority, unstored, now);
     struct list_node *next;
     for (struct list_node *l = list_first(&t->conns); l; l = next) {
