@@ -61,7 +61,7 @@ static void drop_store_folder(const struct rm *r, const struct known_place *p)
     free(store);
 }
 
-/* Files first: when one of them cannot be deleted the item is still known, and may be tried again. */
+/* Files first: while one of them cannot be deleted the item stays known, and may be tried again. */
 static int delete_data(struct rm *r, const struct known *k, struct err *e)
 {
     struct known_place place;

@@ -32,7 +32,7 @@ int known_item(struct known *k, struct catalogue_item *it, struct catalogue *c, 
 void known_fini(struct known *k); /* also after a failure */
 
 /*
- * Where the data of an item lies and what is said to be there: for checking it, and for deleting it.
+ * Where the data of an item lies and what is said to be there: for checking it, for deleting it.
  * The record is trusted if it reads back and is about this manifest; else has_record is false.
  */
 struct known_place {
@@ -55,7 +55,7 @@ int known_delete(const struct known *k, const struct known_place *p, struct err 
 /* A whole body from an address that the user typed: a .torrent. Moved out: bytes_free(). */
 int known_fetch(const char *url, struct bytes *out, struct err *e);
 
-/* The hash that is shown where there is room for one: v1 if there is one, which every client knows. */
+/* The hash shown where there is room for one: v1's if there is one, which every client knows. */
 struct bytes known_hash(const struct known *k);
 const char *known_name(const struct known *k); /* NULL: nobody knows */
 

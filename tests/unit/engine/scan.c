@@ -1,9 +1,9 @@
-/* Hashing what lies on the disk: the manifest is that of the content, and verdicts name the bytes. */
+/* Hashing what lies on the disk: a manifest is that of the content, and verdicts name bytes. */
 #include "../host/scratch.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
-#include <p2p/engine/known.h>
+#include <p2p/engine/scan.h>
 #include <p2p/engine/places.h>
 #include <p2p/format/layout.h>
 #include <p2p/host/lock.h>
@@ -626,67 +626,6 @@ static void a_stream_lies_in_the_store(void **state)
     close_home(&o);
 }
 
-/* ---- deleting ---- */
-
-static void put_item(struct scan_options *o, const char *rel, struct known *k)
-{
-    struct scan_result r;
-    struct err e = {0};
-    int64_t id;
-    assert_int_equal(scan_add(&r, at(rel), o, &id, &e), 0);
-    scan_result_fini(&r);
-    struct catalogue_item it;
-    assert_int_equal(catalogue_get_id(o->catalogue, id, &it, &e), 0);
-    assert_int_equal(known_item(k, &it, o->catalogue, &e), 0);
-}
-
-static void only_listed_files_are_deleted(void **state)
-{
-    struct scan_options o = options(AUTHOR_HYBRID, 0);
-    struct known_place p;
-    struct known k;
-    struct err e = {0};
-    (void)state;
-    make_sample();
-    open_home(&o);
-    put_item(&o, "d", &k);
-    put_text(at("d/sub/mine"), "mine");
-    put_text(at("d/one.part"), "mine too");
-    assert_int_equal(known_place(&p, &k, o.catalogue, o.home, &e), 0);
-    assert_int_equal(known_delete(&k, &p, &e), 0);
-    assert_false(exists(at("d/one")));
-    assert_false(exists(at("d/sub/two")));
-    assert_false(exists(at("d/empty")));
-    assert_true(exists(at("d/sub/mine")));
-    assert_true(exists(at("d/one.part")));
-    known_place_fini(&p);
-    known_fini(&k);
-    close_home(&o);
-}
-
-/* A download whose record knows one file: the other name is somebody else's file. */
-static void a_foreign_file_of_the_same_name_stays(void **state)
-{
-    struct scan_options o = options(AUTHOR_HYBRID, 0);
-    struct known_place p;
-    struct known k;
-    struct err e = {0};
-    (void)state;
-    make_sample();
-    open_home(&o);
-    put_item(&o, "d", &k);
-    assert_int_equal(known_place(&p, &k, o.catalogue, o.home, &e), 0);
-    for (uint32_t i = 0; i < k.m->n_files; i++)
-        if (strcmp(k.m->files[i].path, "one") == 0)
-            p.record.files[i].present = false;
-    assert_int_equal(known_delete(&k, &p, &e), 0);
-    assert_true(exists(at("d/one")));
-    assert_false(exists(at("d/zz")));
-    known_place_fini(&p);
-    known_fini(&k);
-    close_home(&o);
-}
-
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
@@ -710,8 +649,6 @@ int main(void)
         TEST(trackers_of_before_are_kept),
         TEST(a_locked_item_is_left_alone),
         TEST(a_stream_lies_in_the_store),
-        TEST(only_listed_files_are_deleted),
-        TEST(a_foreign_file_of_the_same_name_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
