@@ -282,6 +282,16 @@ PY
     says loop
 }
 
+@test "what --follow took can be served" {
+    mkdir d outside
+    random_file outside/x 100000
+    ln -s ../outside d/linked
+    link=$(P2P_HOME="$PWD/theirs" p2p-add --follow d)
+    seed_here "$PWD/theirs"
+    status 0 p2p-get --peer "127.0.0.1:$PORT" -o got "$link"
+    cmp outside/x got/d/linked/x
+}
+
 @test "a PATH that is a link is followed, and keeps its own name" {
     random_file real 1000
     ln -s real name.bin

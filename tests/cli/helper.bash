@@ -118,6 +118,14 @@ s.serve_forever()' "$1" >"$log" 2>/dev/null
     HTTP="http://127.0.0.1:$(head -1 "$log")"
 }
 
+# seed_here HOME [OPTION…]: serves all of that home on loopback; sets PORT.
+seed_here() {
+    local out="$BATS_TEST_TMPDIR/seed.$RANDOM"
+    P2P_HOME=$1 background p2p-seed --bind 127.0.0.1 "${@:2}" >"$out"
+    wait_for 10 grep -q listening "$out"
+    PORT=$(sed -n 's/^listening	[^	]*:\([0-9]*\)	.*/\1/p' "$out")
+}
+
 # small_disk DIR SIZE: a tmpfs there. Needs root; skips the test otherwise.
 small_disk() {
     [ "$(id -u)" = 0 ] || skip "needs root"

@@ -10,13 +10,6 @@ tracker() {
     TRACKER="127.0.0.1:$(head -1 "$out")"
 }
 
-# seed_here HOME: serves all of that home; sets PORT.
-seed_here() {
-    P2P_HOME=$1 background p2p-seed --bind 127.0.0.1 >seeding
-    wait_for 10 grep -q listening seeding
-    PORT=$(sed -n 's/^listening	[^	]*:\([0-9]*\)	.*/\1/p' seeding)
-}
-
 NOBODY='magnet:?xt=urn:btih:1111111111111111111111111111111111111111'
 
 @test "without a catalogue there is nothing to list, and nothing is made" {
@@ -330,6 +323,27 @@ $files"
     status 4 p2p-ls --verify d
     says "d/sub/one: bytes 0-16383 are missing"
     [ "$(grep -c 'bytes' <<<"$stderr")" = 1 ]
+}
+
+@test "an unfinished download: what it has, and nothing bad about what it has not" {
+    random_file big 3000000
+    link=$(P2P_HOME="$PWD/theirs" p2p-add --piece-size 16Ki big)
+    seed_here "$PWD/theirs" --limit-up 600k
+    mkdir mine
+    background p2p-get -q --peer "127.0.0.1:$PORT" -o mine "$link"
+    pid=$!
+    some() { p2p-ls 2>/dev/null | grep -q '	[1-9][0-9]*%	big'; }
+    wait_for 20 some || { kill $pid; sleep 1; some; }
+    kill $pid
+    wait $pid || true
+    status 0 p2p-ls
+    have=$(sed 's/.*	\([0-9]*\)%	big$/\1/' <<<"$output")
+    [ "$have" -gt 0 ]
+    [ "$have" -lt 100 ]
+    status 0 p2p-ls --verify big
+    silent
+    status 0 p2p-rm --data big
+    [ -z "$(ls mine)" ]
 }
 
 @test "--verify when the drive is not there: status 5, and nothing is recorded" {

@@ -151,3 +151,24 @@ time.sleep(60)' "$P2P_HOME/locks/$1.lock" >held
     done
     status 0 p2p-rm f
 }
+
+@test "a real p2p-get at work holds the lock; after it, --data takes away what it left" {
+    random_file d/a 3000000
+    random_file d/b 100000
+    link=$(P2P_HOME="$PWD/theirs" p2p-add --format v1 --piece-size 64Ki d)
+    seed_here "$PWD/theirs" --limit-up 500k
+    mkdir mine
+    background p2p-get -q --select a --peer "127.0.0.1:$PORT" -o mine "$link"
+    pid=$!
+    wait_for 20 test -e mine/d/a.part
+    status 6 p2p-rm --data d
+    says "being fetched"
+    status 6 p2p-add --format v1 --piece-size 64Ki d
+    kill $pid
+    wait $pid || true
+    status 0 p2p-rm --data d
+    [ -z "$(ls mine)" ]
+    [ -z "$(ls "$P2P_HOME/side" 2>/dev/null)" ]
+    status 0 p2p-ls
+    prints ""
+}
