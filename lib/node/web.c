@@ -261,7 +261,7 @@ static void block_begin(struct lane *l, struct block_ref r, uint64_t start)
 {
     struct task *t = l->web->t;
     l->partial = l->pos != start;
-    if (l->partial || !picker_is_wanted(t->picker, r))
+    if (l->partial || !picker_is_open_to(t->picker, r, l->web->sender))
         return;
     l->b = block_new(t->node);
     memset(l->b->data, 0, sizeof l->b->data);

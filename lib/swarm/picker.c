@@ -461,6 +461,12 @@ bool picker_is_wanted(const struct picker *p, struct block_ref b)
     return o && o->b[b.block].state <= BLOCK_ASKED;
 }
 
+bool picker_is_open_to(const struct picker *p, struct block_ref b, uint32_t peer)
+{
+    const struct open_piece *o = find_open(p, b.piece);
+    return picker_is_wanted(p, b) && !(o && is_anothers(p, o, peer));
+}
+
 /* For data that comes when its piece is not open (asked for long ago, or found on disk). */
 static struct open_piece *open_for(struct picker *p, struct block_ref b)
 {

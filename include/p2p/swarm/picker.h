@@ -97,6 +97,9 @@ enum picker_got {
 };
 /* A block's payload begins to arrive (PIECE header). It stays "asked" until picker_received. */
 bool picker_is_wanted(const struct picker *p, struct block_ref b);
+/* The same for data that comes unasked, of a web seed read from end to end: not of a piece that
+ * failed and that somebody else is at work on alone. */
+bool picker_is_open_to(const struct picker *p, struct block_ref b, uint32_t peer);
 /* The payload is in. others[]: peers that were asked as well and get a CANCEL (their marks are
  * removed); *n_others in: room, out: how many. */
 enum picker_got picker_received(struct picker *p, struct block_ref b, uint32_t peer,
