@@ -107,8 +107,8 @@ void serve_cancel(struct conn *c, const struct wire_msg *m, usec now)
 }
 
 /*
- * libtorrent asks for whole blocks at the end of a v2 file, as if padding were data, when it has the
- * item by a link; it gets the zeros.
+ * libtorrent asks for whole blocks at the end of a v2 file, as if padding were data, when it has
+ * the item by a link; it gets the zeros.
  */
 static void put_block(struct conn *c, const struct asked *a)
 {

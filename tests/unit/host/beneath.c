@@ -1,4 +1,5 @@
-/* beneath: nothing leaves the folder, nothing is followed, nothing blocks; both ways of descending. */
+/* beneath: nothing leaves the folder, nothing is followed, nothing blocks; both ways of descending.
+ */
 #include "scratch.h"
 
 #include <limits.h>

@@ -37,7 +37,8 @@ static inline struct catalogue_item item(unsigned n)
         .updated = 1700000000 + n,
     };
     for (unsigned i = 0; i < 32; i++) {
-        uint8_t byte = (uint8_t)((n + 1) * 2654435761u >> (i % 4 * 8) ^ i * 37 ^ (n >> (i % 3 * 4)));
+        uint8_t byte =
+            (uint8_t)((n + 1) * 2654435761u >> (i % 4 * 8) ^ i * 37 ^ (n >> (i % 3 * 4)));
         it.v2[i] = byte;
         if (i < 20)
             it.v1[i] = (uint8_t)~byte;

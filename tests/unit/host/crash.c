@@ -1,7 +1,7 @@
 /*
- * A download that is killed at random moments, as the engine does it: write, sync, then record. What
- * is recorded must be in the files whenever it is looked at, and in the end all of it is there under
- * its final names.
+ * A download that is killed at random moments, as the engine does it: write, sync, then record.
+ * What is recorded must be in the files whenever it is looked at, and in the end all of it is there
+ * under its final names.
  */
 #include "scratch.h"
 

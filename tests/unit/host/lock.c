@@ -1,4 +1,5 @@
-/* lock: one holder at a time, released by a crash, kept over fork, never two through a removed file. */
+/* lock: one holder at a time, released by a crash, kept over fork, never two through a removed
+ * file. */
 #include "scratch.h"
 
 #include <p2p/host/lock.h>

@@ -1,4 +1,5 @@
-/* walk: order, links, exclusion, strange files, limits; speed only as a guard against the absurd. */
+/* walk: order, links, exclusion, strange files, limits; speed only as a guard against the absurd.
+ */
 #include "scratch.h"
 
 #include <p2p/host/walk.h>

@@ -55,7 +55,8 @@ static struct item *add_leech(struct world *w, const struct host_config *c, bool
 {
     struct magnet k = {0};
     magnet_from_manifest(&k, w->m);
-    struct node_task_config tc = {.link = by_link ? &k : NULL, .manifest = by_link ? NULL : tube_copy(w->m)};
+    struct node_task_config tc = {.link = by_link ? &k : NULL,
+                                  .manifest = by_link ? NULL : tube_copy(w->m)};
     goals_init(&tc.goals);
     tc.goals.stay = true;
     struct host *h = tube_host(w->t, c);
@@ -137,7 +138,8 @@ static void super_seeding(void **state)
 static bool is_banned(struct world *w, size_t leech, const struct host *who)
 {
     struct node_peer_info v[20];
-    size_t n = node_peers(host_node(w->leech_host[leech]), w->leech[leech]->task, v, 20, tube_now(w->t));
+    size_t n =
+        node_peers(host_node(w->leech_host[leech]), w->leech[leech]->task, v, 20, tube_now(w->t));
     struct addr a = host_addr(who);
     for (size_t i = 0; i < n; i++)
         if (addr_same_ip(&v[i].addr, &a))
@@ -216,7 +218,8 @@ static void by_tracker(void **state)
     for (int i = 0; i < 3; i++)
         add_leech(&w, &HOME, i == 1);
     finish(&w, 60 * USEC_SEC);
-    assert_true(w.leech[0]->complete_at - begun < 12 * USEC_SEC); /* the dead tracker delayed nobody */
+    assert_true(w.leech[0]->complete_at - begun <
+                12 * USEC_SEC); /* the dead tracker delayed nobody */
     node_stop(host_node(w.seed_host[0]), w.seed[0]->task, 3 * USEC_SEC, tube_now(w.t));
     tube_run(w.t, 5 * USEC_SEC, NULL, NULL);
     assert_true(w.seed[0]->stopped);
@@ -226,7 +229,8 @@ static void by_tracker(void **state)
 
 static void web(uint64_t seed, int format, bool no_ranges, uint32_t lies, bool peers)
 {
-    static const struct tube_file folder[] = {{"a", 100}, {"b/c", 400000}, {"b/empty", 0}, {"d", 16384}, {"e", 900001}};
+    static const struct tube_file folder[] = {
+        {"a", 100}, {"b/c", 400000}, {"b/empty", 0}, {"d", 16384}, {"e", 900001}};
     struct world w = {.t = tube_new(seed)};
     w.m = tube_manifest(tube_rng(w.t), "thing", folder, 5, format, 32768, &w.content);
     manifest_add_web_seed(w.m, "http://origin.test/x");
@@ -351,9 +355,15 @@ static void same_seed_same_trace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(swarm_shares), cmocka_unit_test(super_seeding), cmocka_unit_test(liars_go),
-        cmocka_unit_test(only_liars),   cmocka_unit_test(by_tracker),    cmocka_unit_test(web_seeds),
-        cmocka_unit_test(seed_dies),    cmocka_unit_test(wanted_pieces_only), cmocka_unit_test(same_seed_same_trace),
+        cmocka_unit_test(swarm_shares),
+        cmocka_unit_test(super_seeding),
+        cmocka_unit_test(liars_go),
+        cmocka_unit_test(only_liars),
+        cmocka_unit_test(by_tracker),
+        cmocka_unit_test(web_seeds),
+        cmocka_unit_test(seed_dies),
+        cmocka_unit_test(wanted_pieces_only),
+        cmocka_unit_test(same_seed_same_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,12 +60,17 @@ static void questions(void **state)
         uint32_t base, index, length, proof;
         bool fine;
     } v[] = {
-        {2, 0, 16, 0, true},   {2, 0, 2, 3, true},      {2, 8, 8, 3, true},    {2, 0, 512, 0, false},
-        {2, 1, 2, 0, false},   {2, 0, 3, 0, false},     {2, 0, 1, 0, false},   {2, 0, 0, 0, false},
-        {2, 16, 16, 0, false}, {2, 0x80000000u, 2, 0, false}, {2, 0, UINT32_MAX, 0, false},
-        {2, 0, 16, UINT32_MAX, true}, {0, 0, 4, 0, true}, {0, 0, 2, 5, true}, {0, 32, 4, 9, true},
-        {0, 0, 8, 0, false},   {0, 36, 4, 0, false},    {0, UINT32_MAX - 3, 4, 0, false},
-        {1, 0, 2, 0, false},   {3, 0, 2, 0, false},     {UINT32_MAX, 0, 2, 0, false},
+        {2, 0, 16, 0, true},          {2, 0, 2, 3, true},
+        {2, 8, 8, 3, true},           {2, 0, 512, 0, false},
+        {2, 1, 2, 0, false},          {2, 0, 3, 0, false},
+        {2, 0, 1, 0, false},          {2, 0, 0, 0, false},
+        {2, 16, 16, 0, false},        {2, 0x80000000u, 2, 0, false},
+        {2, 0, UINT32_MAX, 0, false}, {2, 0, 16, UINT32_MAX, true},
+        {0, 0, 4, 0, true},           {0, 0, 2, 5, true},
+        {0, 32, 4, 9, true},          {0, 0, 8, 0, false},
+        {0, 36, 4, 0, false},         {0, UINT32_MAX - 3, 4, 0, false},
+        {1, 0, 2, 0, false},          {3, 0, 2, 0, false},
+        {UINT32_MAX, 0, 2, 0, false},
     };
     (void)state;
     struct rig *g = rig(1, 3);
