@@ -318,6 +318,12 @@ void pool_connected(struct pool *p, const struct addr *a, usec now)
     set_state(p, c, CONNECTED);
 }
 
+/* Who was named on purpose may just be starting. */
+static usec first_wait(const struct cand *c)
+{
+    return c->source & GIVEN ? POOL_RETRY_GIVEN : POOL_RETRY_FIRST;
+}
+
 void pool_closed(struct pool *p, const struct addr *a, bool useful, usec now)
 {
     struct cand *c = find(p, a);
@@ -326,7 +332,7 @@ void pool_closed(struct pool *p, const struct addr *a, bool useful, usec now)
     set_state(p, c, IDLE);
     if (useful) {
         c->failures = 0;
-        c->retry_at = now + POOL_RETRY_FIRST;
+        c->retry_at = now + first_wait(c);
         return;
     }
     if (c->failures < POOL_TRIES)
@@ -335,7 +341,7 @@ void pool_closed(struct pool *p, const struct addr *a, bool useful, usec now)
         forget(p, c);
         return;
     }
-    c->retry_at = now + usec_min(POOL_RETRY_FIRST << (c->failures - 1), POOL_RETRY_MAX);
+    c->retry_at = now + usec_min(first_wait(c) << (c->failures - 1), POOL_RETRY_MAX);
 }
 
 void pool_is_seed(struct pool *p, const struct addr *a, bool seed)

@@ -13,6 +13,7 @@
 #define POOL_MAX 3000u
 #define POOL_BAN (60 * USEC_MIN)
 #define POOL_RETRY_FIRST (10 * USEC_SEC) /* doubled with every failure, */
+#define POOL_RETRY_GIVEN (USEC_SEC) /* the same for those that the user or the link named */
 #define POOL_RETRY_MAX (30 * USEC_MIN)
 #define POOL_TRIES 8u /* then forgotten unless it was given by the user or the link */
 

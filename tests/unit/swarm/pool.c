@@ -140,7 +140,7 @@ static void back_off(void **state)
         rng_seed(&r, 3);
         struct pool *p = pool_new(&r);
         struct addr a = numbered(1), got;
-        usec now = 0, wait = POOL_RETRY_FIRST;
+        usec now = 0, wait = given ? POOL_RETRY_GIVEN : POOL_RETRY_FIRST;
         pool_add(p, &a, given ? POOL_LINK : POOL_DHT, false, now);
         for (unsigned i = 1; i < POOL_TRIES; i++) {
             assert_true(pool_next(p, true, &got, now));
