@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORLDS 30
+#define WORLDS 60
 #define MAX_HOSTS 24
 #define MAX_FILES 60
 
