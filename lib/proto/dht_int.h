@@ -140,7 +140,7 @@ struct dht_side {
     usec heard;  /* the last answer; meaningful if `ever` */
     bool ever;
     usec id_at; /* when the id changed; meaningful if `id_changed` */
-    bool id_changed;
+    bool id_changed, id_guessed;
 };
 
 struct event {

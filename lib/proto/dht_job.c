@@ -61,6 +61,200 @@ static void done(struct dht *d, struct job *j)
     dht_job_free(d, j);
 }
 
+static uint8_t *take_copy(uint8_t *to, const void *from, size_t n, const uint8_t **out)
+{
+    if (n)
+        memcpy(to, from, n);
+    *out = to;
+    return to + n;
+}
+
+/* One piece of memory for all that an item borrows. */
+static uint8_t *copy_item(struct dht_item *to, const struct dht_item *from)
+{
+    size_t fixed = from->key ? SIGN_PUBLIC + SIGN_LEN : 0;
+    uint8_t *memory = mem_alloc(fixed + from->salt.n + from->value.n), *at = memory;
+    *to = *from;
+    if (from->key) {
+        at = take_copy(at, from->key, SIGN_PUBLIC, &to->key);
+        at = take_copy(at, from->sig, SIGN_LEN, &to->sig);
+    }
+    at = take_copy(at, from->salt.p, from->salt.n, &to->salt.p);
+    take_copy(at, from->value.p, from->value.n, &to->value.p);
+    return memory;
+}
+
+/* ---- results ---- */
+
+static bool told_before(struct dht *d, struct job *j, const struct addr *a)
+{
+    static char mark;
+    uint8_t compact[18];
+    struct bytes key = BYTES(compact, addr_put_compact(a, compact));
+    if (!j->seen)
+        j->seen = map_new((uint64_t)dht_dice_u32(&d->dice) << 32 | dht_dice_u32(&d->dice));
+    if (map_get(j->seen, key) || map_count(j->seen) >= DHT_MAX_FOUND)
+        return true;
+    map_put(j->seen, key, &mark);
+    return false;
+}
+
+/* `from`: NULL for ourselves, who asked nobody. */
+static void take_peers(struct dht *d, struct job *j, const struct addr *from,
+                       const struct addr *v, size_t n)
+{
+    struct dht_event e = {.type = DHT_PEERS, .job = j->id};
+    struct addr *peers = mem_array(n, sizeof *peers);
+    for (size_t i = 0; i < n; i++)
+        if ((!from || dht_addr_peer_ok(&v[i], from)) && !told_before(d, j, &v[i]))
+            peers[e.n_peers++] = v[i];
+    e.peers = peers;
+    if (from) {
+        e.from = *from;
+        e.family = from->family;
+    }
+    if (e.n_peers)
+        dht_tell(d, &e, (uint8_t *)peers);
+    else
+        free(peers);
+}
+
+/* A filter that is too full, or that lacks what the same node tells, was made up. */
+static bool blooms_sane(const struct krpc_msg *m, struct dht_bloom *seeds, struct dht_bloom *peers)
+{
+    if (!m->bloom_seeds || !m->bloom_peers)
+        return false;
+    memcpy(seeds->v, m->bloom_seeds, DHT_BLOOM);
+    memcpy(peers->v, m->bloom_peers, DHT_BLOOM);
+    for (size_t i = 0; i < m->n_values; i++)
+        if (!dht_bloom_has(seeds, &m->values[i]) && !dht_bloom_has(peers, &m->values[i]))
+            return false;
+    return dht_bloom_size(seeds) < BLOOM_MOST && dht_bloom_size(peers) < BLOOM_MOST;
+}
+
+static void join_blooms(struct job *j, const struct dht_bloom *seeds,
+                        const struct dht_bloom *peers)
+{
+    if (!j->seeds) {
+        j->seeds = mem_zero(sizeof *j->seeds);
+        j->peers = mem_zero(sizeof *j->peers);
+    }
+    dht_bloom_join(j->seeds, seeds->v);
+    dht_bloom_join(j->peers, peers->v);
+}
+
+/* Who sends no filters, or nonsense, has at least told these peers (BEP 33). */
+static void take_blooms(struct job *j, const struct krpc_msg *m)
+{
+    struct dht_bloom seeds = {{0}}, peers = {{0}};
+    if (!m->bloom_seeds && !m->bloom_peers && !m->n_values)
+        return;
+    if (!blooms_sane(m, &seeds, &peers)) {
+        memset(&seeds, 0, sizeof seeds);
+        memset(&peers, 0, sizeof peers);
+        for (size_t i = 0; i < m->n_values; i++)
+            if (!j->seeds || !dht_bloom_has(j->seeds, &m->values[i]))
+                dht_bloom_add(&peers, &m->values[i]);
+    }
+    join_blooms(j, &seeds, &peers);
+}
+
+static bool result_peers(struct dht *d, struct job *j, struct cand *c, const struct krpc_msg *m)
+{
+    if (m->n_values)
+        take_peers(d, j, &c->addr, m->values, m->n_values);
+    if (j->search.scrape)
+        take_blooms(j, m);
+    return true;
+}
+
+static bool item_of(const struct job *j, const struct krpc_msg *m, struct dht_item *i)
+{
+    uint8_t target[DHT_ID];
+    *i = (struct dht_item){.value = m->value};
+    if (m->key) {
+        i->key = m->key;
+        i->sig = m->sig;
+        i->seq = m->seq;
+        i->salt = BYTES(j->salt, j->salt_n);
+    }
+    dht_item_target(i, target);
+    return dht_id_eq(target, j->target) && (!m->key || m->has_seq) && dht_item_check(i) == 0;
+}
+
+/* Another family's walk has what it was sent for, too. */
+static void enough(struct dht *d, dht_job job)
+{
+    for (struct list_node *n = list_first(&d->walks); n; n = list_next(&d->walks, n))
+        if (LIST_OF(n, struct walk, node)->job == job)
+            LIST_OF(n, struct walk, node)->enough = true;
+    d->starved = true; /* so that it is looked at */
+}
+
+static void tell_item(struct dht *d, struct job *j, const struct addr *from,
+                      const struct dht_item *item)
+{
+    struct dht_event e = {.type = DHT_ITEM, .job = j->id};
+    if (item->key && j->told_seq && item->seq <= j->seq)
+        return;
+    j->told_seq = item->key != NULL;
+    j->seq = item->seq;
+    if (j->puts)
+        return;
+    if (from) {
+        e.from = *from;
+        e.family = from->family;
+    }
+    uint8_t *memory = copy_item(&e.item, item);
+    dht_tell(d, &e, memory);
+}
+
+static bool result_item(struct dht *d, struct job *j, struct cand *c, const struct krpc_msg *m)
+{
+    struct dht_item item;
+    if (!m->value.p)
+        return true;
+    if (!item_of(j, m, &item))
+        return false;
+    c->holds = true;
+    tell_item(d, j, &c->addr, &item);
+    if (!item.key && !j->puts)
+        enough(d, j->id);
+    return true;
+}
+
+/* What others left with us: it may be all there is, and it comes at once. True: that is all. */
+static bool look_at_home(struct dht *d, struct job *j, usec now)
+{
+    struct addr peers[KRPC_MAX_VALUES];
+    struct dht_bloom seeds, others;
+    if (j->method == KRPC_GET_PEERS) {
+        size_t n = dht_store_pick(d->store, j->target, NULL, j->search.noseed, &d->dice, peers,
+                                  KRPC_MAX_VALUES, now);
+        take_peers(d, j, NULL, peers, n);
+        if (j->search.scrape && dht_store_blooms(d->store, j->target, &seeds, &others, now))
+            join_blooms(j, &seeds, &others);
+        return false;
+    }
+    const struct dht_item *i = dht_items_get(d->items, j->target, now);
+    if (j->method != KRPC_GET || !i)
+        return false;
+    tell_item(d, j, NULL, i);
+    return !i->key && !j->puts;
+}
+
+static bool result_samples(struct dht *d, struct job *j, struct cand *c, const struct krpc_msg *m)
+{
+    struct dht_event e = {.type = DHT_SAMPLES, .job = j->id, .from = c->addr,
+                          .family = c->addr.family, .num = m->num, .interval = m->interval};
+    if (!m->samples.p)
+        return true;
+    uint8_t *memory = mem_dup(m->samples.p, m->samples.n);
+    e.samples = BYTES(memory, m->samples.n);
+    dht_tell(d, &e, memory);
+    return true;
+}
+
 /* ---- beginning ---- */
 
 static bool knows_somebody(const struct dht_side *s, const struct job *j, usec now)
@@ -109,6 +303,10 @@ static void begin(struct dht *d, struct job *j, usec now)
     if (!j->tried) {
         j->tried = true;
         j->began = now;
+        if (look_at_home(d, j, now)) {
+            done(d, j);
+            return;
+        }
     }
     if (now < j->again)
         return;
@@ -152,29 +350,6 @@ dht_job dht_get(struct dht *d, const uint8_t target[DHT_ID], struct bytes salt, 
         memcpy(j->salt, salt.p, salt.n);
     dht_jobs_go(d, now);
     return id;
-}
-
-static uint8_t *take_copy(uint8_t *to, const void *from, size_t n, const uint8_t **out)
-{
-    if (n)
-        memcpy(to, from, n);
-    *out = to;
-    return to + n;
-}
-
-/* One piece of memory for all that an item borrows. */
-static uint8_t *copy_item(struct dht_item *to, const struct dht_item *from)
-{
-    size_t fixed = from->key ? SIGN_PUBLIC + SIGN_LEN : 0;
-    uint8_t *memory = mem_alloc(fixed + from->salt.n + from->value.n), *at = memory;
-    *to = *from;
-    if (from->key) {
-        at = take_copy(at, from->key, SIGN_PUBLIC, &to->key);
-        at = take_copy(at, from->sig, SIGN_LEN, &to->sig);
-    }
-    at = take_copy(at, from->salt.p, from->salt.n, &to->salt.p);
-    take_copy(at, from->value.p, from->value.n, &to->value.p);
-    return memory;
 }
 
 dht_job dht_put(struct dht *d, const struct dht_item *item, usec now)
@@ -227,136 +402,6 @@ void dht_cancel(struct dht *d, dht_job id)
             dht_walk_free(d, w);
     }
     dht_job_free(d, j);
-}
-
-/* ---- results ---- */
-
-static bool told_before(struct dht *d, struct job *j, const struct addr *a)
-{
-    static char mark;
-    uint8_t compact[18];
-    struct bytes key = BYTES(compact, addr_put_compact(a, compact));
-    if (!j->seen)
-        j->seen = map_new((uint64_t)dht_dice_u32(&d->dice) << 32 | dht_dice_u32(&d->dice));
-    if (map_get(j->seen, key) || map_count(j->seen) >= DHT_MAX_FOUND)
-        return true;
-    map_put(j->seen, key, &mark);
-    return false;
-}
-
-static void take_peers(struct dht *d, struct job *j, const struct cand *c,
-                       const struct krpc_msg *m)
-{
-    struct dht_event e = {.type = DHT_PEERS, .job = j->id, .from = c->addr,
-                          .family = c->addr.family};
-    struct addr *peers = mem_array(m->n_values, sizeof *peers);
-    for (size_t i = 0; i < m->n_values; i++)
-        if (dht_addr_peer_ok(&m->values[i], &c->addr) && !told_before(d, j, &m->values[i]))
-            peers[e.n_peers++] = m->values[i];
-    e.peers = peers;
-    if (e.n_peers)
-        dht_tell(d, &e, (uint8_t *)peers);
-    else
-        free(peers);
-}
-
-/* A filter that is too full, or that lacks what the same node tells, was made up. */
-static bool blooms_sane(const struct krpc_msg *m, struct dht_bloom *seeds, struct dht_bloom *peers)
-{
-    if (!m->bloom_seeds || !m->bloom_peers)
-        return false;
-    memcpy(seeds->v, m->bloom_seeds, DHT_BLOOM);
-    memcpy(peers->v, m->bloom_peers, DHT_BLOOM);
-    for (size_t i = 0; i < m->n_values; i++)
-        if (!dht_bloom_has(seeds, &m->values[i]) && !dht_bloom_has(peers, &m->values[i]))
-            return false;
-    return dht_bloom_size(seeds) < BLOOM_MOST && dht_bloom_size(peers) < BLOOM_MOST;
-}
-
-static void take_blooms(struct job *j, const struct krpc_msg *m)
-{
-    struct dht_bloom seeds, peers;
-    if (!m->bloom_seeds && !m->bloom_peers && !m->n_values)
-        return;
-    if (!j->seeds) {
-        j->seeds = mem_zero(sizeof *j->seeds);
-        j->peers = mem_zero(sizeof *j->peers);
-    }
-    if (blooms_sane(m, &seeds, &peers)) {
-        dht_bloom_join(j->seeds, seeds.v);
-        dht_bloom_join(j->peers, peers.v);
-        return;
-    }
-    for (size_t i = 0; i < m->n_values; i++)
-        if (!dht_bloom_has(j->seeds, &m->values[i]))
-            dht_bloom_add(j->peers, &m->values[i]);
-}
-
-static bool result_peers(struct dht *d, struct job *j, struct cand *c, const struct krpc_msg *m)
-{
-    if (m->n_values)
-        take_peers(d, j, c, m);
-    if (j->search.scrape)
-        take_blooms(j, m);
-    return true;
-}
-
-static bool item_of(const struct job *j, const struct krpc_msg *m, struct dht_item *i)
-{
-    uint8_t target[DHT_ID];
-    *i = (struct dht_item){.value = m->value};
-    if (m->key) {
-        i->key = m->key;
-        i->sig = m->sig;
-        i->seq = m->seq;
-        i->salt = BYTES(j->salt, j->salt_n);
-    }
-    dht_item_target(i, target);
-    return dht_id_eq(target, j->target) && (!m->key || m->has_seq) && dht_item_check(i) == 0;
-}
-
-/* Another family's walk has what it was sent for, too. */
-static void enough(struct dht *d, dht_job job)
-{
-    for (struct list_node *n = list_first(&d->walks); n; n = list_next(&d->walks, n))
-        if (LIST_OF(n, struct walk, node)->job == job)
-            LIST_OF(n, struct walk, node)->enough = true;
-    d->starved = true; /* so that it is looked at */
-}
-
-static bool result_item(struct dht *d, struct job *j, struct cand *c, const struct krpc_msg *m)
-{
-    struct dht_event e = {.type = DHT_ITEM, .job = j->id, .from = c->addr,
-                          .family = c->addr.family};
-    struct dht_item item;
-    if (!m->value.p)
-        return true;
-    if (!item_of(j, m, &item))
-        return false;
-    c->holds = true;
-    if (item.key && j->told_seq && item.seq <= j->seq)
-        return true;
-    j->told_seq = item.key != NULL;
-    j->seq = item.seq;
-    if (j->puts)
-        return true;
-    uint8_t *memory = copy_item(&e.item, &item);
-    dht_tell(d, &e, memory);
-    if (!item.key)
-        enough(d, j->id);
-    return true;
-}
-
-static bool result_samples(struct dht *d, struct job *j, struct cand *c, const struct krpc_msg *m)
-{
-    struct dht_event e = {.type = DHT_SAMPLES, .job = j->id, .from = c->addr,
-                          .family = c->addr.family, .num = m->num, .interval = m->interval};
-    if (!m->samples.p)
-        return true;
-    uint8_t *memory = mem_dup(m->samples.p, m->samples.n);
-    e.samples = BYTES(memory, m->samples.n);
-    dht_tell(d, &e, memory);
-    return true;
 }
 
 bool dht_job_result(struct dht *d, struct walk *w, struct cand *c, const struct krpc_msg *m)

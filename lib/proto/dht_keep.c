@@ -6,7 +6,8 @@
  * - Remembered nodes stay of use after joining: look-ups for the table try some of them too. Else
  *   the halves of a network that came back one by one would each be content with itself.
  * - Every five seconds at most one ping and one refreshed bucket a family.
- * - Our id changes when others agree on an address of ours that it does not fit, not too often.
+ * - Our id changes when others agree on an address of ours that it does not fit, not too often. The
+ *   first who tells is believed until then: the id that he improves on was made up anyway.
  */
 #include "proto/dht_int.h"
 
@@ -29,6 +30,18 @@ static usec jitter(struct dht *d, usec t)
 
 /* ---- joining ---- */
 
+/* The one that failed most; of equals any. */
+static unsigned least_hopeful(struct dht *d, const struct dht_side *s)
+{
+    unsigned first = dht_dice_below(&d->dice, s->n_hints), worst = first;
+    for (unsigned i = 0; i < s->n_hints; i++) {
+        unsigned at = (first + i) % s->n_hints;
+        if (s->hints[at].fails > s->hints[worst].fails)
+            worst = at;
+    }
+    return worst;
+}
+
 void dht_keep_hint(struct dht *d, const struct addr *a, const uint8_t *id)
 {
     struct dht_side *s = dht_side_of(d, a);
@@ -40,7 +53,7 @@ void dht_keep_hint(struct dht *d, const struct addr *a, const uint8_t *id)
     while (at < s->n_hints && !addr_eq(&s->hints[at].addr, a))
         at++;
     if (at == DHT_MAX_HINTS)
-        at = dht_dice_below(&d->dice, DHT_MAX_HINTS);
+        at = least_hopeful(d, s);
     else if (at == s->n_hints)
         s->n_hints++;
     else if (!id)
@@ -54,8 +67,12 @@ void dht_keep_hint_failed(struct dht_side *s, const struct addr *a)
 {
     for (unsigned i = 0; i < s->n_hints; i++) {
         struct hint *h = &s->hints[i];
-        if (h->has_id && addr_eq(&h->addr, a) && ++h->fails >= HINT_FAILS)
+        if (!addr_eq(&h->addr, a))
+            continue;
+        h->fails += h->fails < UINT8_MAX;
+        if (h->has_id && h->fails >= HINT_FAILS)
             *h = s->hints[--s->n_hints];
+        return;
     }
 }
 
@@ -73,6 +90,8 @@ void dht_keep_joined(struct dht *d, struct walk *w, usec now)
 {
     struct dht_side *s = w->side;
     unsigned n = s->join_tries < MAX_DOUBLINGS ? s->join_tries : MAX_DOUBLINGS;
+    if (s->joining != w->id)
+        return; /* it looked for an id that is ours no more */
     s->joining = 0;
     if (!dht_table_any_good(s->table, now)) {
         s->join_tries++;
@@ -122,14 +141,12 @@ void dht_keep_changed(struct dht *d, struct dht_side *s, usec now)
 
 /* ---- our id ---- */
 
-static void change_id(struct dht *d, struct dht_side *s, usec now)
+static void change_id(struct dht *d, struct dht_side *s, const struct addr *a, usec now)
 {
-    struct dht_event e = {.type = DHT_NEW_ID, .family = s->family, .from = s->external};
+    struct dht_event e = {.type = DHT_NEW_ID, .family = s->family, .from = *a};
     dht_dice_fill(&d->dice, e.id, DHT_ID);
-    dht_id_fit(e.id, &s->external);
+    dht_id_fit(e.id, a);
     dht_table_move(s->table, e.id, now);
-    s->id_at = now;
-    s->id_changed = true;
     s->joining = 0;
     s->joins = 0;
     s->join_at = now;
@@ -145,8 +162,11 @@ static void learn_external(struct dht *d, struct dht_side *s, const struct addr 
         dht_tell(d, &e, NULL);
     }
     if (!dht_id_fits(dht_table_own(s->table), a) &&
-        (sure || !s->id_changed || now - s->id_at >= ID_LEAST))
-        change_id(d, s, now);
+        (sure || !s->id_changed || now - s->id_at >= ID_LEAST)) {
+        change_id(d, s, a, now);
+        s->id_at = now;
+        s->id_changed = true;
+    }
 }
 
 void dht_set_external(struct dht *d, const struct addr *a, usec now)
@@ -163,8 +183,13 @@ void dht_keep_vote(struct dht *d, const struct addr *from, const struct addr *sa
     if (says->family != from->family || addr_scope(says) != ADDR_PUBLIC ||
         addr_scope(from) != ADDR_PUBLIC)
         return;
-    if (dht_vote_cast(&s->vote, from, says, &winner))
+    if (dht_vote_cast(&s->vote, from, says, &winner)) {
         learn_external(d, s, &winner, false, now);
+    } else if (!s->external.family && !s->id_guessed) {
+        s->id_guessed = true;
+        if (!dht_id_fits(dht_table_own(s->table), says))
+            change_id(d, s, says, now);
+    }
 }
 
 /* ---- looking after the table ---- */

@@ -189,8 +189,8 @@ size_t dht_store_pick(const struct dht_store *s, const uint8_t hash[DHT_ID], con
     uint32_t n = 0, chosen = 0;
     for (uint32_t i = 0; t && i < t->n; i++) {
         const struct peer *p = &t->v[i];
-        if (p->until > now && p->addr.family == to->family && !(noseed && p->seed) &&
-            dht_addr_peer_ok(&p->addr, to))
+        bool fits = !to || (p->addr.family == to->family && dht_addr_peer_ok(&p->addr, to));
+        if (p->until > now && fits && !(noseed && p->seed))
             fit[n++] = (uint16_t)i;
     }
     for (; chosen < n && chosen < max; chosen++) {

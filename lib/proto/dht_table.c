@@ -387,7 +387,9 @@ static unsigned urgency(const struct bucket *b, const struct side *s, const stru
         return 0;
     if (s == &b->wait)
         return b->in.n < DHT_K ? 3 : 0;
-    return q == DHT_GOOD ? 0 : q == DHT_QUESTIONABLE && proved_waiting(b) ? 2 : 1;
+    if (q == DHT_GOOD) /* asked in time, or a small network would seem lost every quarter hour */
+        return now - n->seen >= DHT_GOOD_TIME / 4 * 3;
+    return q == DHT_QUESTIONABLE && proved_waiting(b) ? 2 : 1;
 }
 
 const struct dht_node *dht_table_probe(struct dht_table *t, usec now)

@@ -104,6 +104,7 @@ void dht_tick(struct dht *d, usec now);
 usec dht_deadline(const struct dht *d);
 
 enum dht_event_type {
+    /* `from` has family 0 for what was announced or put to ourselves. */
     DHT_PEERS,    /* job, from, peers: not told before by this job */
     DHT_ITEM,     /* job, from, item: valid; of a mutable one, newer than those told before */
     DHT_SAMPLES,  /* job, from, samples, num, interval */

@@ -1,6 +1,6 @@
 /*
  * A small internet of DHT nodes under virtual time, for unit tests: public addresses, delays, loss,
- * hosts that come and go, and liars. Same seed, same trace. Include it in one test program.
+ * hosts that come and go, and liars. Same seed, same trace. Comes after cmocka.h.
  */
 #ifndef P2P_TESTS_DHTNET_H
 #define P2P_TESTS_DHTNET_H
@@ -10,8 +10,10 @@
 #include <p2p/base/map.h>
 #include <p2p/base/mem.h>
 #include <p2p/proto/dht.h>
+#include <p2p/proto/dht_table.h>
 #include <p2p/proto/krpc.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct net;
@@ -28,7 +30,7 @@ struct host {
     struct dht *dht; /* NULL: down */
     net_lie lie;
     /* what its jobs have told */
-    unsigned done, found, items, stored, replies;
+    unsigned done, found, items, stored, replies, lost;
     int code;
     int64_t seq;
     struct addr want; /* the peer it looks for, */
@@ -142,6 +144,8 @@ static inline void net_event(struct host *h, const struct dht_event *e, usec now
         h->replies = e->replies;
         h->code = e->code;
         h->last_done = *e;
+    } else if (e->type == DHT_LOST) {
+        h->lost++;
     }
 }
 
@@ -242,6 +246,62 @@ static inline size_t net_live(struct net *n)
         i = (size_t)rng_below(&n->rng, n->n);
     while (!n->h[i].dht || n->h[i].lie);
     return i;
+}
+
+static inline void joined(struct net *n, size_t least)
+{
+    size_t ok = 0, good = 0;
+    for (size_t i = 0; i < n->n; i++) {
+        struct dht_status s;
+        if (!n->h[i].dht)
+            continue;
+        dht_status(n->h[i].dht, &s, n->now);
+        const struct dht_family_status *f = n->v6 ? &s.v6 : &s.v4;
+        ok += f->joined;
+        good += f->good;
+    }
+    printf("joined %zu of %zu, %zu good nodes each, %.1f bytes/s each\n", ok, n->n,
+           good / (ok ? ok : 1), (double)n->bytes / ((double)n->now / 1e6) / (double)n->n);
+    assert_true(ok >= least);
+}
+
+/* From one to the other: announced by a, found by b? */
+static inline bool meet(struct net *n, struct host *a, struct host *b, usec patience)
+{
+    struct dht_search s = {.port = (uint16_t)(2000 + rng_below(&n->rng, 1000))};
+    rng_fill(&n->rng, s.info_hash, DHT_ID);
+    net_forget(a);
+    dht_job job = dht_find_peers(a->dht, &s, n->now);
+    assert_int_not_equal(job, 0);
+    net_pump(n, a);
+    for (int i = 0; i < 200 && a->last_done.job != job; i++)
+        net_run(n, n->now + 100 * USEC_MS);
+    net_forget(b);
+    b->want = a->addr;
+    b->want.port = s.port;
+    s.port = 0;
+    dht_find_peers(b->dht, &s, n->now);
+    net_pump(n, b);
+    for (usec until = n->now + patience; n->now < until && !b->got;)
+        net_run(n, n->now + 10 * USEC_MS);
+    return b->got != 0;
+}
+
+static inline unsigned rounds(struct net *n, unsigned count, usec patience)
+{
+    unsigned good = 0;
+    usec first = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct host *a = &n->h[net_live(n)], *b = &n->h[net_live(n)];
+        usec began = n->now;
+        if (!meet(n, a, b, patience))
+            continue;
+        good++;
+        first += b->got - began;
+    }
+    printf("%u of %u found, announced and found after %.1f s\n", good, count,
+           (double)first / 1e6 / (good ? good : 1));
+    return good;
 }
 
 #endif

@@ -1,0 +1,211 @@
+/* Some hundred nodes under virtual time: loss, churn, a third that lies, a restart of all. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "dhtnet.h"
+
+/* One datagram in ten is lost, so one question in five stays without an answer. */
+static void lossy(void **state)
+{
+    (void)state;
+    struct net n;
+    net_init(&n, 200, 4, false);
+    n.loss = 100;
+    net_start(&n);
+    net_run(&n, 120 * USEC_SEC);
+    joined(&n, 200);
+    assert_true(rounds(&n, 30, 8 * USEC_SEC) >= 29);
+    net_fini(&n);
+}
+
+/* Half of the nodes go away within a few minutes, as many come. */
+static void churn(void **state)
+{
+    (void)state;
+    struct net n;
+    net_init(&n, 300, 5, false);
+    net_start(&n);
+    net_run(&n, 60 * USEC_SEC);
+    for (int i = 0; i < 150; i++) {
+        size_t gone = 4 + (size_t)rng_below(&n.rng, n.n - 4), other;
+        if (n.h[gone].dht)
+            net_down(&n, gone);
+        net_run(&n, n.now + USEC_SEC);
+        do
+            other = 4 + (size_t)rng_below(&n.rng, n.n - 4);
+        while (n.h[other].dht);
+        net_up(&n, other, false);
+        net_tell(&n, other, net_live(&n));
+        net_run(&n, n.now + USEC_SEC);
+    }
+    assert_true(rounds(&n, 30, 8 * USEC_SEC) >= 29);
+    net_fini(&n);
+}
+
+/* Invents nodes close to the target, with ids that fit their addresses, at addresses of nobody. */
+static void lie_with_phantoms(struct net *n, struct host *h, const struct addr *from,
+                              const struct krpc_msg *m, struct buf *out)
+{
+    static const uint8_t peer[4] = {1, 2, 3, 4};
+    uint8_t nodes[DHT_K * KRPC_NODE4], id[DHT_ID];
+    struct dht_status s;
+    dht_status(h->dht, &s, n->now);
+    struct krpc_msg r = {.kind = KRPC_REPLY, .tid = m->tid, .ip = *from, .id = s.v4.id,
+                         .token = BYTES("nonsense", 8)};
+    size_t len = 0;
+    for (int i = 0; m->target && i < DHT_K; i++) {
+        struct addr a;
+        for (int tries = 0; tries < 200; tries++) {
+            net_addr(n, &a);
+            rng_fill(&n->rng, id, sizeof id);
+            memcpy(id + 3, m->target + 3, 16);
+            dht_id_fit(id, &a);
+            if (dht_id_common(id, m->target) > 8)
+                break;
+        }
+        len += krpc_put_node(nodes + len, id, &a);
+    }
+    if (m->target)
+        r.nodes = BYTES(nodes, len);
+    if (m->method == KRPC_GET_PEERS) {
+        r.n_values = 1;
+        r.values[0] = (struct addr){.family = 4, .port = 1};
+        memcpy(r.values[0].ip, peer, 4);
+    }
+    krpc_write(out, &r);
+}
+
+/* Claims to be whatever is looked for, and knows only others that do. */
+static void lie_about_id(struct net *n, struct host *h, const struct addr *from,
+                         const struct krpc_msg *m, struct buf *out)
+{
+    uint8_t id[DHT_ID], nodes[DHT_K * KRPC_NODE4];
+    size_t len = 0;
+    struct krpc_msg r = {.kind = KRPC_REPLY, .tid = m->tid, .ip = *from, .id = id,
+                         .token = BYTES("nonsense", 8)};
+    (void)h;
+    rng_fill(&n->rng, id, sizeof id);
+    if (m->target)
+        memcpy(id, m->target, DHT_ID - 1);
+    for (int i = 0; m->target && i < DHT_K; i++) {
+        size_t other;
+        uint8_t claimed[DHT_ID];
+        do
+            other = (size_t)rng_below(&n->rng, n->n);
+        while (!n->h[other].lie);
+        memcpy(claimed, m->target, DHT_ID);
+        claimed[19] ^= (uint8_t)(1 + i);
+        len += krpc_put_node(nodes + len, claimed, &n->h[other].addr);
+    }
+    if (m->target)
+        r.nodes = BYTES(nodes, len);
+    krpc_write(out, &r);
+}
+
+static void with_liars(net_lie lie, uint64_t seed)
+{
+    struct net n;
+    net_init(&n, 180, seed, false);
+    net_start(&n);
+    net_run(&n, 60 * USEC_SEC);
+    for (size_t i = 0; i < n.n; i += 3)
+        n.h[i].lie = lie;
+    net_run(&n, 120 * USEC_SEC);
+    assert_true(rounds(&n, 25, 20 * USEC_SEC) >= 24);
+    net_fini(&n);
+}
+
+static void phantoms(void **state)
+{
+    (void)state;
+    with_liars(lie_with_phantoms, 6);
+}
+
+static void false_ids(void **state)
+{
+    (void)state;
+    with_liars(lie_about_id, 7);
+}
+
+/* Tells only of its friends, the closest of them, and they all live. */
+static void lie_for_friends(struct net *n, struct host *h, const struct addr *from,
+                            const struct krpc_msg *m, struct buf *out)
+{
+    uint8_t nodes[DHT_K * KRPC_NODE4], ids[DHT_K][DHT_ID];
+    const struct host *best[DHT_K];
+    struct dht_status s;
+    unsigned have = 0;
+    size_t len = 0;
+    for (size_t i = 0; m->target && i < n->n; i++) {
+        unsigned at = have;
+        if (!n->h[i].lie)
+            continue;
+        dht_status(n->h[i].dht, &s, n->now);
+        while (at > 0 && dht_id_cmp(m->target, s.v4.id, ids[at - 1]) < 0)
+            at--;
+        if (at == DHT_K)
+            continue;
+        have += have < DHT_K;
+        memmove(&best[at + 1], &best[at], (have - at - 1) * sizeof *best);
+        memmove(ids[at + 1], ids[at], (have - at - 1) * sizeof *ids);
+        best[at] = &n->h[i];
+        memcpy(ids[at], s.v4.id, DHT_ID);
+    }
+    for (unsigned i = 0; i < have; i++)
+        len += krpc_put_node(nodes + len, ids[i], &best[i]->addr);
+    dht_status(h->dht, &s, n->now);
+    struct krpc_msg r = {.kind = KRPC_REPLY, .tid = m->tid, .ip = *from, .id = s.v4.id,
+                         .token = BYTES("nonsense", 8), .nodes = BYTES(nodes, len)};
+    krpc_write(out, &r);
+}
+
+static void conspiracy(void **state)
+{
+    (void)state;
+    with_liars(lie_for_friends, 9);
+}
+
+/* All restart within a minute with what they remembered; whoever helped them to join is gone. */
+static void mass_restart(void **state)
+{
+    (void)state;
+    struct net n;
+    net_init(&n, 300, 8, false);
+    net_start(&n);
+    net_run(&n, 120 * USEC_SEC);
+    struct buf *memory = mem_array(n.n, sizeof *memory);
+    for (size_t i = 0; i < n.n; i++) {
+        dht_save(n.h[i].dht, &memory[i], n.now);
+        net_down(&n, i);
+    }
+    net_run(&n, n.now + 60 * USEC_SEC);
+    for (size_t i = 4; i < n.n; i++) {
+        net_up(&n, i, false);
+        assert_int_equal(dht_load(n.h[i].dht, buf_bytes(&memory[i]), true, n.now, NULL), 0);
+        net_pump(&n, &n.h[i]);
+        net_run(&n, n.now + 60 * USEC_SEC / (usec)n.n);
+    }
+    net_run(&n, n.now + 60 * USEC_SEC);
+    joined(&n, 296);
+    assert_true(rounds(&n, 30, 8 * USEC_SEC) >= 29);
+    for (size_t i = 0; i < n.n; i++)
+        buf_fini(&memory[i]);
+    free(memory);
+    net_fini(&n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lossy),
+        cmocka_unit_test(churn),
+        cmocka_unit_test(phantoms),
+        cmocka_unit_test(false_ids),
+        cmocka_unit_test(conspiracy),
+        cmocka_unit_test(mass_restart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
