@@ -159,7 +159,8 @@ static void listed(struct db_job *j)
     }
     if (!f->changed || g->stopping)
         return;
-    qsort(f->fresh, f->n_fresh, sizeof *f->fresh, by_id);
+    if (f->n_fresh > 1)
+        qsort(f->fresh, f->n_fresh, sizeof *f->fresh, by_id);
     carry_over(f);
     drop_removed(g);
     f->v = f->fresh;

@@ -48,16 +48,15 @@ void item_over(struct item *it)
     it->phase = ITEM_OVER;
     if (it->jobs > 0 || it->save.busy)
         return; /* the last of them calls again */
-    if (it->task) {
-        map_remove(g->tasks, ID_KEY(it->task));
-        node_remove(g->node, it->task);
-        it->task = 0;
-    }
     if (it->canceled && !it->told_complete && it->code == 0)
         it->code = ERR_CANCELED;
     list_remove(&g->items, &it->node);
     engine_tell(g, &(struct engine_event){
                        .kind = ENGINE_ENDED, .item = it, .code = it->code, .text = it->why.msg});
+    if (it->task) {
+        map_remove(g->tasks, ID_KEY(it->task));
+        node_remove(g->node, it->task);
+    }
     item_free(it);
 }
 
