@@ -8,8 +8,7 @@ bool dht_addr_peer_ok(const struct addr *a, const struct addr *teller)
     enum addr_scope scope = addr_scope(a), his = addr_scope(teller);
     if (!a->port || scope == ADDR_UNUSABLE)
         return false;
-    return scope == ADDR_PUBLIC || scope == his ||
-           (his == ADDR_LOOPBACK && scope == ADDR_PRIVATE);
+    return scope == ADDR_PUBLIC || scope == his || (his == ADDR_LOOPBACK && scope == ADDR_PRIVATE);
 }
 
 bool dht_addr_node_ok(const struct addr *a, const struct addr *teller)
@@ -34,8 +33,7 @@ struct bytes dht_addr_key(const struct addr *a, uint8_t out[DHT_ADDR_KEY])
 
 static bool share(const struct addr *a, const struct addr *b, size_t bytes4, size_t bytes6)
 {
-    return a->family == b->family &&
-           memcmp(a->ip, b->ip, a->family == 4 ? bytes4 : bytes6) == 0 &&
+    return a->family == b->family && memcmp(a->ip, b->ip, a->family == 4 ? bytes4 : bytes6) == 0 &&
            addr_scope(a) == ADDR_PUBLIC;
 }
 

@@ -77,6 +77,5 @@ void dht_id_near(uint8_t id[DHT_ID], const uint8_t own[DHT_ID], unsigned bits)
     unsigned at = bits / 8;
     uint8_t keep = (uint8_t)(0xff00 >> bits % 8), flip = (uint8_t)(0x80 >> bits % 8);
     memcpy(id, own, at);
-    id[at] = (uint8_t)((own[at] & keep) | (~own[at] & flip) |
-                       (id[at] & (uint8_t) ~(keep | flip)));
+    id[at] = (uint8_t)((own[at] & keep) | (~own[at] & flip) | (id[at] & (uint8_t) ~(keep | flip)));
 }

@@ -56,13 +56,13 @@ struct cand {
     struct addr addr;
     uint16_t uid, parent; /* parent: who told of it; 0: our own table */
     uint8_t state;
-    bool has_id;  /* not of a bare address */
-    bool fits;    /* counts among the closest: BEP 42, and it knows the method */
-    bool plain;   /* asked with find_node, because it does not know the method */
-    bool vouched; /* two have told of it */
-    bool holds;   /* it has the item */
-    bool again;   /* asked a second time */
-    uint8_t place; /* an enum place_state */
+    bool has_id;         /* not of a bare address */
+    bool fits;           /* counts among the closest: BEP 42, and it knows the method */
+    bool plain;          /* asked with find_node, because it does not know the method */
+    bool vouched;        /* two have told of it */
+    bool holds;          /* it has the item */
+    bool again;          /* asked a second time */
+    uint8_t place;       /* an enum place_state */
     uint8_t lost, lived; /* its tips that did not answer, and those that did */
     uint8_t tries;       /* to store there */
     uint8_t token_n;
@@ -99,9 +99,9 @@ struct job {
     enum job_state state;
     uint8_t target[DHT_ID];
     struct dht_search search;
-    struct addr to;         /* KRPC_PING */
-    struct dht_item item;   /* to put: borrows from `memory` */
-    uint8_t *memory;        /* owned */
+    struct addr to;       /* KRPC_PING */
+    struct dht_item item; /* to put: borrows from `memory` */
+    uint8_t *memory;      /* owned */
     bool puts;
     bool tried;    /* its patience has begun to run */
     bool told_seq; /* seq is the newest seen */
@@ -111,7 +111,7 @@ struct job {
     usec began, again; /* again: when to begin anew after nobody answered */
     unsigned walks, replies, stored;
     int code;
-    struct map *seen; /* addresses told already; owned, made on demand */
+    struct map *seen;                /* addresses told already; owned, made on demand */
     struct dht_bloom *seeds, *peers; /* owned, made on demand */
 };
 
@@ -133,11 +133,11 @@ struct dht_side {
     bool joined;
     struct hint *hints; /* owned */
     unsigned n_hints;
-    uint32_t joining; /* the walk that looks for our own id; 0: none */
-    usec join_at;     /* when to look next */
+    uint32_t joining;    /* the walk that looks for our own id; 0: none */
+    usec join_at;        /* when to look next */
     unsigned join_tries; /* in vain, in a row */
     unsigned joins;      /* that worked */
-    usec heard;  /* the last answer; meaningful if `ever` */
+    usec heard;          /* the last answer; meaningful if `ever` */
     bool ever;
     usec id_at; /* when the id changed; meaningful if `id_changed` */
     bool id_changed, id_guessed;
@@ -164,16 +164,16 @@ struct dht {
     struct dht_tokens tokens;
     struct dht_store *store;
     struct dht_items *items;
-    struct bucket send;  /* bytes */
+    struct bucket send;   /* bytes */
     struct bucket probes; /* pings of the table's */
-    struct ask *asks;    /* owned */
+    struct ask *asks;     /* owned */
     unsigned n_asks, cap_asks;
     usec rtt; /* smoothed */
     struct list walks, jobs, events, outs;
     unsigned running; /* jobs with walks */
-    bool starved;  /* somebody had to wait with a question, */
-    usec feed_at;  /* until then */
-    bool jobs_due; /* a job may begin */
+    bool starved;     /* somebody had to wait with a question, */
+    usec feed_at;     /* until then */
+    bool jobs_due;    /* a job may begin */
     uint32_t last_id;
     struct event *told; /* the event the caller looks at */
     usec keep_at, sweep_at;
@@ -196,8 +196,7 @@ void dht_starve(struct dht *d, usec now); /* somebody may not: he is asked again
 bool dht_ask(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand,
              const struct addr *to, struct krpc_msg *m, usec now);
 /* Are there questions of this walk to this candidate under way? Forgets them, if so wished. */
-bool dht_ask_pending(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand,
-                     bool forget);
+bool dht_ask_pending(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand, bool forget);
 void dht_answered(struct dht *d, const struct addr *from, const struct krpc_msg *m, usec now);
 void dht_ask_expire(struct dht *d, usec now);
 usec dht_ask_deadline(const struct dht *d);

@@ -50,9 +50,14 @@ static struct job *job_new(struct dht *d, enum krpc_method method, const uint8_t
 
 static void done(struct dht *d, struct job *j)
 {
-    struct dht_event e = {.type = DHT_DONE, .job = j->id, .replies = j->replies,
-                          .stored = j->stored, .code = j->code, .seq = j->told_seq ? j->seq : -1,
-                          .seeds = -1, .downloaders = -1};
+    struct dht_event e = {.type = DHT_DONE,
+                          .job = j->id,
+                          .replies = j->replies,
+                          .stored = j->stored,
+                          .code = j->code,
+                          .seq = j->told_seq ? j->seq : -1,
+                          .seeds = -1,
+                          .downloaders = -1};
     if (j->seeds) {
         e.seeds = dht_bloom_size(j->seeds);
         e.downloaders = dht_bloom_size(j->peers);
@@ -100,8 +105,8 @@ static bool told_before(struct dht *d, struct job *j, const struct addr *a)
 }
 
 /* `from`: NULL for ourselves, who asked nobody. */
-static void take_peers(struct dht *d, struct job *j, const struct addr *from,
-                       const struct addr *v, size_t n)
+static void take_peers(struct dht *d, struct job *j, const struct addr *from, const struct addr *v,
+                       size_t n)
 {
     struct dht_event e = {.type = DHT_PEERS, .job = j->id};
     struct addr *peers = mem_array(n, sizeof *peers);
@@ -132,8 +137,7 @@ static bool blooms_sane(const struct krpc_msg *m, struct dht_bloom *seeds, struc
     return dht_bloom_size(seeds) < BLOOM_MOST && dht_bloom_size(peers) < BLOOM_MOST;
 }
 
-static void join_blooms(struct job *j, const struct dht_bloom *seeds,
-                        const struct dht_bloom *peers)
+static void join_blooms(struct job *j, const struct dht_bloom *seeds, const struct dht_bloom *peers)
 {
     if (!j->seeds) {
         j->seeds = mem_zero(sizeof *j->seeds);
@@ -245,8 +249,12 @@ static bool look_at_home(struct dht *d, struct job *j, usec now)
 
 static bool result_samples(struct dht *d, struct job *j, struct cand *c, const struct krpc_msg *m)
 {
-    struct dht_event e = {.type = DHT_SAMPLES, .job = j->id, .from = c->addr,
-                          .family = c->addr.family, .num = m->num, .interval = m->interval};
+    struct dht_event e = {.type = DHT_SAMPLES,
+                          .job = j->id,
+                          .from = c->addr,
+                          .family = c->addr.family,
+                          .num = m->num,
+                          .interval = m->interval};
     if (!m->samples.p)
         return true;
     uint8_t *memory = mem_dup(m->samples.p, m->samples.n);
@@ -439,8 +447,11 @@ void dht_job_walked(struct dht *d, struct walk *w, usec now)
 
 void dht_job_pong(struct dht *d, const struct ask *a, const struct krpc_msg *m, usec now)
 {
-    struct dht_event e = {.type = DHT_PONG, .job = a->owner, .from = a->to,
-                          .family = a->to.family, .rtt = now - a->sent};
+    struct dht_event e = {.type = DHT_PONG,
+                          .job = a->owner,
+                          .from = a->to,
+                          .family = a->to.family,
+                          .rtt = now - a->sent};
     struct job *j = dht_job_find(d, a->owner);
     if (!j)
         return;

@@ -17,6 +17,7 @@ enum {
     VALUE6 = 21,
     VALUES_AROUND = 10, /* key and brackets of the list */
     NODES_AROUND = 12,  /* key and length of the string, at most */
+    PROBE_SIZE = 80,
     SAMPLES_AROUND = 36, /* with `num` and `interval` */
 };
 
@@ -38,12 +39,14 @@ struct query {
     const struct addr *from;
     const struct krpc_msg *m;
     size_t asked; /* length of the datagram */
+    bool probe;   /* it is asked in turn whether it lives: that counts as well */
     usec now;
 };
 
 static size_t limit_of(const struct query *q, size_t most)
 {
     size_t thrice = DHT_AMPLIFY * q->asked;
+    thrice -= q->probe && thrice > PROBE_SIZE ? PROBE_SIZE : 0;
     return dht_guard_proved(q->d->guard, q->from, q->now) || thrice > most ? most : thrice;
 }
 
@@ -114,8 +117,7 @@ static size_t bare_size(const struct query *q, const struct krpc_msg *full)
 /* Cuts the longest list by one. False if there is nothing left to cut. */
 static bool cut(struct reply *r, const struct query *q)
 {
-    size_t size[] = {nodes_size(r, 0), nodes_size(r, 1), values_size(r, q),
-                     r->n_samples * KRPC_ID};
+    size_t size[] = {nodes_size(r, 0), nodes_size(r, 1), values_size(r, q), r->n_samples * KRPC_ID};
     size_t *n[] = {&r->n_nodes[0], &r->n_nodes[1], &r->m.n_values, &r->n_samples};
     size_t longest = 0;
     for (size_t i = 1; i < sizeof size / sizeof *size; i++)
@@ -144,8 +146,8 @@ static void find_nodes(const struct query *q, struct reply *r)
         struct dht_side *s = &q->d->side[i];
         bool wanted = want & (i ? KRPC_WANT6 : KRPC_WANT4);
         if (wanted && s->on)
-            r->n_nodes[i] = dht_table_closest(s->table, q->m->target, q->from, r->nodes[i], DHT_K,
-                                              q->now);
+            r->n_nodes[i] =
+                dht_table_closest(s->table, q->m->target, q->from, r->nodes[i], DHT_K, q->now);
         /* Present though empty, when it was asked for. */
         if (wanted)
             *(i ? &r->m.nodes6 : &r->m.nodes) = BYTES(r->packed[i], 0);
@@ -155,8 +157,8 @@ static void find_nodes(const struct query *q, struct reply *r)
 static void finish(const struct query *q, struct reply *r)
 {
     size_t bare = bare_size(q, &r->m);
-    while (bare + nodes_size(r, 0) + nodes_size(r, 1) + values_size(r, q) +
-               r->n_samples * KRPC_ID > r->limit)
+    while (bare + nodes_size(r, 0) + nodes_size(r, 1) + values_size(r, q) + r->n_samples * KRPC_ID >
+           r->limit)
         if (!cut(r, q))
             break;
     if (r->n_nodes[0])
@@ -278,14 +280,18 @@ static void put(const struct query *q, struct reply *r)
     struct dht_item i = {.value = m->value};
     uint8_t target[DHT_ID];
     if (m->key) {
-        i = (struct dht_item){.value = m->value, .key = m->key, .sig = m->sig, .salt = m->salt,
-                              .seq = m->has_seq ? m->seq : -1, .has_cas = m->has_cas,
+        i = (struct dht_item){.value = m->value,
+                              .key = m->key,
+                              .sig = m->sig,
+                              .salt = m->salt,
+                              .seq = m->has_seq ? m->seq : -1,
+                              .has_cas = m->has_cas,
                               .cas = m->cas};
     }
     dht_item_target(&i, target);
-    int wrong = token_ok(q, target) ? dht_items_put(q->d->items, &i,
-                                                    dht_table_own(q->side->table), q->from, q->now)
-                                    : KRPC_PROTOCOL;
+    int wrong = token_ok(q, target)
+                    ? dht_items_put(q->d->items, &i, dht_table_own(q->side->table), q->from, q->now)
+                    : KRPC_PROTOCOL;
     /* Sizes are named even without a token: it was for the key of a value that nobody takes. */
     if (wrong == KRPC_PROTOCOL && m->value.n > KRPC_MAX_VALUE)
         wrong = KRPC_TOO_BIG;
@@ -322,7 +328,7 @@ void dht_serve(struct dht *d, const struct addr *from, const struct krpc_msg *m,
                usec now)
 {
     struct reply r;
-    struct query q = {d, dht_side_of(d, from), from, m, asked, now};
+    struct query q = {d, dht_side_of(d, from), from, m, asked, false, now};
     const uint8_t *own = dht_table_own(q.side->table);
     d->queries++;
     if (d->config.read_only || (m->id && dht_id_eq(m->id, own)) ||
@@ -334,7 +340,8 @@ void dht_serve(struct dht *d, const struct addr *from, const struct krpc_msg *m,
         refuse(&q, m->fault);
         return;
     }
+    q.probe = !m->read_only && dht_table_queried(q.side->table, m->id, from, now);
     methods[m->method](&q, &r);
-    if (!m->read_only && dht_table_queried(q.side->table, m->id, from, now))
+    if (q.probe)
         dht_keep_probe(d, from, now);
 }

@@ -19,14 +19,14 @@ enum {
     CANDS_MOST = 100,
     FROM_TABLE = 16,
     HINTS_BESIDE = 4,
-    FIRST_ALPHA = 8,    /* before anybody has answered */
+    FIRST_ALPHA = 8, /* before anybody has answered */
     UNDER_WAY = 3 * DHT_ALPHA,
     MISFITS_MOST = 12,
-    NEAR_MOST = 3,      /* of one network */
+    NEAR_MOST = 3, /* of one network */
     LOST_LEAST = 3,
-    TOO_CLOSE = 20,     /* bits beyond what the size of the network explains */
-    PAD_SCRAPE = 240,   /* enough for two filters, see dht.h */
-    PAD_ITEM = 370,     /* and for an item */
+    TOO_CLOSE = 20,   /* bits beyond what the size of the network explains */
+    PAD_SCRAPE = 240, /* enough for two filters, see dht.h */
+    PAD_ITEM = 370,   /* and for an item */
 };
 
 struct walk *dht_walk_find(struct dht *d, uint32_t id)

@@ -26,8 +26,7 @@ static void write_again(struct bytes in)
     static struct krpc_msg m, again;
     struct buf once = {0}, twice = {0};
     /* The name of a method that is not known is not kept. */
-    if (krpc_parse(&m, in) == 0 && !m.fault &&
-        (m.kind != KRPC_QUERY || m.method != KRPC_UNKNOWN)) {
+    if (krpc_parse(&m, in) == 0 && !m.fault && (m.kind != KRPC_QUERY || m.method != KRPC_UNKNOWN)) {
         krpc_write(&once, &m);
         if (buf_len(&once) <= KRPC_MAX_IN) {
             must(krpc_parse(&again, buf_bytes(&once)) == 0 && !again.fault);

@@ -43,8 +43,8 @@
 #define DHT_JOIN_PATIENCE (60 * USEC_SEC) /* a job waits this long for the first node */
 
 struct dht_config {
-    bool v4, v6;    /* is there a socket? */
-    bool read_only; /* BEP 43: asks, is not asked. For programs that live for seconds */
+    bool v4, v6;              /* is there a socket? */
+    bool read_only;           /* BEP 43: asks, is not asked. For programs that live for seconds */
     const uint8_t *id4, *id6; /* 20 bytes each, from an earlier run; NULL: made up */
     char version[4];          /* BEP 5 `v`: two letters of BEP 20, two bytes of version */
     uint32_t send_rate;       /* bytes a second; 0: DHT_SEND_RATE */
@@ -129,11 +129,11 @@ struct dht_event {
     uint32_t interval;
     uint8_t id[DHT_ID];
     usec rtt;
-    char version[5];   /* "" if it told none; may hold any bytes but NUL */
-    unsigned replies;  /* nodes that answered */
-    unsigned stored;   /* nodes that took the announce or item */
-    int code;          /* the krpc_code of a refusal to store, 0: none */
-    int64_t seq;       /* of a mutable item: the newest seen; -1: none */
+    char version[5];           /* "" if it told none; may hold any bytes but NUL */
+    unsigned replies;          /* nodes that answered */
+    unsigned stored;           /* nodes that took the announce or item */
+    int code;                  /* the krpc_code of a refusal to store, 0: none */
+    int64_t seq;               /* of a mutable item: the newest seen; -1: none */
     double seeds, downloaders; /* estimates, of scrapes; -1: nothing told */
 };
 /* False: nothing more. What it borrows lives until the next call. */

@@ -16,7 +16,7 @@
 #define DHT_ITEMS_PER_HOST 175u
 #define DHT_ITEM_TIME (30 * USEC_MIN)
 
-struct dht_item { /* borrows everything */
+struct dht_item {       /* borrows everything */
     struct bytes value; /* bencoded */
     const uint8_t *key; /* public; NULL: immutable. What follows is for mutable items only */
     const uint8_t *sig;

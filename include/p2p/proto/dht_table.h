@@ -58,7 +58,8 @@ size_t dht_table_closest(const struct dht_table *t, const uint8_t target[DHT_ID]
                          const struct addr *to, const struct dht_node **out, size_t max, usec now);
 
 /* Whom to ping next: who waits for a free place, questionable ones that somebody could replace,
- * the others when they have been silent for long. NULL if nobody needs it now. Counts as pinged from then on. */
+ * the others when they have been silent for long. NULL if nobody needs it now. Counts as pinged
+ * from then on. */
 const struct dht_node *dht_table_probe(struct dht_table *t, usec now);
 /* A bucket that has not changed for 15 minutes: true, `id` (random bytes) becomes an id in it, and
  * it counts as changed. */

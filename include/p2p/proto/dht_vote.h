@@ -7,7 +7,7 @@
 
 #include <p2p/base/addr.h>
 
-#define DHT_VOTES 24     /* the last so many voters count */
+#define DHT_VOTES 24       /* the last so many voters count */
 #define DHT_VOTES_LEAST 5u /* the winner needs */
 
 struct dht_vote {

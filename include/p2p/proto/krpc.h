@@ -12,9 +12,9 @@
 #include <p2p/base/buf.h>
 #include <p2p/base/err.h>
 
-#define KRPC_MAX_IN 2048u   /* longer datagrams are not read */
-#define KRPC_MAX_OUT 1024u  /* what we send at most (BEP 32), but for */
-#define KRPC_MAX_ITEM 1400u /* messages that carry an item (BEP 44) */
+#define KRPC_MAX_IN 2048u    /* longer datagrams are not read */
+#define KRPC_MAX_OUT 1024u   /* what we send at most (BEP 32), but for */
+#define KRPC_MAX_ITEM 1400u  /* messages that carry an item (BEP 44) */
 #define KRPC_MAX_TOKENS 600u /* an item alone may have 500 */
 #define KRPC_MAX_TID 32u
 #define KRPC_MAX_TOKEN 64u
@@ -41,15 +41,15 @@ enum krpc_method {
 };
 
 enum krpc_code { /* of errors: BEP 5, BEP 44 */
-    KRPC_GENERIC = 201,
-    KRPC_SERVER = 202,
-    KRPC_PROTOCOL = 203,
-    KRPC_NO_METHOD = 204,
-    KRPC_TOO_BIG = 205,
-    KRPC_BAD_SIGNATURE = 206,
-    KRPC_SALT_TOO_BIG = 207,
-    KRPC_CAS_MISMATCH = 301,
-    KRPC_SEQ_OLD = 302,
+                 KRPC_GENERIC = 201,
+                 KRPC_SERVER = 202,
+                 KRPC_PROTOCOL = 203,
+                 KRPC_NO_METHOD = 204,
+                 KRPC_TOO_BIG = 205,
+                 KRPC_BAD_SIGNATURE = 206,
+                 KRPC_SALT_TOO_BIG = 207,
+                 KRPC_CAS_MISMATCH = 301,
+                 KRPC_SEQ_OLD = 302,
 };
 
 #define KRPC_WANT4 1u

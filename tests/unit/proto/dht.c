@@ -1,4 +1,4 @@
-/* One node, and datagrams made by hand: what it answers, to whom, how much, and what it believes. */
+/* One node, and datagrams made by hand: what it answers, to whom, how much; what it believes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,8 +80,11 @@ static size_t feed(const struct addr *from, const struct krpc_msg *q)
 
 static struct krpc_msg query(enum krpc_method method)
 {
-    return (struct krpc_msg){.kind = KRPC_QUERY, .method = method, .tid = BYTES("tt", 2),
-                             .id = his_id, .target = method == KRPC_PING ? NULL : hash,
+    return (struct krpc_msg){.kind = KRPC_QUERY,
+                             .method = method,
+                             .tid = BYTES("tt", 2),
+                             .id = his_id,
+                             .target = method == KRPC_PING ? NULL : hash,
                              .read_only = true};
 }
 
@@ -242,9 +245,9 @@ static void fill_table(unsigned n)
 static void no_amplifier(void **state)
 {
     (void)state;
-    static const enum krpc_method methods[] = {KRPC_PING, KRPC_FIND_NODE, KRPC_GET_PEERS, KRPC_GET,
-                                               KRPC_SAMPLE, KRPC_ANNOUNCE_PEER, KRPC_PUT,
-                                               KRPC_UNKNOWN};
+    static const enum krpc_method methods[] = {KRPC_PING, KRPC_FIND_NODE, KRPC_GET_PEERS,
+                                               KRPC_GET,  KRPC_SAMPLE,    KRPC_ANNOUNCE_PEER,
+                                               KRPC_PUT,  KRPC_UNKNOWN};
     uint8_t token[8], big[DHT_ITEM_VALUE] = "996:", target[DHT_ID];
     struct dht_item item = {.value = BYTES(big, sizeof big)};
     struct addr a = {.family = 4, .port = 5000};
@@ -264,24 +267,30 @@ static void no_amplifier(void **state)
     assert_true(ask(&a, &put) && m.kind == KRPC_REPLY);
 
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        for (int scrape = 0; scrape < 2; scrape++)
+        for (int scrape = 0; scrape < 4; scrape++)
             for (uint16_t pad = 0; pad < 600; pad += 150) {
                 struct krpc_msg q = query(methods[i]);
                 struct addr victim = {.family = 4, .port = 53};
                 if (methods[i] == KRPC_GET)
                     q.target = target;
-                q.scrape = scrape;
+                uint8_t id[DHT_ID] = {0};
+                q.scrape = scrape & 1;
+                q.read_only = scrape & 2; /* otherwise it is asked in turn, which counts too */
                 q.pad = pad;
-                put_be32(victim.ip, 0x3f000000 + pad + (uint32_t)i * 1024 + (uint32_t)scrape);
+                put_be32(victim.ip, 0x3f000000 + (pad + (uint32_t)i * 1024) * 256);
+                victim.ip[3] = (uint8_t)scrape;
+                put_be32(id, dht_crc32c(victim.ip, 4));
+                dht_id_fit(id, &victim);
+                q.id = id;
                 now += USEC_SEC;
                 drain();
                 size_t asked = feed(&victim, &q), told = 0;
                 while (pull(&victim))
                     told += out_n;
                 assert_true(told <= DHT_AMPLIFY * asked);
-                if (methods[i] == KRPC_GET_PEERS && !scrape && !pad)
+                if (methods[i] == KRPC_GET_PEERS && scrape == 2 && !pad)
                     assert_true(m.n_values >= 8 && m.nodes.n >= 3 * KRPC_NODE4);
-                if (methods[i] == KRPC_GET) /* an item for who pays for it */
+                if (methods[i] == KRPC_GET && q.read_only) /* an item for who pays for it */
                     assert_int_equal(m.value.p != NULL, pad >= 300);
             }
     /* Who has shown a token gets all that fits. */
@@ -319,6 +328,37 @@ static void rates(void **state)
     uint64_t sent = after.bytes_out - before.bytes_out;
     uint64_t may = (uint64_t)((now - began) / USEC_SEC) * DHT_SEND_RATE + DHT_SEND_BURST;
     assert_in_range(sent, may / 2, may + KRPC_MAX_OUT);
+}
+
+/* Nobody pulls: what waits is bounded, whoever asks and however much we would like to ask. */
+static void queues(void **state)
+{
+    (void)state;
+    struct krpc_msg q = query(KRPC_PING);
+    struct dht_status s;
+    unsigned n = 0;
+    for (uint32_t i = 0; i < 500; i++) {
+        struct addr a = {.family = 4, .port = 5000};
+        put_be32(a.ip, 0x40000000 + i);
+        feed(&a, &q);
+    }
+    while (pull(NULL))
+        n++;
+    assert_int_equal(n, DHT_MAX_QUEUED);
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct addr a = {.family = 4, .port = 5000};
+        put_be32(a.ip, 0x41000000 + i);
+        dht_add_node(d, &a, now);
+        dht_ping(d, &a, now);
+        drain();
+        dht_status(d, &s, now);
+        assert_true(s.asked <= DHT_MAX_ASKED && s.v4.hints <= DHT_MAX_HINTS);
+    }
+    assert_in_range(s.asked, DHT_MAX_ASKED / 2, DHT_MAX_ASKED);
+    assert_int_equal(s.v4.hints, DHT_MAX_HINTS);
+    dht_tick(d, now);
+    drain();
+    assert_true(dht_deadline(d) > now);
 }
 
 static void read_only(void **state)
@@ -412,8 +452,8 @@ static void peers_believed(void **state)
     struct dht_event e;
     struct addr told[6];
     uint8_t tid[4];
-    static const char *const values[] = {"61.1.1.1:80", "61.1.1.1:80", "10.0.0.1:80", "127.0.0.1:80",
-                                         "61.1.1.2:0", "224.0.0.1:80"};
+    static const char *const values[] = {"61.1.1.1:80",  "61.1.1.1:80", "10.0.0.1:80",
+                                         "127.0.0.1:80", "61.1.1.2:0",  "224.0.0.1:80"};
     for (int i = 0; i < 6; i++)
         assert_true(addr_parse(&told[i], values[i]));
     dht_add_node(d, &stranger, now);
@@ -435,7 +475,7 @@ static void nodes_believed(void **state)
 {
     (void)state;
     static const char *const tips[] = {"61.1.1.1:5000", "10.0.0.1:5000", "127.0.0.1:5000",
-                                       "61.1.1.2:53", "61.1.1.3:0", "70.1.2.3:5000"};
+                                       "61.1.1.2:53",   "61.1.1.3:0",    "70.1.2.3:5000"};
     uint8_t nodes[6 * KRPC_NODE4], id[DHT_ID] = {0}, tid[4];
     struct addr a;
     struct dht_status s;
@@ -452,8 +492,8 @@ static void nodes_believed(void **state)
     assert_true(pull(&stranger) && m.method == KRPC_FIND_NODE);
     assert_int_equal(m.want, KRPC_WANT4 | KRPC_WANT6);
     memcpy(tid, m.tid.p, 4);
-    struct krpc_msg r = {.kind = KRPC_REPLY, .id = his_id, .tid = BYTES(tid, 4),
-                         .nodes = BYTES(nodes, n)};
+    struct krpc_msg r = {
+        .kind = KRPC_REPLY, .id = his_id, .tid = BYTES(tid, 4), .nodes = BYTES(nodes, n)};
     feed(&stranger, &r);
     assert_true(addr_parse(&a, tips[0]));
     assert_true(pull(NULL));
@@ -637,10 +677,10 @@ static void many_jobs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(serves),         TEST(silent),     TEST(tokens),      TEST(no_amplifier),
-        TEST(rates),          TEST(read_only),  TEST(spoofed),     TEST(unanswered),
-        TEST(peers_believed), TEST(nodes_believed), TEST(learns),  TEST(own_address),
-        TEST(remembers),      TEST(storage_flood), TEST(many_jobs),
+        TEST(serves),      TEST(silent),         TEST(tokens),         TEST(no_amplifier),
+        TEST(rates),       TEST(queues),         TEST(read_only),      TEST(spoofed),
+        TEST(unanswered),  TEST(peers_believed), TEST(nodes_believed), TEST(learns),
+        TEST(own_address), TEST(remembers),      TEST(storage_flood),  TEST(many_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

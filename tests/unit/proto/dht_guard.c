@@ -1,4 +1,4 @@
-/* What neighbours may cost: rates, proof of address, tokens, votes, and whose tales are believed. */
+/* What neighbours may cost: rates, proof of address, tokens, votes; whose tales are believed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -121,7 +121,8 @@ static void votes(void **state)
 {
     (void)state;
     struct dht_vote v = {0};
-    struct addr voter = addr("60.0.0.1:1"), mine = addr("70.1.1.1:0"), lie = addr("80.1.1.1:0"), won;
+    struct addr voter = addr("60.0.0.1:1"), mine = addr("70.1.1.1:0"), lie = addr("80.1.1.1:0"),
+                won;
     for (unsigned i = 0; i < 10; i++) /* one voter, however often */
         assert_false(dht_vote_cast(&v, &voter, &lie, &won));
     for (unsigned i = 1; i < DHT_VOTES_LEAST; i++) {

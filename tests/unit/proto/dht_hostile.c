@@ -53,7 +53,10 @@ static void lie_with_phantoms(struct net *n, struct host *h, const struct addr *
     uint8_t nodes[DHT_K * KRPC_NODE4], id[DHT_ID];
     struct dht_status s;
     dht_status(h->dht, &s, n->now);
-    struct krpc_msg r = {.kind = KRPC_REPLY, .tid = m->tid, .ip = *from, .id = s.v4.id,
+    struct krpc_msg r = {.kind = KRPC_REPLY,
+                         .tid = m->tid,
+                         .ip = *from,
+                         .id = s.v4.id,
                          .token = BYTES("nonsense", 8)};
     size_t len = 0;
     for (int i = 0; m->target && i < DHT_K; i++) {
@@ -84,8 +87,8 @@ static void lie_about_id(struct net *n, struct host *h, const struct addr *from,
 {
     uint8_t id[DHT_ID], nodes[DHT_K * KRPC_NODE4];
     size_t len = 0;
-    struct krpc_msg r = {.kind = KRPC_REPLY, .tid = m->tid, .ip = *from, .id = id,
-                         .token = BYTES("nonsense", 8)};
+    struct krpc_msg r = {
+        .kind = KRPC_REPLY, .tid = m->tid, .ip = *from, .id = id, .token = BYTES("nonsense", 8)};
     (void)h;
     rng_fill(&n->rng, id, sizeof id);
     if (m->target)
@@ -157,8 +160,12 @@ static void lie_for_friends(struct net *n, struct host *h, const struct addr *fr
     for (unsigned i = 0; i < have; i++)
         len += krpc_put_node(nodes + len, ids[i], &best[i]->addr);
     dht_status(h->dht, &s, n->now);
-    struct krpc_msg r = {.kind = KRPC_REPLY, .tid = m->tid, .ip = *from, .id = s.v4.id,
-                         .token = BYTES("nonsense", 8), .nodes = BYTES(nodes, len)};
+    struct krpc_msg r = {.kind = KRPC_REPLY,
+                         .tid = m->tid,
+                         .ip = *from,
+                         .id = s.v4.id,
+                         .token = BYTES("nonsense", 8),
+                         .nodes = BYTES(nodes, len)};
     krpc_write(out, &r);
 }
 
@@ -200,12 +207,8 @@ static void mass_restart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lossy),
-        cmocka_unit_test(churn),
-        cmocka_unit_test(phantoms),
-        cmocka_unit_test(false_ids),
-        cmocka_unit_test(conspiracy),
-        cmocka_unit_test(mass_restart),
+        cmocka_unit_test(lossy),     cmocka_unit_test(churn),      cmocka_unit_test(phantoms),
+        cmocka_unit_test(false_ids), cmocka_unit_test(conspiracy), cmocka_unit_test(mass_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

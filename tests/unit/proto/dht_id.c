@@ -57,8 +57,8 @@ static void bep42(void **state)
 static void exempt(void **state)
 {
     (void)state;
-    static const char *const free_ones[] = {"10.0.0.1", "192.168.3.4", "172.16.0.1", "127.0.0.1",
-                                            "169.254.1.1", "::1", "fe80::1", "fd00::1"};
+    static const char *const free_ones[] = {"10.0.0.1",    "192.168.3.4", "172.16.0.1", "127.0.0.1",
+                                            "169.254.1.1", "::1",         "fe80::1",    "fd00::1"};
     uint8_t id[DHT_ID] = {1}, before[DHT_ID] = {1};
     struct addr a;
     for (size_t i = 0; i < sizeof free_ones / sizeof *free_ones; i++) {

@@ -45,8 +45,9 @@ static void bep44(void **state)
 {
     (void)state;
     uint8_t k[SIGN_PUBLIC], plain[SIGN_LEN], salted[SIGN_LEN];
-    assert_true(text_unhex(k, sizeof k, bytes_str("77ff84905a91936367c01360803104f9"
-                                                  "2432fcd904a43511876df5cdf3e7e548")));
+    assert_true(text_unhex(k, sizeof k,
+                           bytes_str("77ff84905a91936367c01360803104f9"
+                                     "2432fcd904a43511876df5cdf3e7e548")));
     assert_true(text_unhex(plain, sizeof plain,
                            bytes_str("305ac8aeb6c9c151fa120f120ea2cfb923564e11552d06a5"
                                      "d856091e5e853cff1260d3f39e4999684aa92eb73ffd136e"

@@ -99,7 +99,8 @@ static void items(void **state)
     assert_int_equal(h->last_done.seq, -1);
 
     sign_public(key, seed);
-    i = (struct dht_item){.value = BYTES_LIT("3:one"), .key = key, .salt = BYTES_LIT("x"), .seq = 1};
+    i = (struct dht_item){
+        .value = BYTES_LIT("3:one"), .key = key, .salt = BYTES_LIT("x"), .seq = 1};
     put_item(&n, &n.h[11], &i, seed);
     assert_int_equal(n.h[11].stored, 8);
     h = get_item(&n, &i);
@@ -250,14 +251,10 @@ static void two_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_well),
-        cmocka_unit_test(ipv6),
-        cmocka_unit_test(private_addresses),
-        cmocka_unit_test(unknown_addresses),
-        cmocka_unit_test(two_alone),
-        cmocka_unit_test(items),
-        cmocka_unit_test(scrape_and_sample),
-        cmocka_unit_test(read_only),
+        cmocka_unit_test(all_well),          cmocka_unit_test(ipv6),
+        cmocka_unit_test(private_addresses), cmocka_unit_test(unknown_addresses),
+        cmocka_unit_test(two_alone),         cmocka_unit_test(items),
+        cmocka_unit_test(scrape_and_sample), cmocka_unit_test(read_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,8 +121,8 @@ static void many_peers(void **state)
     (void)state;
     struct addr late = peer(9999, 1), first = peer(1, 1);
     for (uint32_t i = 1; i <= DHT_STORE_PEERS; i++)
-        assert_true(add(1, i, false, 0) && (i == DHT_STORE_PEERS ||
-                                            dht_store_room(s, hash(1), &late, 0)));
+        assert_true(add(1, i, false, 0) &&
+                    (i == DHT_STORE_PEERS || dht_store_room(s, hash(1), &late, 0)));
     assert_false(dht_store_room(s, hash(1), &late, 0));
     assert_true(dht_store_room(s, hash(1), &first, 0)); /* it may tell that it is still there */
     assert_false(add(1, 9999, false, 0));
@@ -188,7 +188,7 @@ static void samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(choice),        TEST(unique),   TEST(expiry), TEST(many_peers),
+        TEST(choice),        TEST(unique),   TEST(expiry),  TEST(many_peers),
         TEST(many_torrents), TEST(one_host), TEST(samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

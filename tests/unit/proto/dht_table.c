@@ -310,8 +310,9 @@ static void move(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(full_bucket), TEST(splits),     TEST(closest), TEST(quality), TEST(outage), TEST(asked_us),
-        TEST(impostors),   TEST(public_net), TEST(probes),  TEST(refresh), TEST(move),
+        TEST(full_bucket), TEST(splits),   TEST(closest),   TEST(quality),
+        TEST(outage),      TEST(asked_us), TEST(impostors), TEST(public_net),
+        TEST(probes),      TEST(refresh),  TEST(move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,17 +67,18 @@ static void replies(void **state)
     assert_int_equal(m.n_values, 2);
     assert_int_equal(m.values[1].port, 'n' << 8 | 'm');
     same("d2:ip6:abcdef1:rd2:id20:" ID "5:nodes26:" ID "axje.u6:nodes638:" ID
-         "aaaaaaaaaaaaaaaapp5:token8:aoeusnthe1:t2:aa1:v4:LT\x01\x02" "1:y1:re");
+         "aaaaaaaaaaaaaaaapp5:token8:aoeusnthe1:t2:aa1:v4:LT\x01\x02"
+         "1:y1:re");
     assert_int_equal(m.nodes.n, 26);
     assert_true(m.ip.family == 4 && m.nodes6.n == 38);
-    same("d1:rd2:id20:" ID "8:intervali60e5:nodes0:3:numi7e7:samples40:" ID ID2
-         "e1:t2:aa1:y1:re");
+    same("d1:rd2:id20:" ID "8:intervali60e5:nodes0:3:numi7e7:samples40:" ID ID2 "e1:t2:aa1:y1:re");
     assert_true(m.interval == 60 && m.num == 7 && m.samples.n == 40);
     same("d1:eli201e23:A Generic Error Ocurrede1:t2:aa1:y1:ee");
     assert_true(m.kind == KRPC_ERROR && m.code == 201);
     /* A mixed list, with things that are no addresses. */
     assert_int_equal(parse("d1:rd2:id20:" ID "6:valuesl6:axje.u18:aaaaaaaaaaaaaaaapp3:xxxi3eee"
-                           "1:t1:a1:y1:re"), 0);
+                           "1:t1:a1:y1:re"),
+                     0);
     assert_int_equal(m.n_values, 2);
     assert_true(m.values[0].family == 4 && m.values[1].family == 6);
 }
@@ -102,7 +103,8 @@ static void refused(void **state)
         {"d1:ad2:id20:" ID "9:info_hash20:" ID "5:token1:ae1:q13:announce_peer1:t2:aa1:y1:qe",
          KRPC_PROTOCOL}, /* no port */
         {"d1:ad2:id20:" ID "9:info_hash20:" ID "4:porti65536e5:token1:ae1:q13:announce_peer"
-         "1:t2:aa1:y1:qe", KRPC_PROTOCOL},
+         "1:t2:aa1:y1:qe",
+         KRPC_PROTOCOL},
         {"d1:ad2:id20:" ID "5:token1:ae1:q3:put1:t2:aa1:y1:qe", KRPC_PROTOCOL},
         /* unsorted keys in a value, and at the top */
         {"d1:ad2:id20:" ID "5:token1:a1:vd1:b1:x1:a1:xee1:q3:put1:t2:aa1:y1:qe", KRPC_PROTOCOL},
@@ -122,16 +124,30 @@ static void junk(void **state)
 {
     (void)state;
     static const char *const t[] = {
-        "", "d", "de", "le", "i1e", "hello", "d1:y1:qe", "d1:t2:aae", "d1:t2:aa1:y1:xe",
-        "d1:t2:aa1:y2:qqe", "d1:t0:1:y1:qe", "d1:ti1e1:y1:qe",
+        "",
+        "d",
+        "de",
+        "le",
+        "i1e",
+        "hello",
+        "d1:y1:qe",
+        "d1:t2:aae",
+        "d1:t2:aa1:y1:xe",
+        "d1:t2:aa1:y2:qqe",
+        "d1:t0:1:y1:qe",
+        "d1:ti1e1:y1:qe",
         "d1:t33:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1:y1:qe",
-        "d1:t2:aa1:y1:re", "d1:r2:id1:t2:aa1:y1:re", "d1:rde1:t2:aa1:y1:re",
+        "d1:t2:aa1:y1:re",
+        "d1:r2:id1:t2:aa1:y1:re",
+        "d1:rde1:t2:aa1:y1:re",
         "d1:rd2:id20:" ID "5:nodes25:" ID "axje.e1:t2:aa1:y1:re",
         "d1:rd2:id20:" ID "6:nodes626:" ID "axje.ue1:t2:aa1:y1:re",
         "d1:rd2:id20:" ID "7:samples21:" ID "xe1:t2:aa1:y1:re",
-        "d1:rd2:id20:" ID "e1:t2:aa1:y1:rextra", "d1:rd2:id20:" ID "e1:t2:aa1:y1:r",
+        "d1:rd2:id20:" ID "e1:t2:aa1:y1:rextra",
+        "d1:rd2:id20:" ID "e1:t2:aa1:y1:r",
         "d1:rd5:nodes0:2:id20:" ID "e1:t2:aa1:y1:re", /* an answer out of order */
-        "d1:ad2:id20:" ID "e1:q4:ping1:t2:aa1:t2:bb1:y1:q", "d99999999999:ae",
+        "d1:ad2:id20:" ID "e1:q4:ping1:t2:aa1:t2:bb1:y1:q",
+        "d99999999999:ae",
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++)
         assert_int_equal(parse(t[i]), ERR_INVALID);
@@ -143,7 +159,9 @@ static void limits(void **state)
     (void)state;
     struct buf b = {0};
     for (unsigned n = KRPC_MAX_IN - 1; n <= KRPC_MAX_IN + 1; n++) {
-        struct krpc_msg out = {.kind = KRPC_QUERY, .tid = BYTES("aa", 2), .version = BYTES("", 0),
+        struct krpc_msg out = {.kind = KRPC_QUERY,
+                               .tid = BYTES("aa", 2),
+                               .version = BYTES("", 0),
                                .id = (const uint8_t *)ID};
         uint8_t *version = mem_zero(KRPC_MAX_IN);
         buf_clear(&b);
@@ -167,7 +185,9 @@ static void limits(void **state)
     }
     for (size_t n = KRPC_MAX_TOKEN; n <= KRPC_MAX_TOKEN + 1; n++) {
         uint8_t token[KRPC_MAX_TOKEN + 1] = {0};
-        struct krpc_msg out = {.kind = KRPC_REPLY, .tid = BYTES("aa", 2), .token = BYTES(token, n),
+        struct krpc_msg out = {.kind = KRPC_REPLY,
+                               .tid = BYTES("aa", 2),
+                               .token = BYTES(token, n),
                                .id = (const uint8_t *)ID};
         buf_clear(&b);
         krpc_write(&b, &out);
