@@ -105,10 +105,11 @@ struct bytes dht_version(const struct dht *d)
 /* What one step made possible for others. */
 static void settle(struct dht *d, usec now)
 {
-    if (d->starved && dht_may_ask(d, now)) {
+    bool fed = d->starved && dht_may_ask(d, now);
+    if (d->walks_due || fed)
         dht_walks_go(d, now);
-        d->jobs_due = true;
-    }
+    d->walks_due = false;
+    d->jobs_due |= fed;
     if (d->jobs_due)
         dht_jobs_go(d, now);
 }

@@ -174,6 +174,7 @@ struct dht {
     bool starved;     /* somebody had to wait with a question, */
     usec feed_at;     /* until then */
     bool jobs_due;    /* a job may begin */
+    bool walks_due;   /* a walk may end */
     uint32_t last_id;
     struct event *told; /* the event the caller looks at */
     usec keep_at, sweep_at;

@@ -192,7 +192,7 @@ static void enough(struct dht *d, dht_job job)
     for (struct list_node *n = list_first(&d->walks); n; n = list_next(&d->walks, n))
         if (LIST_OF(n, struct walk, node)->job == job)
             LIST_OF(n, struct walk, node)->enough = true;
-    d->starved = true; /* so that it is looked at */
+    d->walks_due = true;
 }
 
 static void tell_item(struct dht *d, struct job *j, const struct addr *from,

@@ -73,7 +73,10 @@ void dht_save(const struct dht *d, struct buf *out, usec now);
  */
 int dht_load(struct dht *d, struct bytes saved, bool ids, usec now, struct err *e);
 
-/* ---- jobs; each ends with DHT_DONE, unless cancelled. 0: too many ---- */
+/*
+ * ---- jobs; each ends with DHT_DONE, unless cancelled. 0: too many ----
+ * What is stored expires: announce and put again every quarter of an hour, with some jitter.
+ */
 
 struct dht_search {
     uint8_t info_hash[DHT_ID]; /* a v2 hash truncated to 20 bytes */
