@@ -43,7 +43,7 @@ struct tiers {
     struct tracker *tracker; /* owned, TIERS_MAX places */
     struct tier **tier;      /* owned, by number */
     size_t n, n_tiers;
-    bool stopping;
+    bool stopping, completed;
 };
 
 struct tiers *tiers_new(struct rng *r)
@@ -164,8 +164,8 @@ int tiers_next(struct tiers *t, enum tiers_event *event, usec now)
 {
     for (size_t i = 0; i < t->n; i++)
         if (own_due(t, &t->tracker[i]) <= now)
-            return begin(&t->tracker[i], (int)i, t->stopping ? TIERS_STOPPED : TIERS_COMPLETED,
-                         event, now);
+            return begin(&t->tracker[i], (int)i,
+                         t->tracker[i].complete ? TIERS_COMPLETED : TIERS_STOPPED, event, now);
     for (size_t i = 0; i < t->n_tiers && !t->stopping; i++) {
         int who;
         if (tier_due(t, t->tier[i], &who) > now || who < 0)
@@ -255,6 +255,8 @@ void tiers_failed(struct tiers *t, int tracker, usec retry_in, const char *why, 
     k->failures++;
     if (k->event == TIERS_STOPPED)
         k->started = false; /* said once, as well as we could */
+    if (t->stopping)
+        k->complete = false; /* nor may a dead tracker hold up the `stopped` behind it */
     if (retry_in == USEC_NEVER) {
         k->struck = true;
         k->started = false;
@@ -266,12 +268,13 @@ void tiers_failed(struct tiers *t, int tracker, usec retry_in, const char *why, 
 
 void tiers_completed(struct tiers *t, usec now)
 {
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = 0; i < t->n && !t->completed; i++) {
         struct tracker *k = &t->tracker[i];
         /* One that never heard of us will hear `started` with nothing left, which says it all. */
         if (k->started || (k->busy && k->event == TIERS_STARTED))
             k->complete = true;
     }
+    t->completed = true; /* repaired and whole again is nothing new to a tracker */
     (void)now; /* each is due when its back-off, if any, is over */
 }
 

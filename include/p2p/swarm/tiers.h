@@ -33,7 +33,7 @@ void tiers_answered(struct tiers *t, int tracker, usec interval, usec min_interv
 /* retry_in: what the tracker asked for; 0 none, USEC_NEVER: strike it. */
 void tiers_failed(struct tiers *t, int tracker, usec retry_in, const char *why, usec now);
 void tiers_completed(struct tiers *t, usec now); /* we have everything: event due for each */
-/* From now only STOPPED are due, to those that heard STARTED. */
+/* From now only a COMPLETED that is still owed and then STOPPED, to those that heard STARTED. */
 void tiers_stop(struct tiers *t, usec now);
 /* After tiers_stop: nothing more is due or under way. */
 bool tiers_stopped(const struct tiers *t);

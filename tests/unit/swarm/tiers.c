@@ -317,6 +317,32 @@ static void stop_while_under_way(void **state)
     teardown(f);
 }
 
+/* A program that ends as soon as it has everything still says that it has. */
+static void completed_and_gone(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(1);
+    int a = add(f, 0, 1), b = add(f, 1, 2);
+    next(f, TIERS_STARTED, 0);
+    next(f, TIERS_STARTED, 0);
+    tiers_answered(f->t, a, MIN30, 0, 1);
+    tiers_answered(f->t, b, MIN30, 0, 1);
+    tiers_completed(f->t, 2);
+    tiers_stop(f->t, 2);
+    assert_int_equal(next(f, TIERS_COMPLETED, 2), a);
+    assert_int_equal(next(f, TIERS_COMPLETED, 2), b);
+    assert_int_equal(next(f, 0, 2), -1);
+    assert_false(tiers_stopped(f->t));
+    tiers_answered(f->t, a, MIN30, 0, 3);
+    tiers_failed(f->t, b, 0, "x", 3); /* once is enough when leaving */
+    assert_int_equal(next(f, TIERS_STOPPED, 3), a);
+    assert_int_equal(next(f, TIERS_STOPPED, 3), b);
+    tiers_answered(f->t, a, MIN30, 0, 4);
+    tiers_answered(f->t, b, MIN30, 0, 4);
+    assert_true(tiers_stopped(f->t));
+    teardown(f);
+}
+
 static void tracker_ids(void **state)
 {
     (void)state;
@@ -356,11 +382,11 @@ static void random_walk(void **state)
                 assert_true(!busy[k] && !struck[k]);
                 busy[k] = true;
                 event[k] = e;
-                assert_true(e == (done          ? TIERS_STOPPED
-                                  : !heard[k]   ? TIERS_STARTED
-                                  : e == TIERS_COMPLETED ? e
-                                                : TIERS_PERIODIC));
-                assert_true(e != TIERS_STOPPED || heard[k]);
+                assert_true(e == (e == TIERS_COMPLETED ? e
+                                  : done               ? TIERS_STOPPED
+                                  : !heard[k]          ? TIERS_STARTED
+                                                       : TIERS_PERIODIC));
+                assert_true(heard[k] || (e != TIERS_STOPPED && e != TIERS_COMPLETED));
             } else {
                 assert_true(tiers_deadline(f->t) > now);
             }
@@ -411,6 +437,7 @@ int main(void)
         cmocka_unit_test(intervals),
         cmocka_unit_test(completed_meanwhile),
         cmocka_unit_test(stop_while_under_way),
+        cmocka_unit_test(completed_and_gone),
         cmocka_unit_test(tracker_ids),
         cmocka_unit_test(random_walk),
     };
