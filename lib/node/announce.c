@@ -36,11 +36,21 @@ static void announce_free(struct announce *a)
     free(a);
 }
 
+/* By its host alone: the rest of the address may hold a passkey. */
+static void say(struct announce *a, const char *what)
+{
+    struct tracker_url u;
+    const char *url = tiers_url(a->s->tiers, a->tracker);
+    bool known = tracker_url_parse(&u, url, NULL) == 0;
+    node_notice(a->node, a->s->task, "tracker%s%s: %s", known ? " " : "", known ? u.host : "",
+                what);
+}
+
 static void failed(struct announce *a, usec retry_in, const char *why, usec now)
 {
     struct task *t = a->s->task;
     tiers_failed(a->s->tiers, a->tracker, retry_in, why, now);
-    node_notice(a->node, t, "tracker: %s", why);
+    say(a, why);
     announce_free(a);
     task_wake(t, now);
 }
@@ -61,7 +71,7 @@ static void answered(struct announce *a, const struct tracker_answer *r, usec no
         pool_set_self(t->pool, &self);
     }
     if (r->warning[0])
-        node_notice(a->node, t, "tracker: %s", r->warning);
+        say(a, r->warning);
     if (r->trackerid)
         tiers_set_trackerid(a->s->tiers, a->tracker, r->trackerid);
     tiers_answered(a->s->tiers, a->tracker, r->interval, r->min_interval, now);
