@@ -263,6 +263,26 @@ void verify_layers_known(struct task *t, uint32_t file, usec now)
     verify_complete(t, now);
 }
 
+/* An extension message of a few bytes, to a peer that knows it. */
+static void tell(struct conn *c, unsigned kind, const struct buf *body)
+{
+    uint8_t id = c->ext.id[kind];
+    if (c->phase != CONN_OPEN || id == 0)
+        return;
+    wire_put_extended(&c->out.bytes, id, buf_bytes(body));
+    conn_flush(c);
+}
+
+/* BEP 21, when it changed after the greeting. Whoever was told of all pieces knows it already. */
+static void tell_upload_only(struct task *t, bool so)
+{
+    struct buf body = {0};
+    buf_put_u8(&body, so);
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l))
+        tell(LIST_OF(l, struct conn, in_task), EXT_UPLOAD_ONLY, &body);
+    buf_fini(&body);
+}
+
 void task_completed(struct task *t, usec now)
 {
     bool fetched = t->from_peers + t->from_web > 0;
@@ -273,6 +293,8 @@ void task_completed(struct task *t, usec now)
     node_op(t->node, NODE_COMPLETE)->task = t->id;
     if (fetched)
         announce_completed(t, now);
+    if (!bits_full(&t->have))
+        tell_upload_only(t, true);
     struct list_node *next;
     for (struct list_node *l = list_first(&t->conns); l; l = next) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
@@ -293,18 +315,13 @@ void node_lost(struct node *n, node_id task, uint32_t piece, usec now)
     if (!t || !t->picker || !bits_unset(&t->have, piece))
         return;
     picker_lost(t->picker, piece);
-    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
-        struct conn *c = LIST_OF(l, struct conn, in_task);
-        uint8_t id = c->ext.id[EXT_DONTHAVE];
-        if (c->phase != CONN_OPEN || id == 0)
-            continue;
-        struct buf body = {0};
-        ext_put_donthave(&body, piece);
-        wire_put_extended(&c->out.bytes, id, buf_bytes(&body));
-        buf_fini(&body);
-        conn_flush(c);
-    }
+    struct buf body = {0};
+    ext_put_donthave(&body, piece);
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l))
+        tell(LIST_OF(l, struct conn, in_task), EXT_DONTHAVE, &body);
+    buf_fini(&body);
     if (t->was_complete) {
+        tell_upload_only(t, false);
         t->was_complete = false;
         t->state = NODE_DOWNLOADING;
         t->completed_at = USEC_NEVER;

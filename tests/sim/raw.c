@@ -141,7 +141,10 @@ void raw_handshake(struct raw *r, bool fast, bool extended, bool v2)
 
 void raw_hello(struct raw *r, uint32_t metadata_size)
 {
-    struct ext_hello h = {.metadata = true, .donthave = true, .metadata_size = metadata_size};
+    struct ext_hello h = {.metadata = true,
+                          .donthave = true,
+                          .upload_only_msg = true,
+                          .metadata_size = metadata_size};
     struct buf body = {0}, b = {0};
     ext_put_handshake(&body, &h);
     wire_put_extended(&b, EXT_HANDSHAKE, buf_bytes(&body));

@@ -71,6 +71,7 @@ void rig_free(struct rig *g);
 void rig_content(struct rig *g, const struct tube_file *v, size_t n, int format, uint32_t piece);
 void rig_seed(struct rig *g);
 void rig_leech(struct rig *g);               /* by manifest */
+void rig_leech_some(struct rig *g, const uint8_t *priority); /* as in node_task_config */
 void rig_resume(struct rig *g, const struct bits *have);
 void rig_link(struct rig *g, bool v1, bool v2); /* by link, with these of its hashes */
 void rig_forget(struct rig *g);              /* the task was removed */

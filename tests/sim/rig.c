@@ -79,6 +79,12 @@ static void add(struct rig *g, struct node_task_config *c)
     rig_pump(g);
 }
 
+void rig_leech_some(struct rig *g, const uint8_t *priority)
+{
+    struct node_task_config c = {.manifest = tube_copy(g->m), .priority = priority};
+    add(g, &c);
+}
+
 void rig_resume(struct rig *g, const struct bits *have)
 {
     struct node_task_config c = {.manifest = tube_copy(g->m), .have = have};

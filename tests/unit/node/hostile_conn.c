@@ -521,6 +521,47 @@ static void lost_pieces_come_again(void **state)
     }
 }
 
+struct told {
+    unsigned donthaves, upload_only; /* 0 and 1: as told; 2: nothing */
+    uint32_t piece;
+};
+
+static void listens(struct raw *r, const struct wire_msg *m)
+{
+    struct told *k = r->arg;
+    if (m->type != WIRE_EXTENDED)
+        return;
+    if (m->ext_id == EXT_DONTHAVE && ext_parse_donthave(&k->piece, m->body) == 0)
+        k->donthaves++;
+    if (m->ext_id == EXT_UPLOAD_ONLY)
+        k->upload_only = m->body.p[0];
+}
+
+/* A partial seed (BEP 21) says so when it becomes one and when it no longer is (BEP 54). */
+static void what_is_lost_is_told(void **state)
+{
+    (void)state;
+    struct rig *g = rig_new(520, NULL);
+    struct told k = {.upload_only = 2};
+    rig_content(g, &ONE, 1, 3, PIECE);
+    uint8_t *priority = mem_zero(g->m->n_pieces);
+    priority[3] = 1;
+    rig_leech_some(g, priority);
+    free(priority);
+    raw_acting(g, 1, listens)->arg = &k;
+    raw_acting(g, 2, raw_serves);
+    assert_true(rig_until(g, &g->complete, USEC_MIN));
+    rig_run(g, USEC_SEC);
+    assert_int_equal(k.upload_only, 1);
+    assert_int_equal(k.donthaves, 0);
+    node_lost(g->n, g->task, 3, g->now);
+    rig_run(g, USEC_MS);
+    assert_int_equal(k.upload_only, 0);
+    assert_int_equal(k.donthaves, 1);
+    assert_int_equal(k.piece, 3);
+    rig_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -546,6 +587,7 @@ int main(void)
         cmocka_unit_test(removed_at_any_moment),
         cmocka_unit_test(stopping_waits_for_the_disk),
         cmocka_unit_test(lost_pieces_come_again),
+        cmocka_unit_test(what_is_lost_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
