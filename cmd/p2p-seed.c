@@ -424,6 +424,19 @@ static int serve(struct seed *g)
     return term_stopped() ? 128 + term_stopped() : g->status;
 }
 
+static int take_lock(struct seed *g, struct err *e)
+{
+    struct err here = {0};
+    int rc = lock_take(&g->lock, g->home.dir, LOCK_SEED, &here);
+
+    if (rc == ERR_LOCKED)
+        return err_set(e, rc, "%s: another p2p-seed serves it (%s); --status asks it",
+                       g->home.dir, here.msg);
+    if (rc < 0)
+        *e = here;
+    return rc;
+}
+
 static int start(struct seed *g)
 {
     struct err e = {0};
@@ -434,7 +447,7 @@ static int start(struct seed *g)
     if (rc == 0)
         rc = home_make(&g->home, &e);
     if (rc == 0)
-        rc = lock_take(&g->lock, g->home.dir, LOCK_SEED, &e);
+        rc = take_lock(g, &e);
     if (rc == 0 && g->o->daemon)
         rc = daemon_fork(&g->ready_fd, &status, &e);
     if (rc < 0)
