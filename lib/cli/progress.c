@@ -54,7 +54,7 @@ static void set_rate(char out[48], const char *word, uint64_t rate)
     char text[16];
 
     units_format_size(text, rate);
-    snprintf(out, 48, "%s %s/s", word, text);
+    snprintf(out, 48, "%s%s%s/s", word, *word ? " " : "", text);
 }
 
 static void set_parts(struct parts *s, const struct progress *p)
@@ -65,7 +65,7 @@ static void set_parts(struct parts *s, const struct progress *p)
     if (p->doing)
         snprintf(s->text[PART_DOING], sizeof s->text[0], "%s", p->doing);
     if (p->down)
-        set_rate(s->text[PART_DOWN], "down", p->rate_down);
+        set_rate(s->text[PART_DOWN], p->peers < 0 ? "" : "down", p->rate_down);
     if (p->up)
         set_rate(s->text[PART_UP], "up", p->rate_up);
     if (p->peers >= 0)

@@ -11,7 +11,7 @@ struct progress {
     uint64_t done, total;         /* bytes; total 0: not known yet */
     uint64_t rate_down, rate_up;  /* bytes a second */
     bool down, up;                /* which rates are shown */
-    int peers;                    /* -1: not shown */
+    int peers;                    /* -1: not shown, and the rate is that of reading */
     usec left;                    /* USEC_NEVER: not known */
 };
 

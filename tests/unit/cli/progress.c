@@ -44,6 +44,8 @@ static void whole(void **state)
     p.left = USEC_NEVER;
     p.name = NULL;
     shows(&p, 200, " 41%  412 MiB / 981 MiB  down 11 MiB/s  1 peer");
+    p.peers = -1; /* hashing: nothing comes down */
+    shows(&p, 200, " 41%  412 MiB / 981 MiB  11 MiB/s");
 }
 
 static void narrower(void **state)
