@@ -36,12 +36,12 @@ static void announce_free(struct announce *a)
     free(a);
 }
 
-/* By its host alone: the rest of the address may hold a passkey. */
+/* By its host alone, as the rest of the address may hold a passkey; HTTP names it by itself. */
 static void say(struct announce *a, const char *what)
 {
     struct tracker_url u;
     const char *url = tiers_url(a->s->tiers, a->tracker);
-    bool known = tracker_url_parse(&u, url, NULL) == 0;
+    bool known = tracker_url_parse(&u, url, NULL) == 0 && !strstr(what, u.host);
     node_notice(a->node, a->s->task, "tracker%s%s: %s", known ? " " : "", known ? u.host : "",
                 what);
 }
