@@ -38,11 +38,24 @@ static void want(struct conn *c, bool read, bool write)
     c->write = write;
 }
 
+/* At the limit callers wait in the kernel's backlog. */
+static void mind_the_door(struct engine *g)
+{
+    bool full = g->stopping || map_count(g->conns) >= NODE_MAX_CONNS;
+
+    if (full != g->door_shut)
+        tcp_listener_pause(g->door, full);
+    g->door_shut = full;
+}
+
 static void conn_free(struct conn *c)
 {
-    map_remove(c->g->conns, ID_KEY(c->id));
+    struct engine *g = c->g;
+
+    map_remove(g->conns, ID_KEY(c->id));
     tcp_close(c->tcp);
     free(c);
+    mind_the_door(g);
 }
 
 /* They closed, or it broke. */
@@ -154,12 +167,16 @@ static enum sent send_zeros(struct conn *c, uint64_t length, size_t *total)
     return r;
 }
 
-static enum sent send_file(struct conn *c, struct tree *t, const struct layout_seg *s,
-                           size_t *total, struct err *e)
+static enum sent send_file(struct conn *c, struct item *it, struct tree *t,
+                           const struct layout_seg *s, size_t *total, struct err *e)
 {
     struct tree_pin pin;
     enum sent r;
 
+    if (!watch_vouches(it, s->file)) {
+        err_set(e, ERR_IO, "it was changed");
+        return SENT_FAILED;
+    }
     if (tree_pin(t, s->file, &pin, e) < 0)
         return SENT_FAILED;
     r = sent_of(tcp_send_file(c->tcp, pin.fd, pin.base + s->offset, (size_t)s->length),
@@ -181,7 +198,7 @@ static enum sent send_content(struct conn *c, const struct node_out *o, size_t *
         return SENT_FAILED;
     layout_iter_init(&iter, it->m, o->offset, o->length);
     while (r == SENT_ALL && layout_iter_next(&iter, &s))
-        r = s.pad ? send_zeros(c, s.length, total) : send_file(c, t, &s, total, e);
+        r = s.pad ? send_zeros(c, s.length, total) : send_file(c, it, t, &s, total, e);
     if (r == SENT_FAILED) {
         c->bad_task = o->task;
         c->bad_offset = s.pad ? o->offset : it->m->files[s.file].offset + s.offset;
@@ -309,6 +326,7 @@ static struct conn *conn_new(struct engine *g, node_id id)
     c->g = g;
     c->id = id;
     map_put(g->conns, ID_KEY(c->id), c);
+    mind_the_door(g);
     return c;
 }
 

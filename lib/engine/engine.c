@@ -388,6 +388,7 @@ void engine_stop(struct engine *g, usec patience)
     g->now = loop_now(g->loop);
     g->stop_by = g->now + patience;
     tcp_listener_pause(g->door, true);
+    g->door_shut = true;
     for (struct list_node *l = list_first(&g->items); l; l = next) {
         next = list_next(&g->items, l);
         engine_drop(g, LIST_OF(l, struct item, node));

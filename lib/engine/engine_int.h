@@ -52,15 +52,16 @@ struct engine {
     void *arg;
     bool no_trackers, no_web_seeds, stay, patient;
     bool stopping, ready;
+    bool door_shut;   /* no more callers for now */
     struct addr bind; /* family 0: every address */
     struct loop_hook hook;
     struct loop_timer node_timer, tick;
     struct loop_watch *signals;
-    struct list items; /* struct item */
-    struct map *tasks; /* node_id → item */
-    struct map *conns; /* node_id → conn */
+    struct list items;   /* struct item */
+    struct map *tasks;   /* node_id → item */
+    struct map *conns;   /* node_id → conn */
     struct moved *moved; /* redirects of web seeds */
-    struct map *nets;  /* node_id of a job → net_job: HTTP, web seeds, look-ups */
+    struct map *nets;    /* node_id of a job → net_job: HTTP, web seeds, look-ups */
     struct list db_waiting;
     struct db_job *db_now;
     struct list stores; /* store batches to be submitted at the end of the turn */
@@ -202,7 +203,7 @@ struct item {
     char *path, *side;
     struct tree *tree;
     struct bits wanted; /* files */
-    bool all_wanted, ranged, side_there, record_lost;
+    bool all_wanted, ranged, side_there;
     char *result; /* what is written and told, if it is not `path` */
     struct stretch *stretches;
     size_t n_stretches;
@@ -211,7 +212,7 @@ struct item {
     struct bits stale; /* files whose stats are to be taken again */
     struct bits final; /* serving: files under their final names, while there is no tree */
     struct bits have, check;
-    uint8_t *roots;       /* of pieces, while nothing is known to hold them against */
+    uint8_t *roots; /* of pieces, while nothing is known to hold them against */
     struct bits rooted;
     uint8_t *priority, *unstored;
     uint64_t reused;
@@ -229,6 +230,11 @@ struct item {
     bool canceled; /* by engine_drop or engine_stop */
     bool shares;   /* goes on after completion */
     bool warned;
+    struct bits seen; /* serving: files that were looked at since the tree is there */
+    bool differs;
+    bool looking; /* watch.c is at its files */
+    bool again;   /* begins anew when it is over */
+    usec look_at;
     usec started;
     usec alone_since; /* nobody left to ask; 0: not so */
     usec save_traffic_at, saved_at;
@@ -265,9 +271,9 @@ int find_lock(struct item *it, struct err *e); /* what of its hashes is not lock
 
 /* choose.c: which files, which pieces */
 int choose_files(struct item *it, struct err *e);
-void choose_pieces(struct item *it);      /* priority, unstored */
+void choose_pieces(struct item *it);                    /* priority, unstored */
 void choose_read(struct bits *files, const char *text); /* sets what choose_text wrote */
-char *choose_text(const struct item *it); /* for the catalogue: "0,3-7"; NULL: all */
+char *choose_text(const struct item *it);               /* for the catalogue: "0,3-7"; NULL: all */
 
 /* survey.c: what is here? */
 void survey_work(struct db_job *j, struct catalogue *c);
@@ -298,6 +304,18 @@ uint64_t save_have_bytes(const struct manifest *m, const struct bits *have);
 int ranges_place(struct item *it, struct err *e); /* worker, in the survey */
 int ranges_write(struct item *it, struct err *e); /* worker */
 void ranges_priority(struct item *it);
+
+void life_again(const struct item *it); /* serving: adds the same once more */
+
+/* watch.c: served files that change */
+void watch_tick(struct item *it);
+/* True if a file still looks as when it was surveyed; asked before it is first sent from. */
+bool watch_vouches(struct item *it, uint32_t file);
+void watch_changed(struct item *it);  /* it is surveyed anew */
+void watch_put_away(struct item *it); /* its tree */
+
+/* twins.c: names that are one for the file system. On a worker */
+int twins_check(struct item *it, struct err *e);
 
 /* follow.c */
 void follow_tick(struct engine *g);

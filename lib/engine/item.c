@@ -50,13 +50,18 @@ void item_over(struct item *it)
         return; /* the last of them calls again */
     if (it->canceled && !it->told_complete && it->code == 0)
         it->code = ERR_CANCELED;
+    bool again = it->again && it->code == 0 && !it->canceled && !g->stopping;
     list_remove(&g->items, &it->node);
-    engine_tell(g, &(struct engine_event){
-                       .kind = ENGINE_ENDED, .item = it, .code = it->code, .text = it->why.msg});
+    if (!again)
+        engine_tell(g,
+                    &(struct engine_event){
+                        .kind = ENGINE_ENDED, .item = it, .code = it->code, .text = it->why.msg});
     if (it->task) {
         map_remove(g->tasks, ID_KEY(it->task));
         node_remove(g->node, it->task);
     }
+    if (again)
+        life_again(it);
     item_free(it);
 }
 
@@ -243,6 +248,10 @@ static void found(struct db_job *j)
         return;
     }
     it->m = it->own;
+    if (!it->spec.source) {
+        free(it->label);
+        it->label = mem_str(it->m->name);
+    }
     have_manifest(it);
     if (it->spec.manifest_only)
         only_manifest(it);
@@ -284,17 +293,10 @@ static void begin_survey(struct item *it)
     item_step(it, survey_work, surveyed);
 }
 
-/* Ten thousand idle items need none: it is made again when somebody asks for a block. */
-static void put_tree_away(struct item *it)
+/* Ten thousand idle items need little: the tree is made again when somebody asks for a block. */
+static void slim_down(struct item *it)
 {
-    bits_init(&it->final, it->m->n_files);
-    for (uint32_t i = 0; i < it->m->n_files; i++)
-        if (tree_flags(it->tree, i) & TREE_FINAL)
-            bits_set(&it->final, i);
-    tree_free(it->tree);
-    it->tree = NULL;
-    free(it->files);
-    it->files = NULL;
+    watch_put_away(it);
     free(it->priority);
     it->priority = NULL;
     free(it->unstored);
@@ -325,7 +327,7 @@ static void run(struct item *it)
         return;
     }
     if (it->spec.serve)
-        put_tree_away(it);
+        slim_down(it);
 }
 
 static void settled(struct db_job *j)
@@ -436,9 +438,14 @@ void item_unreadable(struct item *it, uint64_t offset, const struct err *e)
 {
     struct engine *g = it->g;
 
+    if (it->differs) {
+        watch_changed(it);
+        return;
+    }
     if (!it->warned)
         engine_warn(g, it, "%s: cannot be read any more: %s", it->label, e->msg);
     it->warned = true;
+    it->look_at = 0;
     node_lost(g->node, it->task, (uint32_t)(offset / it->m->piece_length), g->now);
 }
 
@@ -504,6 +511,8 @@ void item_tick(struct item *it)
         alone(it);
     if (it->phase != ITEM_RUNNING)
         return;
+    if (it->spec.serve)
+        watch_tick(it);
     if (it->told_complete)
         save_traffic(it);
     else if (it->settled)

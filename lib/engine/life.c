@@ -96,6 +96,7 @@ static void free_survey(struct item *it)
     bits_fini(&it->have);
     bits_fini(&it->check);
     bits_fini(&it->rooted);
+    bits_fini(&it->seen);
     free(it->roots);
     free(it->files);
     free(it->standing);
@@ -140,4 +141,23 @@ void *item_user(const struct item *it)
 const char *item_label(const struct item *it)
 {
     return it->label;
+}
+
+/* The same wishes, from the beginning. */
+void life_again(const struct item *it)
+{
+    const struct item_spec *c = &it->spec;
+    struct engine_spec s = {
+        .source = c->source,
+        .id = c->id,
+        .output = c->output,
+        .data = c->data,
+        .serve = c->serve,
+        .super_seed = c->super_seed,
+        .peers = {c->peers, c->n_peers},
+        .goals = c->goals,
+        .user = c->user,
+    };
+
+    engine_add(it->g, &s);
 }

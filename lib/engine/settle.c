@@ -122,6 +122,8 @@ void settle_work(struct db_job *j, struct catalogue *c)
         it->had_layers = true;
     if (rc == 0 && it->id && (!it->spec.serve || it->check.ones > 0))
         rc = record(it, c, &it->why);
+    if (rc == 0 && !it->spec.serve && !it->ranged && !it->complete)
+        rc = twins_check(it, &it->why);
     if (rc == 0 && !it->spec.serve)
         rc = preallocate(it, &it->why);
     it->settled = rc == 0;

@@ -369,8 +369,6 @@ static void read_record(struct survey *s, struct catalogue *c)
                  s->rec.have.n == it->m->n_pieces &&
                  memcmp(content, s->rec.content, sizeof content) == 0;
     bytes_free(raw);
-    if (!s->has_rec)
-        it->record_lost = true;
 }
 
 /* For serving, wanted is what was wanted when it was fetched. */

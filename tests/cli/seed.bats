@@ -246,3 +246,20 @@ print(s.recv(4096).decode(), flush=True)' "$BATS_TEST_TMPDIR/notify" >told
     status 2 p2p-seed --no-such-option
     status 2 p2p-seed --for soon
 }
+
+@test "a file that changes while it is served is looked at anew, before it is given away" {
+    random_file f 400000
+    f=$(p2p-add --piece-size 16Ki f)
+    seeding
+    serves "$f"
+    sleep 1
+    printf XX | dd of=f bs=1 seek=100000 conv=notrunc status=none
+    rm -rf "$BATS_TEST_TMPDIR/getter"
+    run get --json --timeout 12 -o got2/ "$f"
+    [ "$status" = 3 ]
+    grep -q 'changed' "$BATS_TEST_TMPDIR/seeding.err"
+    # All but the piece that changed.
+    done=$(sed -n 's/.*"state":"downloading","done":\([0-9]*\).*/\1/p' <<<"$output" | tail -1)
+    echo "done: $done"
+    [ "$done" = 383616 ]
+}
