@@ -66,7 +66,6 @@ struct conn *conn_new(struct node *n, const struct addr *a, bool incoming, usec 
     pipeline_init(&c->pipe, now);
     rate_init(&c->down, now);
     rate_init(&c->up, now);
-    bucket_init(&c->hash_bucket, HASH_RATE, HASH_BURST, now);
     timer_set(n, &c->timer, now + TICK);
     n->n_conns++;
     if (incoming)

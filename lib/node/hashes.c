@@ -400,6 +400,22 @@ static void leaves_read(struct node *n, struct job *j, int err, const uint8_t *l
     free(w);
 }
 
+/* By address (HOSTILE.md): calling again brings nobody new tokens. */
+static struct bucket *tokens(struct conn *c, usec now)
+{
+    struct asker *k = c->node->askers, *end = k + MAX_ASKERS, *oldest = k;
+    for (; k < end && !(k->addr.family && addr_same_ip(&k->addr, &c->addr)); k++)
+        if (k->at < oldest->at)
+            oldest = k;
+    if (k == end) {
+        k = oldest;
+        k->addr = c->addr;
+        bucket_init(&k->bucket, HASH_RATE, HASH_BURST, now);
+    }
+    k->at = now;
+    return &k->bucket;
+}
+
 static bool serve_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t file, usec now)
 {
     struct task *t = c->task;
@@ -417,7 +433,7 @@ static bool serve_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t
     if (bucket_avail(&c->node->hash_bucket, now) <= 0)
         return false;
     bucket_take(&c->node->hash_bucket, layout_blocks(t->m, piece), now);
-    bucket_take(&c->hash_bucket, LAYER_COST + layout_blocks(t->m, piece), now);
+    bucket_take(tokens(c, now), LAYER_COST + layout_blocks(t->m, piece), now);
     struct job *j = job_new(c->node, t, NODE_LEAVES);
     struct leaves_wanted *w = mem_zero(sizeof *w);
     *w = (struct leaves_wanted){.conn = c->id, .file = file, .r = *r};
@@ -485,7 +501,7 @@ static bool serve_layer(struct conn *c, const struct wire_hash_req *r, uint32_t 
         (uint64_t)r->index + r->length > (uint64_t)1 << (top - r->base))
         return false;
     struct buf out = {0};
-    bucket_take(&c->hash_bucket, LAYER_COST + (r->length > CHUNK ? f->layer_n / 16 : 0), now);
+    bucket_take(tokens(c, now), LAYER_COST + (r->length > CHUNK ? f->layer_n / 16 : 0), now);
     put_layer(&out, c->task, r, file, top);
     answer(c, r, &out);
     buf_fini(&out);
@@ -502,7 +518,7 @@ void hashes_request(struct conn *c, const struct wire_hash_req *r, usec now)
     bool sane = num_is_pow2(r->length) && r->length >= 2 && r->length <= WIRE_MAX_HASHES &&
                 r->index % r->length == 0 && t->picker;
     uint32_t file = sane && t->m ? manifest_find_root(t->m, r->root) : UINT32_MAX;
-    if (file == UINT32_MAX || bucket_avail(&c->hash_bucket, now) <= 0 ||
+    if (file == UINT32_MAX || bucket_avail(tokens(c, now), now) <= 0 ||
         buf_len(&c->out.bytes) > NODE_MAX_WAITING_OUT / 2) {
         answer(c, r, NULL);
         return;

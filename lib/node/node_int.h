@@ -43,9 +43,10 @@
 #define SCRATCH_LEN (128u << 10)
 #define MAX_EARLY_HAVES 65536u /* HAVE messages kept before the number of pieces is known */
 #define NO_SENDER UINT32_MAX
-/* Leaf hashes computed for a peer, a second and at once; for all together four times that. */
+/* Leaf hashes computed for an address, a second and at once; for all together four times that. */
 #define HASH_RATE 4096u
 #define HASH_BURST 16384u
+#define MAX_ASKERS 256u /* addresses whose tokens are remembered: more than may be connected */
 
 struct conn;
 struct task;
@@ -172,8 +173,7 @@ struct conn {
     uint32_t n_hash_ask;
     uint32_t rejects; /* since the last block */
     usec layers_again; /* it had no piece layers: not asked before */
-    bool no_hashes;            /* it rejected or let time out: not asked again */
-    struct bucket hash_bucket; /* what it may ask for */
+    bool no_hashes;    /* it rejected or let time out: not asked again */
 
     struct rate down, up; /* payload */
     usec hold_until;      /* no requests before: it has just rejected some */
@@ -263,6 +263,13 @@ struct op_entry {
     char *text;
 };
 
+/* What an address may still ask for of hashes. */
+struct asker {
+    struct addr addr; /* family 0: a free place */
+    struct bucket bucket;
+    usec at; /* when it last asked */
+};
+
 struct node {
     struct node_config cfg;
     struct rng rng;
@@ -283,7 +290,8 @@ struct node {
     uint32_t n_conns, n_dialing, n_no_handshake, n_at_work;
     struct addr told_self, told_by; /* what a peer says our address is; that peer */
     struct bucket hash_bucket;      /* leaves read for others, all together */
-    uint32_t key;                   /* for trackers */
+    struct asker askers[MAX_ASKERS];
+    uint32_t key; /* for trackers */
     struct tracker_udp_cache *udp_cache;
     struct list udp; /* struct announce with a UDP machine */
     struct buf udp_out;

@@ -160,14 +160,11 @@ static void other_roots(void **state)
     rig_free(g);
 }
 
-static void floods(void **state)
+/* How many of so many questions had hashes computed for them. */
+static unsigned flood(struct rig *g, struct raw *r, unsigned n)
 {
-    (void)state;
-    struct rig *g = rig(5, 2);
-    rig_seed(g);
-    struct raw *r = raw_friend(g, 1);
     unsigned before = g->ops[NODE_LEAVES];
-    for (unsigned i = 0; i < 5000; i++) {
+    for (unsigned i = 0; i < n; i++) {
         struct wire_hash_req q = {.length = 4, .index = 4 * (i % 8)};
         struct buf b = {0};
         memcpy(q.root, g->m->files[0].root, SHA256_LEN);
@@ -175,8 +172,38 @@ static void floods(void **state)
         raw_send(r, &b);
     }
     rig_run(g, 100 * USEC_MS);
-    assert_true(g->ops[NODE_LEAVES] - before < 300);
-    assert_int_equal(r->got[WIRE_HASHES] + r->got[WIRE_HASH_REJECT], 5000);
+    assert_int_equal(r->got[WIRE_HASHES] + r->got[WIRE_HASH_REJECT], n);
+    return g->ops[NODE_LEAVES] - before;
+}
+
+static void floods(void **state)
+{
+    (void)state;
+    struct rig *g = rig(5, 2);
+    rig_seed(g);
+    struct raw *r = raw_friend(g, 1);
+    unsigned first = flood(g, r, 5000);
+    assert_true(first > 10 && first < 300);
+    raw_leaves(r); /* calling again changes nothing; others are none the worse for it */
+    unsigned again = flood(g, raw_friend(g, 1), 5000);
+    assert_true(again < first / 2);
+    unsigned other = flood(g, raw_friend(g, 2), 5000);
+    assert_true(other > again);
+    rig_free(g);
+}
+
+/* Were addresses remembered for ever, memory would be what a stranger asks for. */
+static void floods_from_everywhere(void **state)
+{
+    (void)state;
+    struct rig *g = rig(7, 2);
+    rig_seed(g);
+    for (unsigned i = 0; i < 600; i++) {
+        struct raw *r = raw_friend(g, 1 + i);
+        flood(g, r, 1);
+        raw_leaves(r);
+    }
+    assert_int_equal(flood(g, raw_friend(g, 1000), 1), 1);
     rig_free(g);
 }
 
@@ -331,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions),    cmocka_unit_test(large_layer),
         cmocka_unit_test(other_roots),
+        cmocka_unit_test(floods_from_everywhere),
         cmocka_unit_test(floods),       cmocka_unit_test(unasked),
         cmocka_unit_test(layers),       cmocka_unit_test(late_answers),
         cmocka_unit_test(bad_block_named),
