@@ -515,6 +515,6 @@ void item_tick(struct item *it)
         watch_tick(it);
     if (it->told_complete)
         save_traffic(it);
-    else if (it->settled)
+    else if (it->settled && !it->complete)
         refresh_record(it);
 }
