@@ -164,7 +164,7 @@ static void on_allowed_fast(struct conn *c, const struct wire_msg *m, usec now)
         return;
     if (c->fast_in.n == 0)
         bits_init(&c->fast_in, t->m->n_pieces);
-    if (c->fast_in.ones < 16)
+    if (c->fast_in.ones < NODE_MAX_FAST)
         bits_set(&c->fast_in, m->index);
     (void)now;
 }

@@ -39,6 +39,7 @@
 #define NODE_KEEPALIVE (100 * USEC_SEC)
 #define NODE_MAX_QUEUED 2048u /* requests that a peer may queue; REQQ advertised: */
 #define NODE_REQQ 500u
+#define NODE_MAX_FAST 16u /* allowed-fast pieces kept of what a peer names */
 #define NODE_MAX_UNSTORED (16u << 20) /* bytes waiting for the disk, then sockets are not read */
 #define NODE_MAX_WAITING_OUT \
     (1u << 20) /* control bytes a peer may let pile up before it is closed */
