@@ -90,6 +90,19 @@ void greet_send_have(struct conn *c)
     conn_flush(c);
 }
 
+/*
+ * Both ends have dialled each other. As in libtorrent, whoever listens on the lower port keeps the
+ * connection that it has dialled; if the two ends chose differently, none would be left.
+ */
+static bool our_dial_wins(const struct conn *a, const struct conn *b)
+{
+    const struct conn *dialled = a->incoming ? b : a;
+    uint16_t ours = a->node->cfg.port, theirs = dialled->addr.port;
+    if (ours != theirs)
+        return ours < theirs;
+    return memcmp(a->node->cfg.peer_id, (a->greeted ? a : b)->peer_id, 20) > 0;
+}
+
 /* Another connection to the same peer: one of the two goes, and both ends must choose the same.
  * From another address the id may be stolen: that drives nobody out. */
 static bool is_double(struct conn *c, const uint8_t peer_id[20], usec now)
@@ -99,9 +112,8 @@ static bool is_double(struct conn *c, const uint8_t peer_id[20], usec now)
         struct conn *o = LIST_OF(l, struct conn, in_task);
         if (o == c || !o->greeted || memcmp(o->peer_id, peer_id, 20) != 0)
             continue;
-        bool ours_wins = memcmp(c->node->cfg.peer_id, peer_id, 20) > 0;
-        bool keep_new = o->incoming != c->incoming && c->incoming != ours_wins &&
-                        addr_same_ip(&o->addr, &c->addr);
+        bool keep_new = o->incoming != c->incoming && addr_same_ip(&o->addr, &c->addr) &&
+                        c->incoming != our_dial_wins(c, o);
         if (!keep_new)
             return true;
         conn_close(o, true, NULL, now);
