@@ -63,7 +63,7 @@ static void fetched(void *owner, int code, const struct http_head *h, struct byt
 void net_http(struct engine *g, const struct node_op *op)
 {
     struct http_request r = {
-        .url = op->text, .trust = trust_of(op), .compressed = true, .max_body = HTTP_TRACKER_MAX};
+        .url = op->text, .trust = trust_of(op), .compressed = true, .max_body = op->length};
     struct net_job *j = job_new(g, op->job);
 
     j->req = http_fetch(g->http, &r, fetched, j);

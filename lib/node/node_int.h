@@ -11,6 +11,7 @@
  *   verify.c    stored, checked, whose fault, recorded    blamed.c    evidence and bans
  *   task.c      one item's life                           dial.c      whom to dial when
  *   announce.c  trackers                                  web.c       web seeds
+ *   webmeta.c   the manifest beside a web seed's content
  *   super.c     super-seeding                             status.c    figures
  *
  * Lifetimes: a connection that is closed while its handlers are on the stack goes to node.dead and
@@ -380,6 +381,9 @@ void metadata_peer(struct conn *c, usec now); /* it may have metadata for us */
 void metadata_message(struct conn *c, struct bytes body, usec now);
 void metadata_gone(struct conn *c);
 void metadata_pulse(struct task *t, usec now); /* asks again what timed out */
+
+/* webmeta.c */
+void webmeta_begin(struct task *t);
 
 /* hashes.c */
 void hashes_request(struct conn *c, const struct wire_hash_req *r, usec now);

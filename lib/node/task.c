@@ -67,6 +67,7 @@ static void copy_link(struct task *t, const struct magnet *k)
     t->link.has_v2 = k->has_v2;
     memcpy(t->link.hash_v1, k->hash_v1, SHA1_LEN);
     memcpy(t->link.hash_v2, k->hash_v2, SHA256_LEN);
+    t->link.name = mem_str(k->name);
     for (size_t i = 0; i < k->n_trackers; i++)
         magnet_list_add(&t->link.trackers, &t->link.n_trackers, k->trackers[i]);
     for (size_t i = 0; i < k->n_web_seeds; i++)
@@ -127,6 +128,7 @@ node_id node_add(struct node *n, const struct node_task_config *c, usec now, str
     } else if (!t->survey) {
         t->state = NODE_FETCHING_METADATA;
         metadata_begin(t, now);
+        webmeta_begin(t);
     }
     task_wake(t, now);
     return t->id;

@@ -417,6 +417,23 @@ NOBODY='magnet:?xt=urn:btih:1111111111111111111111111111111111111111'
     status 3 p2p-get -o o/ --no-web-seeds --timeout 1 f.torrent
 }
 
+@test "a link with a web seed alone: the manifest lies beside the content" {
+    sample_folder web/d
+    random_file web/f 3000000
+    serve_folder web
+    P2P_HOME=other p2p-add -w "$HTTP/f" -o web/f.torrent web/f >f.link
+    P2P_HOME=other p2p-add -w "$HTTP/" -o web/d.torrent web/d >d.link
+    status 0 p2p-get -o o/ "$(cat f.link)"
+    cmp web/f o/f
+    status 0 p2p-get -o o/ "$(cat d.link)"
+    diff -r web/d o/d
+    # Another item's manifest there is not taken.
+    rm -r "$P2P_HOME" o
+    cp web/d.torrent web/f.torrent
+    status 3 p2p-get -o o/ --timeout 1 "$(cat f.link)"
+    [ ! -e o/f ]
+}
+
 @test "results that cannot be written: nobody reads, 141; no space, 5; the content is there" {
     random_file src/f 50000
     shared src/f

@@ -178,7 +178,7 @@ enum node_op_kind {
                         node_done */
     NODE_CHECKPOINT, /* job, task: sync what was written, then record have. → node_done */
     /* network help */
-    NODE_HTTP,    /* job, text (URL), trusted: fetch a small body. → node_http */
+    NODE_HTTP,    /* job, text (URL), length (most), trusted: fetch a body. → node_http */
     NODE_RESOLVE, /* job, text (host name). → node_resolved */
     NODE_UDP,     /* addr, data: send a datagram */
     NODE_WEB,     /* job, text (URL), offset, length, trusted: fetch that range. → node_web_head,
