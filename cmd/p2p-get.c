@@ -1,4 +1,5 @@
 /* p2p-get: fetch what a link means, verify every byte, exit. */
+#include <fcntl.h>
 #include <p2p/base/mem.h>
 #include <p2p/cli/program.h>
 #include <p2p/cli/range.h>
@@ -412,6 +413,8 @@ static int run(struct program *p, const struct get_options *o)
 
     if (p->options.n_operands == 0)
         return program_usage(p, "no SOURCE was given");
+    if (o->events_fd >= 0 && fcntl(o->events_fd, F_GETFD) < 0)
+        return program_usage(p, "--events-fd: descriptor %d is not open", o->events_fd);
     rc = read_wishes(&g, &w, &e);
     if (rc == 0) {
         term_signals();

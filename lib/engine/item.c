@@ -443,7 +443,8 @@ void item_unreadable(struct item *it, uint64_t offset, const struct err *e)
         return;
     }
     if (!it->warned)
-        engine_warn(g, it, "%s: cannot be read any more: %s", it->label, e->msg);
+        engine_warn(g, it, "%s: cannot be read any more: %s", item_name(it),
+                    e->msg[0] ? e->msg : "shorter than it was");
     it->warned = true;
     it->look_at = 0;
     node_lost(g->node, it->task, (uint32_t)(offset / it->m->piece_length), g->now);

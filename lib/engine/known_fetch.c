@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define FETCH_TIME (2 * USEC_MIN) /* the whole of it, however the server drips */
+
 struct fetch {
     struct loop *loop;
     struct bytes body;
@@ -31,7 +33,8 @@ static void done(void *owner, int code, const struct http_head *h, struct bytes 
 int known_fetch(const char *url, struct bytes *out, struct err *e)
 {
     struct http_request r = {
-        .url = url, .trust = HTTP_TYPED, .compressed = true, .max_body = HTTP_MANIFEST_MAX};
+        .url = url, .trust = HTTP_TYPED, .compressed = true, .max_body = HTTP_MANIFEST_MAX,
+        .total_timeout = FETCH_TIME};
     struct buf shown = {0};
     struct fetch f = {.e = e};
     struct http *http = NULL;

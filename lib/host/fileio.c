@@ -77,11 +77,12 @@ int fileio_read_fd(int fd, const char *what, size_t cap, struct bytes *out, stru
 int fileio_read(const char *path, size_t cap, struct bytes *out, struct err *e)
 {
     int fd;
-    do
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    do /* a FIFO that nobody writes to is empty; waiting for somebody could not be stopped */
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return err_os(e, errno, "%s", path);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     int rc = fileio_read_fd(fd, path, cap, out, e);
     close_quietly(fd);
     return rc;

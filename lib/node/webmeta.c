@@ -1,9 +1,9 @@
 /*
  * The manifest from a web seed. A link with `ws=` and no peer on earth names the content and where
  * its bytes are, but not the info dictionary. So, beside asking peers, the .torrent is looked for
- * where a publisher puts it: beside the content, as its address with ".torrent" behind. Nothing but
- * the servers that the link names is asked, once each, and what comes counts only if its info-hashes
- * are the link's.
+ * where a publisher puts it: beside the content, as its address with ".torrent" behind. Nothing
+ * but the servers that the link names is asked, once each, and what comes counts only if its
+ * info-hashes are the link's.
  */
 #include "node/node_int.h"
 
