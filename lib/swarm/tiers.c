@@ -40,7 +40,7 @@ struct tier {
 
 struct tiers {
     struct rng *rng;
-    struct tracker *tracker; /* owned, TIERS_MAX places */
+    struct tracker *tracker; /* owned; grown by doubling, for most items have few */
     struct tier **tier;      /* owned, by number */
     size_t n, n_tiers;
     bool stopping, completed;
@@ -50,8 +50,6 @@ struct tiers *tiers_new(struct rng *r)
 {
     struct tiers *t = mem_zero(sizeof *t);
     t->rng = r;
-    t->tracker = mem_array(TIERS_MAX, sizeof *t->tracker);
-    t->tier = mem_array(TIERS_MAX, sizeof(struct tier *));
     return t;
 }
 
@@ -80,6 +78,7 @@ static struct tier *tier_of_number(struct tiers *t, unsigned number)
         at++;
     if (at < t->n_tiers && t->tier[at]->number == number)
         return t->tier[at];
+    t->tier = mem_grow(t->tier, t->n_tiers + 1, sizeof *t->tier);
     memmove(t->tier + at + 1, t->tier + at, (t->n_tiers++ - at) * sizeof *t->tier);
     t->tier[at] = mem_zero(sizeof(struct tier));
     t->tier[at]->number = number;
@@ -104,6 +103,8 @@ int tiers_add(struct tiers *t, unsigned tier, const char *url)
             return (int)i;
     if (t->n == TIERS_MAX)
         return -1;
+    if ((t->n & (t->n - 1)) == 0)
+        t->tracker = mem_grow(t->tracker, t->n ? 2 * t->n : 1, sizeof *t->tracker);
     int i = (int)t->n++;
     t->tracker[i] = (struct tracker){.url = mem_str(url)};
     tier_insert(t, tier_of_number(t, tier), i);
