@@ -68,6 +68,9 @@ static perform_fn *const performers[] = {
     [NODE_FAILED] = item_failed,
     [NODE_STOPPED] = item_stopped,
     [NODE_NOTICE] = item_notice,
+    [NODE_MULTICAST] = ignore,
+    [NODE_DHT] = ignore,
+    [NODE_EXTERNAL] = ignore,
 };
 
 void engine_pump(struct engine *g)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define POLL USEC_SEC
-#define SIGN_SEED 0x70327066 /* of no secret: collisions cost one missed look */
+#define LOOK_SEED 0x70327066 /* of no secret: collisions cost one missed look */
 
 struct seen {
     int64_t id;
@@ -38,9 +38,9 @@ struct follow {
 
 static uint64_t sign_of(const struct catalogue_item *row)
 {
-    uint64_t v[4] = {hash_bytes(SIGN_SEED, row->path), hash_bytes(SIGN_SEED, row->selection),
+    uint64_t v[4] = {hash_bytes(LOOK_SEED, row->path), hash_bytes(LOOK_SEED, row->selection),
                      row->have, (uint64_t)row->state << 1 | row->has_manifest};
-    uint64_t sign = hash_bytes(SIGN_SEED, BYTES(v, sizeof v));
+    uint64_t sign = hash_bytes(LOOK_SEED, BYTES(v, sizeof v));
 
     return sign ? sign : 1;
 }

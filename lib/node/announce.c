@@ -66,9 +66,7 @@ static void answered(struct announce *a, const struct tracker_answer *r, usec no
     if (r->leechers > t->tracker_peers)
         t->tracker_peers = r->leechers;
     if (r->external.family) {
-        struct addr self = r->external;
-        self.port = a->node->cfg.port;
-        pool_set_self(t->pool, &self);
+        self_told(a->node, a->udp ? tracker_udp_addr(a->udp) : NULL, &r->external, now);
     }
     if (r->warning[0])
         say(a, r->warning);
@@ -255,6 +253,8 @@ static void udp_progress(struct announce *a, usec now)
 void node_datagram(struct node *n, const struct addr *from, struct bytes b, usec now)
 {
     n->now = now;
+    if (finder_datagram(n, from, b, now))
+        return;
     for (struct list_node *l = list_first(&n->udp); l; l = list_next(&n->udp, l)) {
         struct announce *a = LIST_OF(l, struct announce, in_udp);
         if (!addr_eq(tracker_udp_addr(a->udp), from) || !tracker_udp_feed(a->udp, b, now))

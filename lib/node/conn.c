@@ -87,6 +87,8 @@ static void leave_task(struct conn *c, enum conn_phase was, bool offence, usec n
         hashes_gone(c, now);
         fetch_gone(c, now);
         choker_gone(&t->choker, c->id, now);
+        near_gone(c, now);
+        pex_gone(c);
     }
     struct addr known = c->addr;
     known.port = c->listen_port;

@@ -33,7 +33,7 @@ void greet_send(struct conn *c, usec now)
     const struct swarm *s = &t->swarm[t->n_swarms > 1 && t->swarm[0].v2 ? 1 : 0];
     if (v2 && (c->v2 || (!c->incoming && c->dial_v2)))
         s = v2;
-    wire_reserved(h.reserved, false, v2 != NULL);
+    wire_reserved(h.reserved, c->node->finder != NULL && !task_is_private(t), v2 != NULL);
     memcpy(h.info_hash, s->hash, 20);
     memcpy(h.peer_id, c->node->cfg.peer_id, 20);
     wire_put_handshake(&c->out.bytes, &h);
@@ -47,6 +47,7 @@ void greet_send_extended(struct conn *c, usec now)
     struct ext_hello hello = {
         .metadata = true,
         .donthave = true,
+        .pex = pex_on(t),
         .upload_only_msg = true,
         .metadata_size = t->m ? (uint32_t)t->m->info.n : 0,
         .reqq = NODE_REQQ,
@@ -164,6 +165,8 @@ static void opened(struct conn *c, usec now)
         super_greet(c, now);
     else if (c->fast)
         serve_allow_fast(c);
+    near_opened(c, now);
+    finder_greet(c);
     metadata_peer(c, now);
     hashes_want_layers(c, now);
     task_wake(t, now);
@@ -197,24 +200,11 @@ bool greet_handshake(struct conn *c, const struct wire_handshake *h, usec now)
     memcpy(c->peer_id, h->peer_id, 20);
     c->extended = WIRE_HAS_EXTENDED(h);
     c->fast = WIRE_HAS_FAST(h);
+    c->dht = WIRE_HAS_DHT(h);
     c->says_v2 = s->v2 || WIRE_HAS_V2(h);
     c->v2 = swarm_v2(t) != NULL && c->says_v2;
     opened(c, now);
     return true;
-}
-
-/* Our own address as others see it, once two of them agree. */
-static void told_address(struct conn *c, const struct addr *a)
-{
-    struct node *n = c->node;
-    struct addr self = *a;
-    self.port = n->cfg.port;
-    if (addr_same_ip(&n->told_self, a) && !addr_same_ip(&n->told_by, &c->addr)) {
-        pool_set_self(c->task->pool, &self);
-        return;
-    }
-    n->told_self = self;
-    n->told_by = c->addr;
 }
 
 void greet_extended(struct conn *c, struct bytes body, usec now)
@@ -243,8 +233,9 @@ void greet_extended(struct conn *c, struct bytes body, usec now)
         known_to_pool(c, now);
     }
     if (!c->said_ext && h.yourip.family)
-        told_address(c, &h.yourip);
+        self_told(c->node, &c->addr, &h.yourip, now);
     c->said_ext = true;
+    pex_opened(c, now);
     metadata_peer(c, now);
 }
 

@@ -206,6 +206,9 @@ static void on_extended(struct conn *c, const struct wire_msg *m, usec now)
     case EXT_METADATA:
         metadata_message(c, m->body, now);
         break;
+    case EXT_PEX:
+        pex_message(c, m->body, now);
+        break;
     case EXT_DONTHAVE:
         on_donthave(c, m->body, now);
         break;
@@ -215,6 +218,11 @@ static void on_extended(struct conn *c, const struct wire_msg *m, usec now)
     default: /* an id that we never gave: ignored */
         break;
     }
+}
+
+static void on_port(struct conn *c, const struct wire_msg *m, usec now)
+{
+    finder_port(c, m->port, now);
 }
 
 static void on_hash_request(struct conn *c, const struct wire_msg *m, usec now)
@@ -247,6 +255,7 @@ static handler *const handlers[] = {
     [WIRE_HAVE_NONE] = on_have_none,
     [WIRE_REJECT] = on_reject,
     [WIRE_ALLOWED_FAST] = on_allowed_fast,
+    [WIRE_PORT] = on_port,
     [WIRE_EXTENDED] = on_extended,
     [WIRE_HASH_REQUEST] = on_hash_request,
     [WIRE_HASHES] = on_hashes,

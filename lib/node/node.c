@@ -58,6 +58,9 @@ struct node *node_new(const struct node_config *c, uint64_t seed, usec now)
     n->udp_cache = tracker_udp_cache_new();
     n->pulse.fire = pulse;
     n->bucket_timer.fire = bucket_filled;
+    self_init(n);
+    finder_init(n, now);
+    lsd_init(n, now);
     return n;
 }
 
@@ -89,6 +92,9 @@ void node_free(struct node *n)
     struct list_node *b;
     while ((b = list_pop(&n->free_blocks)) != NULL)
         free(LIST_OF(b, struct block, link));
+    lsd_fini(n);
+    finder_fini(n);
+    self_fini(n);
     free_ops(n);
     map_free(n->by_hash);
     idtab_fini(&n->tasks);

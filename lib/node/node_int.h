@@ -13,6 +13,9 @@
  *   announce.c  trackers                                  web.c       web seeds
  *   webmeta.c   the manifest beside a web seed's content
  *   super.c     super-seeding                             status.c    figures
+ *   finder.c    the DHT: joining, look-ups, announces     pex.c       peer exchange (BEP 11)
+ *   lsd.c       local service discovery (BEP 14)          self.c      what our own address is
+ *   near.c      neighbours first
  *
  * Lifetimes: a connection that is closed while its handlers are on the stack goes to node.dead and
  * is freed at the start of the next call from outside. A task removed frees all that is its own.
@@ -166,6 +169,8 @@ struct conn {
     uint32_t asked_head, asked_n, asked_cap;
 
     struct ext_handshake ext;
+    struct pex *pex;     /* NULL: nothing exchanged yet */
+    bool dht;            /* its handshake says that it runs a DHT node */
     uint32_t meta_asked; /* metadata requests outstanding */
     usec meta_heard;     /* when it last gave some */
     usec meta_owned;     /* when it was last alone with a candidate; 0: never */
@@ -180,6 +185,7 @@ struct conn {
     usec hold_until;      /* no requests before: it has just rejected some */
     usec connected_at, last_recv, last_sent, choke_since, interested_at, bored_since;
     uint32_t super_piece; /* the piece revealed to it */
+    unsigned nearness;    /* enum near_class of swarm/near.h */
 };
 
 /* A piece with blocks stored and not yet judged. */
@@ -203,6 +209,11 @@ struct swarm {
 };
 
 struct metadata_fetch; /* metadata.c */
+struct finder;         /* finder.c */
+struct pex;            /* pex.c: what a peer has told and was told */
+struct lsd;            /* lsd.c */
+struct self;           /* self.c */
+struct near;           /* near.c: what is known of the neighbours of an item */
 struct layer_fetch;    /* hashes.c */
 
 struct task {
@@ -257,6 +268,8 @@ struct task {
     bool stopping;
     usec stop_by;
     uint32_t resolving; /* names of peers being looked up */
+    struct near *near;  /* NULL: none so far */
+    uint64_t from_near, to_near;
 };
 
 struct op_entry {
@@ -289,7 +302,9 @@ struct node {
     struct bucket down, up;
     struct timer bucket_timer, pulse;
     uint32_t n_conns, n_dialing, n_no_handshake, n_at_work;
-    struct addr told_self, told_by; /* what a peer says our address is; that peer */
+    struct finder *finder; /* NULL: no DHT */
+    struct lsd *lsd;       /* NULL: off */
+    struct self *self;
     struct bucket hash_bucket;      /* leaves read for others, all together */
     struct asker askers[MAX_ASKERS];
     uint32_t key; /* for trackers */
@@ -469,6 +484,45 @@ void web_guilty(struct web *w, usec now); /* w may be NULL */
 struct web *web_by_number(struct task *t, uint32_t number);
 bool web_exhausted(const struct task *t);
 void web_wake(struct node *n);
+
+/* Is the item to be found by its trackers alone (BEP 27)? Unknown before the manifest is here. */
+bool task_is_private(const struct task *t);
+
+/* finder.c */
+void finder_init(struct node *n, usec now);
+void finder_fini(struct node *n);
+bool finder_datagram(struct node *n, const struct addr *from, struct bytes b, usec now);
+void finder_task(struct task *t, usec now);      /* it is here, or its hashes are known now */
+void finder_task_gone(struct task *t, usec now); /* it stops, or turned out to be private */
+void finder_port(struct conn *c, uint16_t port, usec now); /* a PORT message came */
+void finder_greet(struct conn *c);                         /* says PORT where that is welcome */
+bool finder_exhausted(const struct task *t);     /* it has looked, and nobody is there */
+void finder_hurry(struct task *t, usec now);     /* no peers: do not wait for the next turn */
+
+/* pex.c */
+bool pex_on(const struct task *t);
+void pex_opened(struct conn *c, usec now); /* it has said which extensions it knows */
+void pex_message(struct conn *c, struct bytes body, usec now);
+void pex_gone(struct conn *c); /* frees */
+
+/* lsd.c */
+void lsd_init(struct node *n, usec now);
+void lsd_fini(struct node *n);
+void lsd_task(struct task *t, usec now); /* as finder_task */
+void lsd_task_gone(struct task *t);
+
+/* self.c */
+void self_init(struct node *n);
+void self_fini(struct node *n);
+/* Somebody says that our address is `a`. `by` NULL: a tracker or router without an address. */
+void self_told(struct node *n, const struct addr *by, const struct addr *a, usec now);
+bool self_address(const struct node *n, int family, struct addr *out); /* with our port */
+
+/* near.c */
+void near_opened(struct conn *c, usec now);
+void near_gone(struct conn *c, usec now); /* still in task.conns */
+void near_fini(struct task *t);
+void near_heard(struct task *t, const struct addr *a, usec now); /* LSD told of it */
 
 /* super.c */
 void super_greet(struct conn *c, usec now);

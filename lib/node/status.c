@@ -18,6 +18,8 @@ bool node_status(struct node *n, node_id task, struct node_status *s, usec now)
         .from_web = t->from_web,
         .wasted = t->wasted,
         .uploaded = t->uploaded,
+        .from_near = t->from_near,
+        .to_near = t->to_near,
         .rate_down = rate_now(&t->down, now),
         .rate_up = rate_now(&t->up, now),
         .peers = t->n_open,

@@ -30,6 +30,11 @@ bool task_complete(const struct task *t)
     return t->picker && picker_missing(t->picker) == 0 && (t->m->has_v1 || t->layers_missing == 0);
 }
 
+bool task_is_private(const struct task *t)
+{
+    return t->m && t->m->private_flag;
+}
+
 /* ---- swarms: the hashes it is known by ---- */
 
 static bool join(struct task *t, const uint8_t *hash, bool v2, struct err *e)
@@ -121,6 +126,8 @@ node_id node_add(struct node *n, const struct node_task_config *c, usec now, str
         return 0;
     }
     announce_init(t, now);
+    finder_task(t, now);
+    lsd_task(t, now);
     for (size_t i = 0; c->link && i < c->link->n_peers; i++)
         node_add_peer_name(n, t->id, c->link->peers[i], now);
     if (t->m && !t->survey) {
@@ -147,6 +154,13 @@ void task_manifest_here(struct task *t, usec now)
     for (size_t i = 0; i < t->link.n_web_seeds; i++)
         manifest_add_web_seed(t->m, t->link.web_seeds[i]);
     announce_init(t, now);
+    if (task_is_private(t)) {
+        finder_task_gone(t, now);
+        lsd_task_gone(t);
+    } else {
+        finder_task(t, now);
+        lsd_task(t, now);
+    }
     t->state = NODE_WAITING_BEGIN;
     t->last_arrival = now;
     node_op(t->node, NODE_METADATA)->task = t->id;
@@ -370,6 +384,8 @@ void node_stop(struct node *n, node_id task, usec patience, usec now)
     t->stopping = true;
     t->stop_by = now + patience;
     web_fini(t);
+    finder_task_gone(t, now);
+    lsd_task_gone(t);
     close_all(t, now);
     announce_stop(t, now);
     task_wake(t, now);
@@ -417,6 +433,9 @@ void task_free(struct task *t)
     close_all(t, n->now);
     conn_reap(n);
     announce_fini(t);
+    finder_task_gone(t, n->now);
+    lsd_task_gone(t);
+    near_fini(t);
     drop_jobs(t);
     for (uint32_t i = 0; i < t->n_swarms; i++) {
         map_remove(n->by_hash, BYTES(t->swarm[i].hash, 20));
@@ -553,5 +572,5 @@ bool task_sources_exhausted(const struct task *t)
 {
     return t->n_open == 0 && t->n_dialing == 0 && t->conns.count == 0 &&
            pool_waiting(t->pool) == 0 && t->resolving == 0 && announce_exhausted(t) &&
-           web_exhausted(t);
+           finder_exhausted(t) && web_exhausted(t);
 }

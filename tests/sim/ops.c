@@ -155,7 +155,8 @@ void op_perform(struct host *h, const struct node_op *op)
         [NODE_UDP] = op_nothing,       [NODE_WEB] = origin_get,      [NODE_CANCEL] = op_cancel,
         [NODE_METADATA] = op_metadata, [NODE_PIECE] = op_happened,   [NODE_COMPLETE] = op_happened,
         [NODE_ENDED] = op_happened,    [NODE_FAILED] = op_happened,  [NODE_STOPPED] = op_happened,
-        [NODE_NOTICE] = op_notice,
+        [NODE_NOTICE] = op_notice,     [NODE_MULTICAST] = op_nothing, [NODE_DHT] = op_nothing,
+        [NODE_EXTERNAL] = op_nothing,
     };
     perform[op->kind](h, op);
 }

@@ -27,6 +27,7 @@
 #include <p2p/format/magnet.h>
 #include <p2p/format/manifest.h>
 #include <p2p/format/piecehash.h>
+#include <p2p/proto/dht.h>
 #include <p2p/swarm/goals.h>
 
 #define NODE_MAX_CONNS 200u
@@ -51,6 +52,10 @@ struct node_config {
     uint32_t max_conns; /* 0: NODE_MAX_CONNS */
     uint64_t limit_down, limit_up; /* bytes a second, 0: none */
     bool no_trackers, no_web_seeds, no_tcp;
+    bool no_dht, no_pex, no_lsd;
+    bool udp4, udp6;       /* is there a UDP socket of the family? the DHT runs on those */
+    bool dht_read_only;    /* BEP 43: for programs that run for seconds */
+    unsigned prefer_local; /* 0: near and far are one; 100: near first in everything */
 };
 
 struct node;
@@ -111,8 +116,10 @@ struct node_status {
     uint64_t from_peers, from_web;        /* payload bytes received in this run */
     uint64_t wasted;                      /* received twice, unasked or bad */
     uint64_t uploaded;                    /* payload bytes sent in this run */
+    uint64_t from_near, to_near;          /* of from_peers and uploaded: with neighbours */
     uint64_t rate_down, rate_up;          /* bytes a second */
     uint32_t peers, seeds;                /* connected, with handshake; of them complete */
+    uint32_t near;                        /* of the peers: neighbours */
     uint32_t known, connecting;           /* candidates; dials under way */
     int64_t tracker_seeds, tracker_peers; /* best answer; -1: none */
     uint32_t pieces, pieces_have;
@@ -131,6 +138,27 @@ struct node_peer_info {
     bool incoming, seed, choking_us, choked, interested;
 };
 size_t node_peers(struct node *n, node_id task, struct node_peer_info *out, size_t max, usec now);
+
+/* ---- finding each other ---- */
+
+/*
+ * The DHT of the node, for look-ups of the caller's own; NULL: none. Borrowed. After dht_get and
+ * the like call node_dht_turn. What it tells of jobs that the node did not begin comes as NODE_DHT,
+ * as do DHT_JOINED, DHT_LOST, DHT_EXTERNAL and DHT_NEW_ID.
+ */
+struct dht *node_dht(struct node *n);
+void node_dht_turn(struct node *n, usec now);
+/* "HOST:PORT" of a node that is there for everybody: resolved and asked when nothing better helps,
+ * and again when the network is lost. */
+void node_add_bootstrap(struct node *n, const char *hostport, usec now);
+/* Of the manifest, of a link, of the user: "HOST:PORT", tried at once. */
+void node_add_dht_node(struct node *n, const char *hostport, usec now);
+/* Came to a multicast group (LSD). */
+void node_multicast(struct node *n, const struct addr *from, struct bytes b, usec now);
+/* A router says what our address is and by which port we are reached (0: no longer). */
+void node_mapped(struct node *n, const struct addr *external, usec now);
+/* Our public address, by the word of those who are to be believed; false: not known. */
+bool node_external(const struct node *n, int family, struct addr *out);
 
 /* ---- connections ---- */
 
@@ -183,6 +211,7 @@ enum node_op_kind {
     NODE_UDP,     /* addr, data: send a datagram */
     NODE_WEB,     /* job, text (URL), offset, length, trusted: fetch that range. → node_web_head,
                      node_web_data, node_web_end */
+    NODE_MULTICAST, /* addr, data: to that group, on every link where neighbours may be */
     NODE_CANCEL,  /* job: not needed any more (HTTP, RESOLVE, WEB); no answer */
     /* what happened */
     NODE_METADATA, /* task: node_manifest is here, node_begin is awaited */
@@ -192,6 +221,8 @@ enum node_op_kind {
     NODE_FAILED,   /* task, code, text: it cannot go on (disk, manifest and data disagree …) */
     NODE_STOPPED,  /* task: trackers were told */
     NODE_NOTICE,   /* task, text: for the user, when verbose */
+    NODE_DHT,      /* dht: see node_dht */
+    NODE_EXTERNAL, /* addr: what is believed of our public address has changed */
 };
 
 struct node_op {
@@ -207,6 +238,7 @@ struct node_op {
     struct bytes data; /* borrowed: STORE until node_stored, UDP until the next call */
     int code;
     const char *text; /* borrowed until the next node_next */
+    const struct dht_event *dht; /* borrowed until the next node_next */
 };
 bool node_next(struct node *n, struct node_op *op);
 
