@@ -111,11 +111,6 @@ static void op_notice(struct host *h, const struct node_op *op)
                 op->text);
 }
 
-static void op_resolve(struct host *h, const struct node_op *op)
-{
-    answer_later(h, op, EV_RESOLVED);
-}
-
 static void op_close(struct host *h, const struct node_op *op)
 {
     stream_close_conn(h, op->conn);
@@ -151,11 +146,11 @@ void op_perform(struct host *h, const struct node_op *op)
         [NODE_NONE] = op_nothing,      [NODE_DIAL] = stream_dial,    [NODE_CLOSE] = op_close,
         [NODE_SEND] = op_send,         [NODE_RECV] = op_recv,        [NODE_STORE] = op_store,
         [NODE_CHECK] = op_later,       [NODE_LEAVES] = op_later,     [NODE_FILE_DONE] = op_later,
-        [NODE_CHECKPOINT] = op_later,  [NODE_HTTP] = tracker_answer, [NODE_RESOLVE] = op_resolve,
-        [NODE_UDP] = op_nothing,       [NODE_WEB] = origin_get,      [NODE_CANCEL] = op_cancel,
+        [NODE_CHECKPOINT] = op_later,  [NODE_HTTP] = tracker_answer, [NODE_RESOLVE] = resolve_ask,
+        [NODE_UDP] = datagram_send,      [NODE_WEB] = origin_get,      [NODE_CANCEL] = op_cancel,
         [NODE_METADATA] = op_metadata, [NODE_PIECE] = op_happened,   [NODE_COMPLETE] = op_happened,
         [NODE_ENDED] = op_happened,    [NODE_FAILED] = op_happened,  [NODE_STOPPED] = op_happened,
-        [NODE_NOTICE] = op_notice,     [NODE_MULTICAST] = op_nothing, [NODE_DHT] = op_nothing,
+        [NODE_NOTICE] = op_notice,     [NODE_MULTICAST] = multicast_send, [NODE_DHT] = op_nothing,
         [NODE_EXTERNAL] = op_nothing,
     };
     perform[op->kind](h, op);
@@ -230,10 +225,14 @@ void event_handle(struct tube *t, struct event *e)
         break;
     }
     case EV_RESOLVED:
-        node_resolved(n, e->job, NULL, 0, t->now);
+        resolve_event(t, e);
         break;
     case EV_WEB:
         origin_event(t, e);
+        break;
+    case EV_DATAGRAM:
+    case EV_MULTICAST:
+        datagram_event(t, e);
         break;
     default:
         stream_event(t, e);

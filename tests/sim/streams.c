@@ -22,18 +22,10 @@ static struct stream_end *find(struct host *h, node_id conn, struct stream **out
     return NULL;
 }
 
-static usec distance(const struct host *a, const struct host *b)
-{
-    return a->cfg.delay + b->cfg.delay + 100;
-}
-
 void stream_dial(struct host *h, const struct node_op *op)
 {
     struct tube *t = h->tube;
-    struct host *to = NULL;
-    for (uint32_t i = 0; i < t->n_hosts; i++)
-        if (addr_eq(&t->hosts[i]->addr, &op->addr))
-            to = t->hosts[i];
+    struct host *to = net_find(t, &op->addr);
     struct stream *s = mem_zero(sizeof *s);
     s->end[0] = (struct stream_end){.host = h, .conn = op->conn};
     s->end[1] = (struct stream_end){.host = to};
@@ -41,13 +33,13 @@ void stream_dial(struct host *h, const struct node_op *op)
     t->streams = mem_grow(t->streams, t->n_streams + 1, sizeof *t->streams);
     t->streams[t->n_streams++] = s;
     bool refused = !to || to->dead || to->cfg.offline;
-    struct event *e = tube_event(t, t->now + (to ? 2 * distance(h, to) : USEC_SEC), EV_CONNECTED);
+    struct event *e = tube_event(t, t->now + (to ? 2 * net_distance(h, to) : USEC_SEC), EV_CONNECTED);
     e->host = h;
     e->stream = s;
     e->err = refused ? ERR_NET : 0;
     if (refused)
         return;
-    e = tube_event(t, t->now + distance(h, to), EV_ACCEPT);
+    e = tube_event(t, t->now + net_distance(h, to), EV_ACCEPT);
     e->host = to;
     e->stream = s;
 }
@@ -118,13 +110,6 @@ static size_t gather(struct host *h, node_id conn, uint8_t *to, size_t max)
     return got;
 }
 
-static usec through(usec *free_at, uint64_t rate, usec from, size_t n)
-{
-    usec start = from > *free_at ? from : *free_at;
-    *free_at = start + (rate ? (usec)(n * 1000000ull / rate) : 0);
-    return *free_at;
-}
-
 /* One segment at a time goes onto the wire, so that the streams of a host share its rate. */
 static bool send_one(struct stream *s, int side)
 {
@@ -140,15 +125,15 @@ static bool send_one(struct stream *s, int side)
     node_sent(h->node, from->conn, n, t->now);
     h->sent += n;
     from->in_flight += n;
-    usec at = through(&h->up_free, h->cfg.up, t->now, n);
+    usec at = net_through(&h->up_free, h->cfg.up, t->now, n);
     struct event *sent = tube_event(t, at, EV_ACK);
     sent->host = h;
     sent->stream = s;
     sent->side = side;
     sent->n = 0;
-    at += distance(h, to->host);
+    at += net_distance(h, to->host);
     if (to->host->cfg.down)
-        at = through(&to->host->down_free, to->host->cfg.down, at, n);
+        at = net_through(&to->host->down_free, to->host->cfg.down, at, n);
     double loss = h->cfg.loss + to->host->cfg.loss;
     if (loss > 0 && (double)rng_below(&t->rng, 1000000) < loss * 1e6)
         at += RTO;
@@ -234,7 +219,7 @@ static void ack(struct stream *s, int side, size_t n)
     struct host *h = s->end[side].host;
     if (!from->host || !h)
         return;
-    struct event *e = tube_event(h->tube, h->tube->now + distance(h, from->host), EV_ACK);
+    struct event *e = tube_event(h->tube, h->tube->now + net_distance(h, from->host), EV_ACK);
     e->host = from->host;
     e->stream = s;
     e->side = !side;

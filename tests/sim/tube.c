@@ -54,6 +54,7 @@ struct tube *tube_new(uint64_t seed)
 {
     struct tube *t = mem_zero(sizeof *t);
     rng_seed(&t->rng, seed);
+    t->by_ip = map_new(seed);
     t->now = 1000 * USEC_SEC;
     return t;
 }
@@ -64,13 +65,19 @@ struct host *tube_host(struct tube *t, const struct host_config *c)
     h->tube = t;
     h->cfg = *c;
     h->index = t->n_hosts;
-    h->addr = (struct addr){
-        .family = 4, .port = 6881, .ip = {21, 0, (uint8_t)(h->index >> 8), (uint8_t)h->index}};
+    site_join(c->site ? t->sites[c->site - 1] : site_new(t, &(struct site_config){0}), h);
     struct node_config nc = {.client = "tube 1",
                              .port = 6881,
                              .limit_down = c->limit_down,
                              .limit_up = c->limit_up,
-                             .no_trackers = c->no_trackers};
+                             .no_trackers = c->no_trackers,
+                             .no_dht = !c->dht,
+                             .no_pex = c->no_pex,
+                             .no_lsd = c->no_lsd || !c->site,
+                             .udp4 = c->udp && !c->no_v4,
+                             .udp6 = c->udp && c->v6,
+                             .dht_read_only = c->dht_read_only,
+                             .prefer_local = c->prefer_local};
     rng_fill(&t->rng, nc.peer_id, sizeof nc.peer_id);
     h->node = node_new(&nc, rng_u64(&t->rng), t->now);
     h->hasher = piecehash_new();
@@ -85,7 +92,23 @@ struct node *host_node(struct host *h)
 }
 struct addr host_addr(const struct host *h)
 {
-    return h->addr;
+    return h->cfg.no_v4 ? h->addr6 : h->addr;
+}
+struct addr host_public(const struct host *h)
+{
+    return host_addr(h);
+}
+struct addr host_addr6(const struct host *h)
+{
+    return h->addr6;
+}
+uint32_t host_number(const struct host *h)
+{
+    return h->index;
+}
+struct tube_datagrams tube_datagrams(const struct tube *t)
+{
+    return t->datagrams;
 }
 usec tube_now(const struct tube *t)
 {
@@ -174,8 +197,12 @@ void tube_free(struct tube *t)
         free(h->banned);
         free(h);
     }
+    for (uint32_t i = 0; i < t->n_sites; i++)
+        site_free(t->sites[i]);
     for (size_t i = 0; i < t->n_streams; i++)
         stream_free(t->streams[i]);
+    map_free(t->by_ip);
+    free(t->sites);
     for (size_t i = 0; i < t->n_gets; i++)
         free(t->gets[i]);
     free(t->gets);

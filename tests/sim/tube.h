@@ -21,6 +21,15 @@ struct host_config {
     uint32_t liar;                 /* flips a bit in every n-th block that it sends; 0: honest */
     uint64_t disk_full_at;         /* bytes after which writes fail; 0: never */
     bool no_trackers, offline;     /* offline: refuses all connections */
+
+    bool udp;              /* sends and receives datagrams; without it no DHT */
+    bool dht;              /* runs a node of the DHT, */
+    bool dht_read_only;    /* one that only asks (BEP 43) */
+    bool no_pex, no_lsd;   /* as node_config; LSD needs a site anyway */
+    unsigned prefer_local; /* as node_config */
+    bool v6, no_v4;        /* has an IPv6 address too; has no IPv4 address */
+    uint32_t mtu;          /* longest IP packet that a datagram may be; 0: 1500 */
+    unsigned site;         /* see tube_site; 0: on its own */
 };
 
 /* What a test wants to know of one item on one host. */
@@ -43,13 +52,33 @@ struct rng *tube_rng(struct tube *t);
 
 struct host *tube_host(struct tube *t, const struct host_config *c); /* owned by the tube */
 struct node *host_node(struct host *h);
-struct addr host_addr(const struct host *h); /* where its node listens */
+struct addr host_addr(const struct host *h); /* where its node listens (IPv4 if it has that) */
+struct addr host_addr6(const struct host *h);
+/* The address by which the rest of the net knows it. */
+struct addr host_public(const struct host *h);
+uint32_t host_number(const struct host *h); /* in order of making; "hN.test" is its name */
 void host_kill(struct host *h);              /* it and its connections vanish without a word */
 /* Adds an item; c->manifest is moved. content: what lies on the disk already, may be NULL. */
 struct item *host_add(struct host *h, struct node_task_config *c, const uint8_t *content);
 struct item *host_item(struct host *h, node_id task);
 bool host_banned(const struct host *h, const struct host *whom); /* has h ever banned it? */
 uint64_t host_sent(const struct host *h); /* payload and all, bytes */
+
+/*
+ * A site: hosts on one link, with addresses side by side, that hear each other's multicasts.
+ * Returns its number for host_config.site. Every host that is on no site has a /16 of its own (and
+ * a /32 of IPv6), so that the limits per network are met as in the wild.
+ */
+struct site_config {
+    usec delay;        /* one way, between its link and the middle of the net; added to the hosts' */
+};
+unsigned tube_site(struct tube *t, const struct site_config *c);
+
+/* What datagrams met: sent, lost on the way, too long, to nobody. */
+struct tube_datagrams {
+    uint64_t sent, bytes, arrived, lost, too_long, nobody;
+};
+struct tube_datagrams tube_datagrams(const struct tube *t);
 
 /* A web origin: GETs below this URL prefix are answered from `content` laid out by `m`.
  * no_ranges: whole files only. lies: every n-th request brings a flipped bit. */

@@ -4,6 +4,7 @@
 
 #include "tube.h"
 
+#include <p2p/base/map.h>
 #include <p2p/base/mem.h>
 #include <p2p/format/layout.h>
 
@@ -24,7 +25,9 @@ enum event_kind {
     EV_HTTP,
     EV_RESOLVED,
     EV_WEB,
-    EV_ACK
+    EV_ACK,
+    EV_DATAGRAM,
+    EV_MULTICAST
 };
 
 struct event {
@@ -42,6 +45,7 @@ struct event {
     size_t n, off;
     uint64_t offset;
     struct web_get *get;
+    struct addr from; /* of a datagram */
 };
 
 struct stream_end {
@@ -83,11 +87,20 @@ struct tracked {
     struct addr a;
 };
 
+/* A link with a network of its own: a site, or where a single host is at home. */
+struct site {
+    struct site_config cfg;
+    unsigned number;
+    struct host **hosts; /* in order of coming */
+    uint32_t n_hosts;
+};
+
 struct host {
     struct tube *tube;
     struct host_config cfg;
     struct node *node;
-    struct addr addr;
+    struct site *site;
+    struct addr addr, addr6;
     uint32_t index, blocks_sent, turn;
     bool dead;
     usec armed, up_free, down_free;
@@ -108,6 +121,10 @@ struct tube {
     size_t n_events, cap_events;
     struct host **hosts;
     uint32_t n_hosts;
+    struct site **sites; /* numbered from 1 */
+    uint32_t n_sites;
+    struct map *by_ip; /* address in compact form, without port → host */
+    struct tube_datagrams datagrams;
     struct stream **streams;
     size_t n_streams;
     struct origin origin[MAX_ORIGINS];
@@ -122,6 +139,21 @@ struct event *tube_event(struct tube *t, usec at, enum event_kind kind);
 void tube_pump(struct host *h);
 void op_perform(struct host *h, const struct node_op *op);
 void event_handle(struct tube *t, struct event *e);
+
+/* net.c */
+struct site *site_new(struct tube *t, const struct site_config *c);
+void site_free(struct site *s);
+void site_join(struct site *s, struct host *h); /* gives it its addresses */
+usec net_distance(const struct host *a, const struct host *b);
+struct host *net_find(const struct tube *t, const struct addr *a); /* NULL: nobody is there */
+usec net_through(usec *free_at, uint64_t rate, usec from, size_t n);
+
+/* datagrams.c */
+void datagram_send(struct host *h, const struct node_op *op);
+void multicast_send(struct host *h, const struct node_op *op);
+void datagram_event(struct tube *t, struct event *e);
+void resolve_ask(struct host *h, const struct node_op *op);
+void resolve_event(struct tube *t, struct event *e);
 
 /* streams.c */
 void stream_dial(struct host *h, const struct node_op *op);
