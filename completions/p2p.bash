@@ -17,15 +17,17 @@ _p2p_options()
         echo "-o --output --select --exclude --files-from -r --range --manifest-only
             --attributes --preallocate --peer --sequential --timeout
             --metadata-timeout --deadline --seed-for --seed-ratio --events-fd
-            --limit-down --limit-up --port --bind --no-trackers --no-web-seeds"
+            --limit-down --limit-up --port --bind --no-trackers --no-web-seeds
+            --prefer-local --bootstrap --no-dht"
         ;;
     p2p-seed)
         echo "-d --data --super --daemon --status --for --until-ratio --until-idle
-            --limit-down --limit-up --port --bind --no-trackers --no-web-seeds"
+            --limit-down --limit-up --port --bind --no-trackers --no-web-seeds
+            --prefer-local --bootstrap --no-dht"
         ;;
     p2p-ls)
         echo "-l --long --link --hash --path --torrent --verify --fetch --peers
-            --timeout"
+            --timeout --bootstrap --no-dht"
         ;;
     p2p-rm)
         echo "--data"
@@ -85,7 +87,9 @@ _p2p_value()
     *--format) _p2p_among "v1 v2 hybrid" ;;
     *--print) _p2p_among "link hash torrent" ;;
     *--name | *--piece-size | *--tracker | *--web-seed | *--node | *--peer | *--comment | *--source) ;;
+    *--bootstrap) _p2p_among none ;;
     *--select | *--exclude | *--range | *--events-fd | *--port | *--bind | *--limit-*) ;;
+    *--prefer-local) ;;
     *timeout | *--deadline | *--seed-for | *--seed-ratio | *--for | *--until-*) ;;
     p2p-add-[ntw] | p2p-get-r) ;;
     *) return 1 ;;

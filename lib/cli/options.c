@@ -103,6 +103,9 @@ static bool put_hostport(const struct option_def *d, void *at, const char *v)
     char host[256];
     uint16_t port;
 
+    for (int i = 0; d->choices && d->choices[i]; i++)
+        if (strcmp(v, d->choices[i]) == 0)
+            return put_list(d, at, v);
     return addr_split(v, host, sizeof host, &port) && *host && port != 0 && put_list(d, at, v);
 }
 

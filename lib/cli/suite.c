@@ -45,8 +45,27 @@ static const struct option_def net_defs[] = {
     VALUE(0, "bind", STRING, "ADDR", net_options, bind, "listen on this address (default: all)"),
     FLAG(0, "no-trackers", net_options, no_trackers, "do not ask trackers"),
     FLAG(0, "no-web-seeds", net_options, no_web_seeds, "do not use web seeds"),
+    {.name = "prefer-local",
+     .kind = OPTION_INT,
+     .arg = "N",
+     .at = AT(net_options, prefer_local),
+     .min = 0,
+     .max = 100,
+     .help = "how much to prefer peers that are near: 0 not at all, to 100 (default: 50)"},
 };
 #define NET(s) {"Network", net_defs, COUNT(net_defs), AT(s, net)}
+
+static const char *const bootstrap_words[] = {SUITE_NONE, NULL};
+static const struct option_def dht_defs[] = {
+    {.name = "bootstrap",
+     .kind = OPTION_HOSTPORT,
+     .arg = "HOST:PORT",
+     .choices = bootstrap_words,
+     .at = AT(dht_options, bootstrap),
+     .help = "DHT node to join by, in place of the public ones (none: no such); repeat"},
+    FLAG(0, "no-dht", dht_options, no_dht, "do not look for peers in the DHT"),
+};
+#define DHT(s) {"The DHT", dht_defs, COUNT(dht_defs), AT(s, dht)}
 
 /* --- p2p-add ------------------------------------------------------------------------------ */
 
@@ -142,6 +161,7 @@ static const struct option_group get_groups[] = {
     {"What to get", get_what, COUNT(get_what), 0},
     {"How", get_how, COUNT(get_how), 0},
     NET(get_options),
+    DHT(get_options),
     COMMON(get_options),
 };
 const struct option_table suite_get = {
@@ -174,6 +194,7 @@ static const struct option_group seed_groups[] = {
     {"What to serve", seed_what, COUNT(seed_what), 0},
     {"How long", seed_until, COUNT(seed_until), 0},
     NET(seed_options),
+    DHT(seed_options),
     COMMON(seed_options),
 };
 const struct option_table suite_seed = {
@@ -206,6 +227,7 @@ static const struct option_def ls_how[] = {
 static const struct option_group ls_groups[] = {
     {"What to print", ls_what, COUNT(ls_what), 0},
     {"What to do for it", ls_how, COUNT(ls_how), 0},
+    DHT(ls_options),
     COMMON(ls_options),
 };
 const struct option_table suite_ls = {

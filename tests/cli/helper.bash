@@ -1,6 +1,6 @@
 # What the command-line tests share: `load helper` at the top of a .bats file. Each test has a home,
 # a configuration and a working folder of its own, and the programs of the build ($B) first in PATH.
-# Traffic stays on loopback; what a test starts with `background` is ended after it, by its number.
+# Traffic stays on loopback (the configuration names no public host); what a test starts with `background` is ended after it, by its number.
 
 bats_require_minimum_version 1.5.0
 
@@ -8,9 +8,10 @@ setup() {
     BIN=$(cd "$BATS_TEST_DIRNAME/../.." && cd "${P2P_BIN:-${B:-build}}" && pwd)
     export PATH="$BIN:$PATH"
     export HOME="$BATS_TEST_TMPDIR/user" P2P_HOME="$BATS_TEST_TMPDIR/home"
-    export XDG_CONFIG_HOME="$HOME/.config" LC_ALL=C.UTF-8 TZ=UTC
+    export XDG_CONFIG_HOME="$BATS_TEST_TMPDIR/config" LC_ALL=C.UTF-8 TZ=UTC
     unset XDG_DATA_HOME SOURCE_DATE_EPOCH http_proxy https_proxy all_proxy
-    mkdir -p "$HOME" "$BATS_TEST_TMPDIR/work"
+    mkdir -p "$HOME" "$BATS_TEST_TMPDIR/work" "$XDG_CONFIG_HOME/p2p"
+    printf 'bootstrap = none\n' >"$XDG_CONFIG_HOME/p2p/config"
     cd "$BATS_TEST_TMPDIR/work" || return 1
     BACKGROUND=()
     MOUNTS=()
@@ -142,6 +143,7 @@ as_nobody() {
         return
     fi
     for dir in "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$PWD"; do chmod a+rx "$dir"; done
+    chmod -R a+rX "$XDG_CONFIG_HOME"
     setpriv --reuid=65534 --regid=65534 --clear-groups test -r . || skip "temporary files are closed"
-    HOME=/ XDG_CONFIG_HOME=/nonexistent setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+    HOME=/ setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }

@@ -21,7 +21,7 @@ enum option_kind {   /* type of the value      when not given */
     OPTION_TEXT,     /* char *, may be empty   NULL */
     OPTION_STRING,   /* char *, not empty      NULL */
     OPTION_LIST,     /* struct option_list     empty */
-    OPTION_HOSTPORT, /* struct option_list of "HOST:PORT" */
+    OPTION_HOSTPORT, /* struct option_list of "HOST:PORT", or of a word of choices */
     OPTION_SIZE,     /* uint64_t bytes         0 */
     OPTION_RATE,     /* uint64_t bytes/s       0: no limit */
     OPTION_DURATION, /* usec                   USEC_NEVER */
@@ -45,7 +45,7 @@ struct option_def {
     size_t at;        /* offsetof the value in the group's struct */
     const char *arg;  /* as the help names the value: "FILE" */
     const char *help; /* one line */
-    const char *const *choices; /* ENUM: NULL behind the last */
+    const char *const *choices; /* ENUM, HOSTPORT (or NULL): NULL behind the last */
     int preset;                 /* ENUM */
     int min, max;               /* INT */
 };

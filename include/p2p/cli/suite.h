@@ -21,7 +21,14 @@ struct net_options { /* p2p-get, p2p-seed */
     uint16_t port;
     char *bind;
     bool no_trackers, no_web_seeds;
+    int prefer_local; /* -1: not given */
 };
+
+struct dht_options { /* whoever looks for peers */
+    bool no_dht;
+    struct option_list bootstrap; /* HOST:PORT or SUITE_NONE; empty: not given */
+};
+#define SUITE_NONE "none"
 
 enum { FORMAT_V1, FORMAT_V2, FORMAT_HYBRID };
 enum { PRINT_LINK, PRINT_HASH, PRINT_TORRENT };
@@ -48,6 +55,7 @@ struct get_options {
     double seed_ratio; /* -1: not given */
     int events_fd;     /* -1: not given */
     struct net_options net;
+    struct dht_options dht;
 };
 
 struct seed_options {
@@ -57,6 +65,7 @@ struct seed_options {
     double until_ratio; /* -1: not given */
     bool daemon, super, status;
     struct net_options net;
+    struct dht_options dht;
 };
 
 struct ls_options {
@@ -64,6 +73,7 @@ struct ls_options {
     bool columns, link, hash, path, fetch, peers, verify;
     char *torrent;
     usec timeout;
+    struct dht_options dht;
 };
 
 struct rm_options {

@@ -40,8 +40,16 @@ class P2p(Client):
     def __init__(self, *args, **kw):
         super().__init__(*args, **kw)
         self.env = clean_env(self.folder, P2P_HOME=self.path("home"))
+        self.configure("bootstrap = none")
         self.answer = self.path("answer")
         self.ended_itself = False
+
+    def configure(self, *lines):
+        """Its configuration file: no public host is asked for anything, whatever the switches."""
+        folder = os.path.join(self.env["XDG_CONFIG_HOME"], "p2p")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "config"), "w", encoding="utf-8") as f:
+            f.writelines(f"{line}\n" for line in lines)
 
     @staticmethod
     def make_torrent(path, out, fmt, tracker, folder):

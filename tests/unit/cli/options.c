@@ -129,6 +129,20 @@ static void abbreviated(void **state)
     REFUSES("--limit: could be any of --limit-down, --limit-up", "--limit=5");
 }
 
+static void addresses_and_words(void **state)
+{
+    (void)state;
+    assert_int_equal(READ("--bootstrap", "none", "--bootstrap=[::1]:6881"), 0);
+    assert_int_equal(get.dht.bootstrap.n, 2);
+    assert_string_equal(get.dht.bootstrap.v[0], SUITE_NONE);
+    assert_string_equal(get.dht.bootstrap.v[1], "[::1]:6881");
+    DONE();
+    REFUSES("--bootstrap: 'nones' is not HOST:PORT (try 192.0.2.1:6881 or [2001:db8::1]:6881)",
+            "--bootstrap", "nones");
+    REFUSES("--peer: 'none' is not HOST:PORT (try 192.0.2.1:6881 or [2001:db8::1]:6881)",
+            "--peer=none");
+}
+
 static void mistakes(void **state)
 {
     (void)state;
@@ -241,7 +255,7 @@ static void tables_are_sound(void **state)
                 assert_ptr_equal(options_find(t, d->name, &undo), d);
                 assert_false(undo);
                 assert_true(flag == !d->arg);
-                assert_true((d->kind == OPTION_ENUM) == (d->choices != NULL));
+                assert_true(d->kind != OPTION_ENUM || d->choices);
                 assert_false(d->letter && letters[(uint8_t)d->letter]++);
             }
     }
@@ -272,6 +286,7 @@ int main(void)
         cmocka_unit_test(presets),         cmocka_unit_test(values),
         cmocka_unit_test(operands),        cmocka_unit_test(the_last_counts),
         cmocka_unit_test(undone),          cmocka_unit_test(abbreviated),
+        cmocka_unit_test(addresses_and_words),
         cmocka_unit_test(mistakes),        cmocka_unit_test(sizes_and_enums),
         cmocka_unit_test(layers),          cmocka_unit_test(stops_at_an_operand),
         cmocka_unit_test(tables_are_sound), cmocka_unit_test(help),
