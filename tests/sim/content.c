@@ -61,5 +61,9 @@ struct manifest *tube_manifest(struct rng *r, const char *name, const struct tub
 struct manifest *tube_copy(const struct manifest *m)
 {
     struct err e = {0};
-    return manifest_parse(m->raw, &e);
+    struct buf b = {0};
+    manifest_write(m, &b);
+    struct manifest *copy = manifest_parse(buf_bytes(&b), &e);
+    buf_fini(&b);
+    return copy;
 }

@@ -250,16 +250,42 @@ static void handle(struct tube *t, struct event *e)
     free(e);
 }
 
+void tube_observe(struct tube *t, usec every, void (*fn)(struct tube *t, void *arg), void *arg)
+{
+    t->observe = fn;
+    t->observe_arg = arg;
+    t->observe_every = every;
+    t->observe_at = t->now;
+}
+
+static void observe(struct tube *t, usec until)
+{
+    for (; t->observe && t->observe_at <= until; t->observe_at += t->observe_every) {
+        t->now = t->observe_at > t->now ? t->observe_at : t->now;
+        t->observe(t, t->observe_arg);
+    }
+}
+
 bool tube_run(struct tube *t, usec limit, bool (*until)(void *arg), void *arg)
 {
     usec end = t->now + limit;
     while (t->n_events > 0 && t->events[0]->at <= end) {
+        observe(t, t->events[0]->at);
         struct event *e = pop(t);
         t->now = e->at;
         handle(t, e);
         if (until && until(arg))
             return true;
     }
+    observe(t, end);
     t->now = end;
     return until && until(arg);
+}
+
+bool tube_run_each(struct tube *t, usec limit, usec every, bool (*until)(void *arg), void *arg)
+{
+    usec end = t->now + limit;
+    while (t->now < end && !until(arg))
+        tube_run(t, usec_min(every, end - t->now), NULL, NULL);
+    return until(arg);
 }

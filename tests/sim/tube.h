@@ -91,6 +91,11 @@ unsigned tube_stopped_announces(const struct tube *t);
 /* Runs until `until(arg)` is true (false result: time `limit` came first). until may be NULL. */
 bool tube_run(struct tube *t, usec limit, bool (*until)(void *arg), void *arg);
 
+/* As tube_run, but looks at `until` only so often: for crowds. */
+bool tube_run_each(struct tube *t, usec limit, usec every, bool (*until)(void *arg), void *arg);
+/* Calls fn so often in virtual time from now on, while the tube runs. One at a time. */
+void tube_observe(struct tube *t, usec every, void (*fn)(struct tube *t, void *arg), void *arg);
+
 /* Content and manifests to play with. */
 uint8_t *tube_content(struct rng *r, uint64_t n);
 struct tube_file {
@@ -101,6 +106,7 @@ struct tube_file {
  * random bytes, pads zero) is the caller's. */
 struct manifest *tube_manifest(struct rng *r, const char *name, const struct tube_file *v, size_t n,
                                int format, uint32_t piece_length, uint8_t **content);
+/* With the trackers, web seeds and nodes that were added to it. */
 struct manifest *tube_copy(const struct manifest *m);
 
 #endif

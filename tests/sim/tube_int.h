@@ -125,6 +125,9 @@ struct tube {
     uint32_t n_sites;
     struct map *by_ip; /* address in compact form, without port → host */
     struct tube_datagrams datagrams;
+    void (*observe)(struct tube *t, void *arg);
+    void *observe_arg;
+    usec observe_every, observe_at;
     struct stream **streams;
     size_t n_streams;
     struct origin origin[MAX_ORIGINS];
