@@ -241,9 +241,18 @@ uint32_t picker_copies(const struct picker *p)
     return p->shape.n_pieces ? least + p->seeds : 0;
 }
 
-static bool asker_has(const struct picker_ask *ask, uint32_t piece)
+static struct order_filter filter_of(const struct picker_ask *ask)
 {
-    return order_match(&(struct order_filter){ask->has, ask->only}, piece);
+    return (struct order_filter){.has = ask->has, .only = ask->only, .avoid = ask->avoid};
+}
+
+/* What it has begun it may finish, although others are to bring such pieces now. */
+static bool asker_may(const struct picker_ask *ask, const struct open_piece *o)
+{
+    struct order_filter f = filter_of(ask);
+    if (o->owner == ask->peer)
+        f.avoid = NULL;
+    return order_match(&f, o->piece);
 }
 
 static enum kind kind_of(const struct open_piece *o, const struct picker_ask *ask)
@@ -281,7 +290,7 @@ static void survey(const struct picker *p, const struct picker_ask *ask,
     uint64_t best_merit[KINDS] = {0};
     for (uint32_t i = 0; i < p->open.n_free; i++) {
         struct open_piece *o = p->open.v[i];
-        if (!asker_has(ask, o->piece) || is_anothers(p, o, ask->peer))
+        if (!asker_may(ask, o) || is_anothers(p, o, ask->peer))
             continue;
         enum kind k = kind_of(o, ask);
         uint64_t m = merit(p, o);
@@ -311,11 +320,11 @@ static const uint8_t *plan_for(const struct picker *p, const struct picker_ask *
 
 static uint32_t find_fresh(struct picker *p, const struct picker_ask *ask, uint32_t after)
 {
-    struct order_filter f = {ask->has, ask->only};
+    struct order_filter f = filter_of(ask);
     if (p->sequential)
         return order_find(&p->order, &f, ORDER_SEQUENTIAL, p->rng);
     if (ask->whole_runs)
-        return order_find_run(&p->order, &f, after);
+        return order_find_run(&p->order, &f, after, ask->from);
     return order_find(&p->order, &f, p->have ? ORDER_RAREST : ORDER_RANDOM, p->rng);
 }
 
@@ -374,8 +383,7 @@ static size_t collect_copies(const struct picker *p, const struct picker_ask *as
     size_t n = 0;
     for (uint32_t i = 0; i < p->open.n; i++) {
         struct open_piece *o = p->open.v[i];
-        if (o->count[BLOCK_ASKED] == 0 || !asker_has(ask, o->piece) ||
-            is_anothers(p, o, ask->peer))
+        if (o->count[BLOCK_ASKED] == 0 || !asker_may(ask, o) || is_anothers(p, o, ask->peer))
             continue;
         if (o->owner == ask->peer && !o->shared)
             continue;

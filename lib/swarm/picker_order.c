@@ -221,7 +221,8 @@ void order_count_bits(struct order *o, const struct bits *has, int delta)
 
 bool order_match(const struct order_filter *f, uint32_t piece)
 {
-    return (!f->has || bits_get(f->has, piece)) && (!f->only || bits_get(f->only, piece));
+    return (!f->has || bits_get(f->has, piece)) && (!f->only || bits_get(f->only, piece)) &&
+           !(f->avoid && bits_get(f->avoid, piece));
 }
 
 /* Eight bytes at byte i, in memory order; zero behind the end, ones if there is no filter. */
@@ -244,6 +245,8 @@ uint32_t order_and_next(const struct bits *set, const struct order_filter *f, ui
     uint64_t keep = UINT64_MAX >> (from & 63);
     for (size_t i = from / 64 * 8; i < bytes; i += 8, keep = UINT64_MAX) {
         uint64_t w = load(set, i) & load(f->has, i) & load(f->only, i);
+        if (f->avoid)
+            w &= ~load(f->avoid, i);
         if (w && (w = get_be64((const uint8_t *)&w) & keep))
             return (uint32_t)(i * 8) + (uint32_t)__builtin_clzll(w);
     }
@@ -347,12 +350,18 @@ static uint32_t run_length(const struct bits *set, const struct order_filter *f,
     return n;
 }
 
-static uint32_t long_run(const struct bits *set, const struct order_filter *f)
+static uint32_t long_run(const struct bits *set, const struct order_filter *f, uint32_t from)
 {
-    uint32_t best = ORDER_NONE, best_n = 0, at = 0;
+    uint32_t best = ORDER_NONE, best_n = 0, at = from;
+    bool wrapped = false;
     for (uint32_t i = 0; i < RUN_TRIES && best_n < RUN_LONG; i++) {
         uint32_t piece = order_and_next(set, f, at);
-        if (piece == ORDER_NONE)
+        if (piece == ORDER_NONE && !wrapped && from > 0) {
+            wrapped = true;
+            at = 0;
+            continue;
+        }
+        if (piece == ORDER_NONE || (wrapped && piece >= from))
             break;
         uint32_t n = run_length(set, f, piece);
         if (n > best_n) {
@@ -364,7 +373,8 @@ static uint32_t long_run(const struct bits *set, const struct order_filter *f)
     return best;
 }
 
-uint32_t order_find_run(const struct order *o, const struct order_filter *f, uint32_t after)
+uint32_t order_find_run(const struct order *o, const struct order_filter *f, uint32_t after,
+                        uint32_t from)
 {
     for (unsigned k = ORDER_CLASSES - 1; k > 0; k--) {
         const struct bits *set = &o->c[k].set;
@@ -372,7 +382,7 @@ uint32_t order_find_run(const struct order *o, const struct order_filter *f, uin
             continue;
         if (after != ORDER_NONE && run_length(set, f, after + 1) > 0)
             return after + 1;
-        uint32_t piece = long_run(set, f);
+        uint32_t piece = long_run(set, f, from < o->n ? from : 0);
         if (piece != ORDER_NONE)
             return piece;
     }

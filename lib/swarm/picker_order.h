@@ -31,9 +31,9 @@ struct order {
     struct order_class c[ORDER_CLASSES];
 };
 
-/* What the asker has; NULL: everything. */
+/* What the asker has, and only what is in the second; NULL: everything. Nothing of the third. */
 struct order_filter {
-    const struct bits *has, *only;
+    const struct bits *has, *only, *avoid;
 };
 enum order_mode { ORDER_RAREST, ORDER_RANDOM, ORDER_SEQUENTIAL };
 
@@ -48,9 +48,11 @@ bool order_match(const struct order_filter *f, uint32_t piece);
 /* The best fresh piece for the asker, ORDER_NONE if there is none at all. */
 uint32_t order_find(struct order *o, const struct order_filter *f, enum order_mode mode,
                     struct rng *r);
-/* Where a long run of fresh pieces begins, or goes on behind `after` (ORDER_NONE: nowhere). */
-uint32_t order_find_run(const struct order *o, const struct order_filter *f, uint32_t after);
-/* First piece >= from that is in all three; NULL stands for all ones. */
+/* Where a long run of fresh pieces begins, or goes on behind `after` (ORDER_NONE: nowhere). They
+ * are looked at from `from` on, and round to it again. */
+uint32_t order_find_run(const struct order *o, const struct order_filter *f, uint32_t after,
+                        uint32_t from);
+/* First piece >= from that is in the set and passes the filter. */
 uint32_t order_and_next(const struct bits *set, const struct order_filter *f, uint32_t from);
 
 #endif

@@ -2,7 +2,8 @@
  * Which block to ask whom for.
  *
  * The rules, in order:
- * 1. Only wanted pieces that we lack and the peer has.
+ * 1. Only wanted pieces that we lack and the peer has. Of those to be left alone (`avoid`) only what
+ *    the peer has begun already.
  * 2. Pieces begun are finished first: the peer's own, and those that nobody works on any more. A
  *    piece of another is joined when little of it is left, when both are slow, when much is begun,
  *    while we have no piece at all, or when no fresh piece is left; so few pieces are open, and
@@ -77,9 +78,11 @@ struct picker_ask {
     uint32_t peer;
     const struct bits *has;  /* what the peer has; NULL: everything (seed) */
     const struct bits *only; /* only of these pieces (allowed fast while choked); NULL: any */
+    const struct bits *avoid; /* pieces that others are to bring; NULL: none */
     unsigned speed;          /* 0 slow, 1 medium, 2 fast: by the peer's rate */
     bool snubbed;            /* only takes one block at a time, from pieces of its own */
-    bool whole_runs;         /* a web seed: prefers long runs of fresh pieces, in order */
+    bool whole_runs;         /* a web seed: prefers long runs of fresh pieces, in order, */
+    uint32_t from;           /* from this piece on, and round to it again */
     usec now;
 };
 /* Chooses up to n blocks and marks them asked of the peer. Returns how many; 0: nothing for it. */

@@ -38,6 +38,7 @@ struct model {
     bool have[PIECES], failed[PIECES], sequential;
     struct bits has[PEERS];
     bool seed[PEERS], here[PEERS];
+    bool worked[PEERS][PIECES]; /* was ever asked for some of it */
     usec now;
     uint32_t turn;
 };
@@ -114,6 +115,8 @@ static void wipe(struct model *m, uint32_t i)
 {
     for (uint32_t b = 0; b < BLOCKS; b++)
         wipe_block(&m->b[i][b]);
+    for (uint32_t k = 0; k < PEERS; k++)
+        m->worked[k][i] = false;
 }
 
 static bool naive_endgame(const struct model *m)
@@ -177,6 +180,8 @@ static void check_fresh(const struct model *m, const struct picker_ask *ask, uin
             continue;
         if (ask->only && !bits_get(ask->only, i))
             continue;
+        if (ask->avoid && bits_get(ask->avoid, i))
+            continue;
         assert_true(m->prio[i] <= m->prio[chosen]);
         if (m->prio[i] < m->prio[chosen])
             continue;
@@ -198,6 +203,12 @@ static void forget_first(const struct model *m, struct block *b)
     b->by[first] = false;
 }
 
+/* It has been asked for some of the piece before: only then it may go on with one to be avoided. */
+static bool had_part(const struct model *m, uint32_t peer, uint32_t i)
+{
+    return m->worked[peer][i];
+}
+
 static void check_choice(struct model *m, const struct picker_ask *ask, struct block_ref ref)
 {
     assert_true(ref.piece < m->pieces && ref.block < m->blocks[ref.piece]);
@@ -205,6 +216,7 @@ static void check_choice(struct model *m, const struct picker_ask *ask, struct b
     assert_true(wanted(m, ref.piece));
     assert_true(peer_has(m, ask->peer, ref.piece));
     assert_true(!ask->only || bits_get(ask->only, ref.piece));
+    assert_true(!ask->avoid || !bits_get(ask->avoid, ref.piece) || had_part(m, ask->peer, ref.piece));
     if (b->state == ASKED) {
         assert_true(naive_endgame(m));
         assert_false(b->by[ask->peer]);
@@ -218,6 +230,7 @@ static void check_choice(struct model *m, const struct picker_ask *ask, struct b
     }
     b->state = ASKED;
     b->by[ask->peer] = true;
+    m->worked[ask->peer][ref.piece] = true;
     b->turn[ask->peer] = m->turn++;
     b->asked_at = ask->now;
 }
@@ -233,27 +246,32 @@ static void check_nothing_left(const struct model *m, const struct picker_ask *a
 {
     for (uint32_t i = 0; i < m->pieces; i++)
         if (wanted(m, i) && peer_has(m, ask->peer, i) && (!ask->only || bits_get(ask->only, i)) &&
-            (!ask->snubbed || !is_open(m, i)) && !is_anothers(m, i))
+            !(ask->avoid && bits_get(ask->avoid, i)) && (!ask->snubbed || !is_open(m, i)) && !is_anothers(m, i))
             assert_int_equal(in_state(m, i, NONE), 0);
 }
 
 static void op_pick(struct model *m)
 {
     struct block_ref out[64];
-    struct bits only;
+    struct bits only, avoid;
     uint32_t peer = below(m, PEERS), n = below(m, chance(m, 20) ? 64 : 6);
     if (!m->here[peer])
         return;
     bits_init(&only, m->pieces);
     for (int i = 0; i < 4; i++)
         bits_set(&only, below(m, m->pieces));
+    bits_init(&avoid, m->pieces);
+    for (uint32_t i = below(m, m->pieces + 1); i > 0; i--)
+        bits_set(&avoid, below(m, m->pieces));
     struct picker_ask ask = {
         .peer = peer,
         .has = m->seed[peer] ? NULL : &m->has[peer],
         .only = chance(m, 10) ? &only : NULL,
         .speed = below(m, 3),
+        .avoid = chance(m, 30) ? &avoid : NULL,
         .snubbed = chance(m, 10),
         .whole_runs = chance(m, 10),
+        .from = below(m, m->pieces),
         .now = m->now,
     };
     size_t got = picker_pick(m->p, &ask, out, n);
@@ -263,6 +281,7 @@ static void op_pick(struct model *m)
     if (got < n && !(ask.snubbed && got == 1))
         check_nothing_left(m, &ask);
     bits_fini(&only);
+    bits_fini(&avoid);
 }
 
 static struct block_ref any_block(struct model *m)

@@ -93,7 +93,7 @@ static void random_changes(void **state)
                 order_count(&o, piece, 40); /* more buckets are needed */
             if (i % 50 == 0)
                 check(&o);
-            struct order_filter f = {rng_below(&r, 2) ? &few : &most, NULL};
+            struct order_filter f = {.has = rng_below(&r, 2) ? &few : &most};
             unsigned cls;
             uint32_t best = best_avail(&o, &f, &cls);
             uint32_t got = order_find(&o, &f, ORDER_RAREST, &r);
@@ -119,10 +119,11 @@ static void and_next(void **state)
     struct rng r;
     rng_seed(&r, 9);
     for (uint32_t n = 0; n < 300; n++) {
-        struct bits a, b, c;
+        struct bits a, b, c, d;
         bits_init(&a, n);
         bits_init(&b, n);
         bits_init(&c, n);
+        bits_init(&d, n);
         for (uint32_t i = 0; i < n; i++) {
             if (rng_below(&r, 3))
                 bits_set(&a, i);
@@ -130,9 +131,12 @@ static void and_next(void **state)
                 bits_set(&b, i);
             if (rng_below(&r, 3))
                 bits_set(&c, i);
+            if (rng_below(&r, 2))
+                bits_set(&d, i);
         }
-        for (int mask = 0; mask < 4; mask++) {
-            struct order_filter f = {mask & 1 ? &b : NULL, mask & 2 ? &c : NULL};
+        for (int mask = 0; mask < 8; mask++) {
+            struct order_filter f = {
+                mask & 1 ? &b : NULL, mask & 2 ? &c : NULL, mask & 4 ? &d : NULL};
             for (uint32_t from = 0; from <= n + 70; from++) {
                 uint32_t want = from;
                 while (want < n && !(bits_get(&a, want) && order_match(&f, want)))
@@ -141,13 +145,15 @@ static void and_next(void **state)
             }
         }
         /* A filter of another length (hostile, or of another item) is no reason to read past it. */
-        struct order_filter shorter = {.has = &b};
+        struct order_filter shorter = {.has = &b, .avoid = &d};
         b.n = n / 2;
+        d.n = n / 3;
         uint32_t got = order_and_next(&a, &shorter, 0);
         assert_true(got == ORDER_NONE || got < n);
         bits_fini(&a);
         bits_fini(&b);
         bits_fini(&c);
+        bits_fini(&d);
     }
 }
 
@@ -175,7 +181,7 @@ static void the_rare_is_elsewhere(void **state)
     assert_int_equal(order_find(&o, &f, ORDER_RAREST, &r), ORDER_NONE);
     assert_int_equal(order_find(&o, &f, ORDER_RANDOM, &r), ORDER_NONE);
     assert_int_equal(order_find(&o, &f, ORDER_SEQUENTIAL, &r), ORDER_NONE);
-    assert_int_equal(order_find_run(&o, &f, ORDER_NONE), ORDER_NONE);
+    assert_int_equal(order_find_run(&o, &f, ORDER_NONE, 0), ORDER_NONE);
     f.has = NULL;
     assert_int_equal(order_find(&o, &f, ORDER_SEQUENTIAL, &r), 0);
     bits_fini(&has);
@@ -195,15 +201,26 @@ static void runs(void **state)
         order_remove(&o, i);
         order_insert(&o, i, 2);
     }
-    assert_int_equal(order_find_run(&o, &all, ORDER_NONE), 61); /* priority before length */
-    assert_int_equal(order_find_run(&o, &all, 61), 62);
-    assert_int_equal(order_find_run(&o, &all, 63), 61);
+    assert_int_equal(order_find_run(&o, &all, ORDER_NONE, 0), 61); /* priority before length */
+    assert_int_equal(order_find_run(&o, &all, 61, 0), 62);
+    assert_int_equal(order_find_run(&o, &all, 63, 0), 61);
     for (uint32_t i = 61; i < 64; i++)
         order_remove(&o, i);
-    assert_int_equal(order_find_run(&o, &all, ORDER_NONE), 1);
-    assert_int_equal(order_find_run(&o, &all, 24), 25);
-    assert_int_equal(order_find_run(&o, &all, 29), 1);
-    assert_int_equal(order_find_run(&o, &all, 99), 1);
+    assert_int_equal(order_find_run(&o, &all, ORDER_NONE, 0), 1);
+    assert_int_equal(order_find_run(&o, &all, 24, 0), 25);
+    assert_int_equal(order_find_run(&o, &all, 29, 0), 1);
+    assert_int_equal(order_find_run(&o, &all, 99, 0), 1);
+    assert_int_equal(order_find_run(&o, &all, ORDER_NONE, 31), 31);
+    assert_int_equal(order_find_run(&o, &all, ORDER_NONE, 95), 1); /* round, for a longer one */
+    assert_int_equal(order_find_run(&o, &all, 24, 71), 25);
+    struct bits avoid;
+    bits_init(&avoid, 100);
+    for (uint32_t i = 0; i < 97; i++)
+        bits_set(&avoid, i);
+    struct order_filter end = {.avoid = &avoid};
+    assert_int_equal(order_find_run(&o, &end, ORDER_NONE, 40), 97);
+    assert_int_equal(order_find_run(&o, &end, ORDER_NONE, UINT32_MAX), 97);
+    bits_fini(&avoid);
     order_fini(&o);
 }
 
