@@ -1,6 +1,6 @@
 /*
  * Memory between runs: a bencoded dictionary with our ids and compact nodes of both families, the
- * good ones first. Who has lost everybody writes the hints back, so that nothing is forgotten only
+ * good ones first, and how many these are. Who has lost everybody writes the hints back, so that nothing is forgotten only
  * because the line was down.
  */
 #include "proto/dht_int.h"
@@ -11,8 +11,8 @@
 enum { SAVE_MOST = 200, TOKENS_MOST = 64 };
 
 static const struct {
-    const char *id, *nodes, *hints;
-} keys[2] = {{"id4", "nodes4", "hints4"}, {"id6", "nodes6", "hints6"}};
+    const char *good, *id, *nodes, *hints;
+} keys[2] = {{"good4", "id4", "nodes4", "hints4"}, {"good6", "id6", "nodes6", "hints6"}};
 
 static size_t node_size(const struct dht_side *s)
 {
@@ -53,9 +53,20 @@ static void save_hints(const struct dht_side *s, const char *key, struct buf *ou
     buf_fini(&hints);
 }
 
+static void save_good(const struct dht_side *s, const char *key, struct buf *out, usec now)
+{
+    struct buf nodes = {0};
+    add_nodes(s, &nodes, DHT_GOOD, now);
+    bencode_put_key_int(out, key, (int64_t)(buf_len(&nodes) / node_size(s)));
+    buf_fini(&nodes);
+}
+
 void dht_save(const struct dht *d, struct buf *out, usec now)
 {
     bencode_put_dict(out);
+    for (int i = 0; i < 2; i++)
+        if (d->side[i].on)
+            save_good(&d->side[i], keys[i].good, out, now);
     for (int i = 0; i < 2; i++)
         if (d->side[i].on)
             save_hints(&d->side[i], keys[i].hints, out);
