@@ -58,7 +58,7 @@ static void failed(struct announce *a, usec retry_in, const char *why, usec now)
 static void answered(struct announce *a, const struct tracker_answer *r, usec now)
 {
     struct task *t = a->s->task;
-    unsigned source = a->s->v2 && t->n_swarms > 1 ? POOL_V2 : POOL_TRACKER;
+    unsigned source = POOL_TRACKER | (t->n_swarms < 2 ? 0u : a->s->v2 ? POOL_V2 : POOL_V1);
     for (size_t i = 0; i < r->n_peers && !t->stopping && !t->survey; i++)
         pool_add(t->pool, &r->peers[i], source, false, now);
     if (r->seeds > t->tracker_seeds)
@@ -97,7 +97,7 @@ static void fill_request(const struct announce *a, struct tracker_request *r)
                 : t->m->size > t->have_bytes ? t->m->size - t->have_bytes
                                              : 0,
         .event = event[a->event],
-        .port = n->cfg.port ? n->cfg.port : 1, /* unreachable: a port is demanded all the same */
+        .port = self_port(n) ? self_port(n) : 1, /* unreachable: a port is demanded all the same */
         .numwant = leaving || t->state == NODE_SEEDING ? 0 : NUMWANT,
         .key = n->key,
         .trackerid = tiers_trackerid(a->s->tiers, a->tracker),
@@ -298,10 +298,12 @@ static void start(struct swarm *s, int tracker, enum tiers_event event, usec now
 
 void announce_run(struct task *t, usec now)
 {
-    if (t->node->cfg.no_trackers)
-        return;
     bool starving =
         t->state != NODE_SEEDING && t->conns.count == 0 && pool_deadline(t->pool, true) > now;
+    if (starving && !t->stopping)
+        finder_hurry(t, now);
+    if (t->node->cfg.no_trackers)
+        return;
     for (uint32_t i = 0; i < t->n_swarms; i++) {
         struct swarm *s = &t->swarm[i];
         enum tiers_event event;

@@ -41,7 +41,7 @@ static bool dial_one(struct task *t, usec now)
         return true;
     }
     struct conn *c = conn_new(n, &a, false, now);
-    c->dial_v2 = (from & POOL_V2) && !(from & POOL_TRACKER);
+    c->dial_v2 = (from & POOL_V2) && !(from & POOL_V1);
     c->task = t;
     list_push(&t->conns, &c->in_task);
     t->n_dialing++;

@@ -51,7 +51,7 @@ void greet_send_extended(struct conn *c, usec now)
         .upload_only_msg = true,
         .metadata_size = t->m ? (uint32_t)t->m->info.n : 0,
         .reqq = NODE_REQQ,
-        .port = c->node->cfg.port,
+        .port = self_port_for(c->node, &c->addr),
         .upload_only = t->picker && task_complete(t),
         .yourip = c->addr,
         .client = c->node->cfg.client,

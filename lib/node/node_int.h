@@ -13,7 +13,8 @@
  *   announce.c  trackers                                  web.c       web seeds
  *   webmeta.c   the manifest beside a web seed's content
  *   super.c     super-seeding                             status.c    figures
- *   finder.c    the DHT: joining, look-ups, announces     pex.c       peer exchange (BEP 11)
+ *   finder.c    the DHT: look-ups, announces, joining (finder_join.c)
+ *   pex.c       peer exchange (BEP 11)
  *   lsd.c       local service discovery (BEP 14)          self.c      what our own address is
  *   near.c      neighbours first
  *
@@ -171,6 +172,7 @@ struct conn {
     struct ext_handshake ext;
     struct pex *pex;     /* NULL: nothing exchanged yet */
     bool dht;            /* its handshake says that it runs a DHT node */
+    uint8_t ports_told;  /* PORT messages that came */
     uint32_t meta_asked; /* metadata requests outstanding */
     usec meta_heard;     /* when it last gave some */
     usec meta_owned;     /* when it was last alone with a candidate; 0: never */
@@ -206,10 +208,12 @@ struct swarm {
     bool v2;
     struct tiers *tiers;
     struct list announces; /* struct announce under way */
+    struct seek *seek;     /* finder.c; NULL: not looked for in the DHT */
 };
 
 struct metadata_fetch; /* metadata.c */
 struct finder;         /* finder.c */
+struct seek;
 struct pex;            /* pex.c: what a peer has told and was told */
 struct lsd;            /* lsd.c */
 struct self;           /* self.c */
@@ -498,6 +502,13 @@ void finder_port(struct conn *c, uint16_t port, usec now); /* a PORT message cam
 void finder_greet(struct conn *c);                         /* says PORT where that is welcome */
 bool finder_exhausted(const struct task *t);     /* it has looked, and nobody is there */
 void finder_hurry(struct task *t, usec now);     /* no peers: do not wait for the next turn */
+void finder_completed(struct task *t, usec now);
+/* Somebody near us may run a DHT node there. */
+void finder_neighbour(struct node *n, const struct addr *a, usec now);
+/* Who was not named by trackers, links or the user is none of ours any more: the item is private.
+ * First the candidates; the connections when no handler of one is at work. */
+void finder_forget_strangers(struct task *t);
+void finder_close_strangers(struct task *t, usec now);
 
 /* pex.c */
 bool pex_on(const struct task *t);
@@ -516,7 +527,12 @@ void self_init(struct node *n);
 void self_fini(struct node *n);
 /* Somebody says that our address is `a`. `by` NULL: a tracker or router without an address. */
 void self_told(struct node *n, const struct addr *by, const struct addr *a, usec now);
+void self_agreed(struct node *n, const struct addr *a, usec now); /* the DHT's nodes say so */
 bool self_address(const struct node *n, int family, struct addr *out); /* with our port */
+/* The port by which others reach us, as far as is known; 0: they do not. */
+uint16_t self_port(const struct node *n);
+uint16_t self_port_for(const struct node *n, const struct addr *peer);
+void self_task(struct task *t); /* a new one */
 
 /* near.c */
 void near_opened(struct conn *c, usec now);

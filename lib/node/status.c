@@ -9,6 +9,7 @@ bool node_status(struct node *n, node_id task, struct node_status *s, usec now)
     struct task *t = task_get(n, task);
     if (!t)
         return false;
+    n->now = now;
     *s = (struct node_status){
         .state = t->state,
         .size = t->m ? t->m->size : 0,

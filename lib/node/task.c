@@ -104,6 +104,7 @@ static struct task *task_new(struct node *n, const struct node_task_config *c, u
     t->first_byte = t->completed_at = USEC_NEVER;
     t->tracker_seeds = t->tracker_peers = -1;
     t->pool = pool_new(&n->rng);
+    self_task(t);
     t->m = c->manifest;
     list_init(&t->conns);
     choker_init(&t->choker, now);
@@ -157,6 +158,7 @@ void task_manifest_here(struct task *t, usec now)
     if (task_is_private(t)) {
         finder_task_gone(t, now);
         lsd_task_gone(t);
+        finder_forget_strangers(t);
     } else {
         finder_task(t, now);
         lsd_task(t, now);
@@ -174,6 +176,8 @@ void node_begin(struct node *n, node_id task, const struct bits *have, const uin
     if (!t || t->state != NODE_WAITING_BEGIN)
         return;
     t->last_arrival = now; /* what the caller took to look at its disk is nobody's silence */
+    if (task_is_private(t))
+        finder_close_strangers(t, now);
     task_activate(t, have, priority, unstored, now);
     struct list_node *next;
     for (struct list_node *l = list_first(&t->conns); l; l = next) {
@@ -309,6 +313,8 @@ void task_completed(struct task *t, usec now)
     node_op(t->node, NODE_COMPLETE)->task = t->id;
     if (fetched)
         announce_completed(t, now);
+    if (fetched)
+        finder_completed(t, now);
     if (!bits_full(&t->have))
         tell_upload_only(t, true);
     struct list_node *next;
@@ -503,7 +509,7 @@ void task_judge_goals(struct task *t, usec now)
     if (t->ended || t->stopping || t->halted || t->state == NODE_WAITING_BEGIN)
         return;
     if (t->survey) {
-        if (announce_exhausted(t))
+        if (announce_exhausted(t) && finder_exhausted(t))
             end(t, t->tracker_seeds >= 0 || t->tracker_peers >= 0 ? 0 : ERR_NOTFOUND,
                 announce_error(t));
         return;

@@ -24,7 +24,8 @@ enum state { IDLE, CONNECTING, CONNECTED };
 
 struct cand {
     struct addr a;
-    uint8_t source, state, failures;
+    uint16_t source;
+    uint8_t state, failures;
     bool seed;
     uint32_t prio;
     usec retry_at;
@@ -244,13 +245,13 @@ bool pool_add(struct pool *p, const struct addr *a, unsigned source, bool seed_h
         return false;
     struct cand *c = find(p, a);
     if (c) {
-        c->source |= (uint8_t)source;
+        c->source |= (uint16_t)source;
         c->seed = c->seed || seed_hint;
         p->stale = true;
         return true;
     }
     struct cand fresh = {
-        .a = *a, .source = (uint8_t)source, .seed = seed_hint, .prio = rank(p, a), .retry_at = now};
+        .a = *a, .source = (uint16_t)source, .seed = seed_hint, .prio = rank(p, a), .retry_at = now};
     if (!make_room(p, &fresh))
         return false;
     uint8_t k[KEY_SIZE];
@@ -400,6 +401,14 @@ bool pool_banned(const struct pool *p, const struct addr *a, usec now)
     uint8_t k[KEY_SIZE];
     const struct ban *b = map_get(p->bans, ban_key(a, k));
     return b && now < b->until;
+}
+
+void pool_forget(struct pool *p, unsigned sources)
+{
+    sources |= POOL_V1 | POOL_V2;
+    for (size_t i = p->n; i-- > 0;)
+        if (!(p->v[i]->source & ~sources))
+            forget(p, p->v[i]);
 }
 
 unsigned pool_sources(const struct pool *p, const struct addr *a)

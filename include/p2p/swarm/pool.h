@@ -1,5 +1,5 @@
 /*
- * Candidate peers: addresses heard of (tracker, link, incoming, later DHT, PEX, LSD), whom to dial
+ * Candidate peers: addresses heard of (tracker, link, incoming, DHT, PEX, LSD), whom to dial
  * next, and back-off after failures. 3,000 at most; when full, the least promising goes. Among the
  * untried, order is by BEP 40 priority. Seeds are not dialled by seeds. Bans expire.
  */
@@ -25,7 +25,8 @@ enum pool_source {
     POOL_PEX = 16,
     POOL_LSD = 32,
     POOL_INCOMING = 64,
-    POOL_V2 = 128, /* heard of under the v2 hash of a hybrid */
+    POOL_V2 = 128, /* beside another: heard of under the v2 hash of a hybrid, */
+    POOL_V1 = 256, /* under its v1 hash */
 };
 
 struct pool;
@@ -46,6 +47,8 @@ void pool_is_seed(struct pool *p, const struct addr *a, bool seed);
 void pool_is_self(struct pool *p, const struct addr *a); /* we met ourselves: never again */
 /* By IP; on loopback, where all peers of the host share one, by IP and port. */
 void pool_ban(struct pool *p, const struct addr *a, usec now);
+/* Forgets whom only these have named, connected or not. */
+void pool_forget(struct pool *p, unsigned sources);
 /* Flags of all that named it; 0: unknown. */
 unsigned pool_sources(const struct pool *p, const struct addr *a);
 bool pool_banned(const struct pool *p, const struct addr *a, usec now);
