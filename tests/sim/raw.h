@@ -53,7 +53,11 @@ struct rig {
     size_t n_web;
     bool hold;           /* operations with a job are not answered */
     unsigned disk_error; /* every n-th disk operation fails, at random; 0: none */
-    unsigned ops[NODE_NOTICE + 1];
+    unsigned ops[NODE_EXTERNAL + 1];
+    struct addr named; /* what every host name leads to; family 0: to nothing */
+    /* Called for what has neither job nor connection: datagrams, events; NULL: nobody listens. */
+    void (*heard)(struct rig *g, const struct node_op *op);
+    void *arg;
     uint64_t ticks;
     bool complete, failed, metadata, ended, stopped, auto_begin;
     int code;

@@ -205,7 +205,7 @@ static void answer(struct rig *g, struct rig_pending *p)
         node_http(g->n, p->op.job, ERR_NET, &why, 0, BYTES(NULL, 0), g->now);
         break;
     case NODE_RESOLVE:
-        node_resolved(g->n, p->op.job, NULL, 0, g->now);
+        node_resolved(g->n, p->op.job, &g->named, g->named.family ? 1 : 0, g->now);
         break;
     default:
         node_web_end(g->n, p->op.job, ERR_NET, NULL, 404, g->now);
@@ -257,6 +257,8 @@ static void happened(struct rig *g, const struct node_op *op)
     }
     if (op->kind == NODE_METADATA && g->auto_begin)
         node_begin(g->n, op->task, NULL, NULL, NULL, g->now);
+    if (g->heard)
+        g->heard(g, op);
 }
 
 /* ---- what the node sends ---- */
