@@ -497,6 +497,18 @@ void finder_completed(struct task *t, usec now)
         timer_set(f->node, &f->timer, now);
 }
 
+void node_dht_full(struct node *n, usec now)
+{
+    uint32_t it = 0;
+    struct task *t;
+    n->now = now;
+    n->cfg.dht_read_only = false;
+    if (n->finder)
+        dht_set_read_only(n->finder->dht, false);
+    while ((t = idtab_walk(&n->tasks, &it)) != NULL)
+        finder_completed(t, now);
+}
+
 /* BEP 27. Whom we met in other ways than by its trackers need not be of the private swarm. */
 void finder_forget_strangers(struct task *t)
 {

@@ -154,6 +154,8 @@ size_t node_peers(struct node *n, node_id task, struct node_peer_info *out, size
  */
 struct dht *node_dht(struct node *n);
 void node_dht_turn(struct node *n, usec now);
+/* It will run for longer than dht_read_only was meant for: answers others, announces its items. */
+void node_dht_full(struct node *n, usec now);
 /* "HOST:PORT" of a node that is there for everybody: resolved and asked when nothing better helps,
  * and again when the network is lost. */
 void node_add_bootstrap(struct node *n, const char *hostport, usec now);
