@@ -1,0 +1,68 @@
+/*
+ * Port mapping by itself, for the tests of this folder: mapper WAYS TCP UDP LEASE. WAYS is a sum of
+ * 1 (PCP), 2 (NAT-PMP) and 4 (UPnP). Prints a line for whatever happens: "mapped", the way, the
+ * external address, its ports; "notice" and words; "closed". SIGTERM closes; then it ends.
+ */
+#include <p2p/host/portmap.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct portmap *map;
+static struct loop *loop;
+
+static void mapped(void *arg, const struct portmap_at *at)
+{
+    char text[ADDR_TEXT] = "-";
+
+    (void)arg;
+    if (at->external.family)
+        addr_ip_text(&at->external, text);
+    printf("mapped %s %s %u %u\n", portmap_way_name(at->way), text, at->external.port, at->udp);
+}
+
+static void notice(void *arg, const char *text)
+{
+    (void)arg;
+    printf("notice %s\n", text);
+}
+
+static void closed(void *arg)
+{
+    (void)arg;
+    puts("closed");
+    loop_stop(loop);
+}
+
+static void stop(void *arg, int signum)
+{
+    (void)arg, (void)signum;
+    if (!portmap_close(map, 5 * USEC_SEC))
+        loop_stop(loop);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct portmap_events events = {mapped, notice, closed};
+    struct portmap_config c = {.name = "p2p test"};
+    struct err e = {0};
+
+    if (argc != 5)
+        return 2;
+    c.ways = (unsigned)atoi(argv[1]);
+    c.tcp = (uint16_t)atoi(argv[2]);
+    c.udp = (uint16_t)atoi(argv[3]);
+    c.lease = (uint32_t)atoi(argv[4]);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    loop = loop_new(&e);
+    if (!loop || loop_signal(loop, SIGTERM, stop, NULL, &e) < 0) {
+        fprintf(stderr, "%s\n", e.msg);
+        return 1;
+    }
+    map = portmap_new(loop, &c, &events, NULL);
+    loop_run(loop);
+    portmap_free(map);
+    loop_free(loop);
+    return 0;
+}
