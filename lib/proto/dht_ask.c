@@ -1,16 +1,17 @@
 /*
  * Our questions. A transaction id is random, and an answer counts only from the address that was
- * asked: who wants to forge one must know both. Silence has two stages: past the first another
- * question may be sent in its place, past the second the node has failed.
+ * asked: who wants to forge one must know both. Silence has two stages: past the first, measured by
+ * the answers of others as TCP does (RFC 6298), another question may be sent in its place; past the
+ * second the node has failed.
  */
 #include "proto/dht_int.h"
 
 #include <p2p/base/mem.h>
 
-#define RTT_FIRST (250 * USEC_MS) /* assumed before there is an answer */
-#define SOFT_LEAST (250 * USEC_MS)
+#define SOFT_FIRST USEC_SEC /* before there is an answer */
+#define SOFT_LEAST (200 * USEC_MS)
 #define SOFT_MOST (1500 * USEC_MS)
-#define DEAD_LEAST (2 * USEC_SEC) /* and twice the soft deadline */
+#define DEAD (3 * USEC_SEC)
 
 bool dht_may_ask(struct dht *d, usec now)
 {
@@ -35,8 +36,21 @@ static bool known_tid(const struct dht *d, uint32_t tid)
 
 static usec soft_wait(const struct dht *d)
 {
-    usec wait = 4 * (d->rtt ? d->rtt : RTT_FIRST);
+    usec wait = d->rtt ? d->rtt + 4 * d->rtt_var : SOFT_FIRST;
     return wait < SOFT_LEAST ? SOFT_LEAST : usec_min(wait, SOFT_MOST);
+}
+
+/* Whoever is asked first is not waited for longer than the first answer of another suggests. */
+static usec soft_at(const struct dht *d, const struct ask *a)
+{
+    return a->sent + soft_wait(d);
+}
+
+static void measure(struct dht *d, usec rtt)
+{
+    usec off = rtt > d->rtt ? rtt - d->rtt : d->rtt - rtt;
+    d->rtt_var = d->rtt ? d->rtt_var + (off - d->rtt_var) / 4 : rtt / 2;
+    d->rtt = d->rtt ? d->rtt + (rtt - d->rtt) / 8 : rtt + !rtt;
 }
 
 static void remember(struct dht *d, const struct ask *a)
@@ -71,8 +85,7 @@ bool dht_ask(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand,
     buf_fini(&b);
     if (!ok)
         return false;
-    a.soft = now + soft_wait(d);
-    a.dead = now + DEAD_LEAST + 2 * soft_wait(d);
+    a.dead = now + DEAD;
     remember(d, &a);
     return true;
 }
@@ -139,8 +152,7 @@ void dht_answered(struct dht *d, const struct addr *from, const struct krpc_msg 
         d->strays++;
         return;
     }
-    usec rtt = now - a.sent;
-    d->rtt = d->rtt ? d->rtt + (rtt - d->rtt) / 8 : rtt + !rtt;
+    measure(d, now - a.sent);
     learn(d, from, m, now);
     if (m->kind == KRPC_REPLY && owners[a.kind].reply)
         owners[a.kind].reply(d, &a, m, now);
@@ -174,10 +186,12 @@ static bool expire_one(struct dht *d, usec now)
             silence(d, &a, now);
             return true;
         }
-        if (a.soft <= now && !a.slow) {
+        if (soft_at(d, &a) <= now && !a.slow) {
             d->asks[i].slow = true;
             if (a.kind == ASK_WALK)
                 dht_walk_slow(d, &a, now);
+            else if (a.kind == ASK_PLACE)
+                dht_place_slow(d, &a, now);
             return true;
         }
     }
@@ -194,6 +208,6 @@ usec dht_ask_deadline(const struct dht *d)
 {
     usec at = USEC_NEVER;
     for (unsigned i = 0; i < d->n_asks; i++)
-        at = usec_min(at, d->asks[i].slow ? d->asks[i].dead : d->asks[i].soft);
+        at = usec_min(at, d->asks[i].slow ? d->asks[i].dead : soft_at(d, &d->asks[i]));
     return at;
 }

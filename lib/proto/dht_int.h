@@ -43,7 +43,7 @@ struct ask {
     uint16_t cand;  /* of the walk */
     bool slow;      /* past its soft deadline: another may take its turn */
     struct addr to;
-    usec sent, soft, dead;
+    usec sent, dead;
 };
 
 /* ---- look-ups ---- */
@@ -67,6 +67,12 @@ struct cand {
     uint8_t tries;       /* to store there */
     uint8_t token_n;
     uint8_t token[KRPC_MAX_TOKEN];
+};
+
+enum { RINGS = 3 };
+struct crowd { /* the closest that were counted, by ring around the hash */
+    uint8_t in[RINGS + 1];
+    unsigned closest;
 };
 
 struct walk {
@@ -168,7 +174,7 @@ struct dht {
     struct bucket probes; /* pings of the table's */
     struct ask *asks;     /* owned */
     unsigned n_asks, cap_asks;
-    usec rtt; /* smoothed */
+    usec rtt, rtt_var; /* smoothed (RFC 6298); 0: nobody has answered */
     struct list walks, jobs, events, outs;
     unsigned running; /* jobs with walks */
     bool starved;     /* somebody had to wait with a question, */
@@ -210,6 +216,8 @@ struct walk *dht_walk_find(struct dht *d, uint32_t id);
 /* A bare address to begin with. */
 void dht_walk_hint(struct walk *w, const struct addr *a);
 struct cand *dht_walk_cand(struct walk *w, uint16_t uid);
+/* Counts one that answered, of the closest to the farthest; true once there are enough. */
+bool dht_walk_full(const struct walk *w, const struct cand *c, struct crowd *k);
 /* Asks whom it may, ends when there is nobody left. The walk may be gone afterwards. */
 void dht_walk_go(struct dht *d, struct walk *w, usec now);
 void dht_walks_go(struct dht *d, usec now); /* all that had to wait */
@@ -223,6 +231,7 @@ void dht_walk_silent(struct dht *d, const struct ask *a, usec now);
 bool dht_place_begin(struct dht *d, struct walk *w);
 /* Asks whom it may. True while it is not over. */
 bool dht_place_go(struct dht *d, struct walk *w, usec now);
+void dht_place_slow(struct dht *d, const struct ask *a, usec now);
 /* m: the answer, NULL: silence. The walk may be gone afterwards. */
 void dht_place_end(struct dht *d, const struct ask *a, const struct krpc_msg *m, usec now);
 

@@ -1,21 +1,37 @@
 /*
- * Storing after a look-up: announce_peer or put at the eight closest that answered, each with the
- * token it gave. Those whose id fits their address come first (BEP 42); others only where there are
- * not eight of them. A lost datagram is sent again, for nothing else would notice.
+ * Storing after a look-up: announce_peer or put at the eight closest that answered (more where the
+ * search suspects a crowd), each with the token it gave. Those whose id fits their address come
+ * first (BEP 42); others only where there are not eight of them. Where an answer is slow it is sent
+ * again, for nothing else would notice a loss.
  */
 #include "proto/dht_int.h"
 
-enum { TRIES = 3 };
+enum { TRIES = 3, PLACES_MOST = 32 };
 
-static unsigned pick(struct walk *w, unsigned have, bool fits)
+static bool gave_token(const struct cand *c)
 {
-    for (unsigned i = 0; i < w->n && have < DHT_K; i++) {
+    return c->state == CAND_REPLIED && c->token_n && !c->plain;
+}
+
+/* Those that the search counts among the closest, and who stands between them. */
+static unsigned pick(struct walk *w)
+{
+    struct crowd k = {0};
+    unsigned have = 0;
+    for (unsigned i = 0; i < w->n && have < PLACES_MOST; i++) {
         struct cand *c = &w->v[i];
-        if (c->state != CAND_REPLIED || c->fits != fits || !c->token_n || c->plain)
+        if (!gave_token(c) || !c->fits)
             continue;
         c->place = PLACE_TODO;
         have++;
+        if (dht_walk_full(w, c, &k))
+            break;
     }
+    for (unsigned i = 0; i < w->n && have < DHT_K; i++)
+        if (gave_token(&w->v[i]) && !w->v[i].fits) {
+            w->v[i].place = PLACE_TODO;
+            have++;
+        }
     return have;
 }
 
@@ -24,7 +40,7 @@ bool dht_place_begin(struct dht *d, struct walk *w)
     const struct job *j = dht_job_find(d, w->job);
     if (!j || !(j->puts || j->search.port || j->search.implied_port))
         return false;
-    return pick(w, pick(w, 0, true), false) > 0;
+    return pick(w) > 0;
 }
 
 static void fill_announce(struct krpc_msg *m, const struct job *j)
@@ -82,13 +98,23 @@ bool dht_place_go(struct dht *d, struct walk *w, usec now)
     return more;
 }
 
+void dht_place_slow(struct dht *d, const struct ask *a, usec now)
+{
+    struct walk *w = dht_walk_find(d, a->owner);
+    struct cand *c = w ? dht_walk_cand(w, a->cand) : NULL;
+    if (c && c->place == PLACE_ASKED && c->tries < TRIES)
+        place(d, w, c, now);
+}
+
 void dht_place_end(struct dht *d, const struct ask *a, const struct krpc_msg *m, usec now)
 {
     struct walk *w = dht_walk_find(d, a->owner);
     struct cand *c = w ? dht_walk_cand(w, a->cand) : NULL;
     if (!c || c->place != PLACE_ASKED)
         return;
-    c->place = !m && c->tries < TRIES ? PLACE_TODO : PLACE_OVER;
+    if (dht_ask_pending(d, ASK_PLACE, a->owner, a->cand, m != NULL) && !m)
+        return; /* it was asked again */
+    c->place = PLACE_OVER;
     if (m && m->kind == KRPC_REPLY)
         w->stored++;
     else if (m)

@@ -194,7 +194,7 @@ size_t dht_store_pick(const struct dht_store *s, const uint8_t hash[DHT_ID], con
             fit[n++] = (uint16_t)i;
     }
     for (; chosen < n && chosen < max; chosen++) {
-        uint32_t at = chosen + (n > max ? dht_dice_below(dice, n - chosen) : 0);
+        uint32_t at = chosen + dht_dice_below(dice, n - chosen);
         uint16_t i = fit[at];
         fit[at] = fit[chosen];
         out[chosen] = t->v[i].addr;

@@ -4,9 +4,15 @@
  * - Few questions are under way; one that is slow gives up its turn, not its right to answer.
  * - What counts among the closest has answered itself, with an id that fits its address. Others
  *   may be asked, a few, and what they know is used.
- * - Who tells of nodes that do not exist is believed less: when most of his tips were dead, the
- *   others are skipped, unless somebody else knows them too. So a liar delays, and no more.
- * - Ids so close to a hash that chance would not have put anybody there are not believed either.
+ * - Who tells of nodes that do not exist is believed less: few of his tips are asked at a time, and
+ *   when most were dead or slow the others come last, unless somebody else knows them too. So a liar
+ *   delays, and no more.
+ * - Two tales of one address are settled by asking it: who is told of wrongly is not hidden by that.
+ *   Few of one network are asked, but a tip alone takes nobody's place.
+ * - Where more nodes stand around a hash than the size of the network explains, somebody may have
+ *   moved there on purpose. They are asked and stored at, but only as many as chance would have put
+ *   there count among the eight; so the search, and an announcement, go on to those who were pushed
+ *   away. Ids closer still, where chance would have put nobody, are not believed at all.
  */
 #include "proto/dht_int.h"
 
@@ -23,7 +29,8 @@ enum {
     UNDER_WAY = 3 * DHT_ALPHA,
     MISFITS_MOST = 12,
     NEAR_MOST = 3, /* of one network */
-    LOST_LEAST = 3,
+    LOST_LEAST = 2,
+    TRUST = 2,        /* tips of one teller under way before any has lived */
     TOO_CLOSE = 20,   /* bits beyond what the size of the network explains */
     PAD_SCRAPE = 240, /* enough for two filters, see dht.h */
     PAD_ITEM = 370,   /* and for an item */
@@ -74,34 +81,80 @@ static void take_out(struct walk *w, struct cand *c)
     memmove(c, c + 1, (w->n - at) * sizeof *c);
 }
 
-/* Makes room by giving up the farthest that was not asked, if the new one is closer. */
+static bool silent(const struct cand *c)
+{
+    return c->state == CAND_SLOW || c->state == CAND_FAILED;
+}
+
+/* Most of the tips of its teller were dead, and nobody else has told of it. */
+static bool doubtful(struct walk *w, const struct cand *c)
+{
+    unsigned lost = 0;
+    const struct cand *p = c->vouched ? NULL : dht_walk_cand(w, c->parent);
+    if (!p)
+        return false;
+    for (unsigned i = 0; i < w->n; i++)
+        lost += w->v[i].parent == p->uid && w->v[i].state == CAND_SLOW;
+    lost += p->lost;
+    return lost >= LOST_LEAST && lost > 2u * p->lived;
+}
+
+/* What could be given up for a closer one: misfits, then who is doubtful, then the farthest. */
+static unsigned worth(struct walk *w, const struct cand *c)
+{
+    return !c->fits ? 0 : doubtful(w, c) ? 1 : 2;
+}
+
+/* False if all that are there are worth more than the new one. */
 static bool make_room(struct walk *w, const struct cand *c)
 {
+    struct cand *worst = NULL;
+    unsigned least = 3;
     if (w->n < CANDS_MOST)
         return true;
     for (unsigned i = w->n; i > 0; i--) {
-        if (w->v[i - 1].state != CAND_NEW)
+        unsigned is = w->v[i - 1].state == CAND_NEW ? worth(w, &w->v[i - 1]) : 3;
+        if (is >= least)
             continue;
-        if (!before(w, c, &w->v[i - 1]))
-            return false;
-        take_out(w, &w->v[i - 1]);
-        return true;
+        least = is;
+        worst = &w->v[i - 1];
+    }
+    if (!worst || least > c->fits * 2u || (least == 2 && !before(w, c, worst)))
+        return false;
+    take_out(w, worst);
+    return true;
+}
+
+/* Is it known already? What is told of one address in two ways: the better tale stays. */
+static bool redundant(struct walk *w, const struct cand *c)
+{
+    for (unsigned i = 0; i < w->n; i++) {
+        struct cand *o = &w->v[i];
+        if (!addr_eq(&o->addr, &c->addr))
+            continue;
+        if (!o->has_id || !c->has_id)
+            return true;
+        if (dht_id_eq(o->id, c->id))
+            o->vouched |= o->parent != c->parent;
+        if (o->state != CAND_NEW || dht_id_eq(o->id, c->id))
+            return true;
+        if (c->fits == o->fits ? !before(w, c, o) : o->fits)
+            return true;
+        take_out(w, o);
+        return false;
     }
     return false;
 }
 
-/* Is it known already, or one of too many from one place? */
-static bool redundant(struct walk *w, const struct cand *c)
+/* Are others of its network asked already, or its own twin? */
+static bool crowded(const struct walk *w, const struct cand *c)
 {
     unsigned near = 0;
     for (unsigned i = 0; i < w->n; i++) {
-        struct cand *o = &w->v[i];
-        if (addr_eq(&o->addr, &c->addr)) {
-            if (o->parent != c->parent && o->has_id && c->has_id && dht_id_eq(o->id, c->id))
-                o->vouched = true;
-            return true;
-        }
-        if (dht_addr_twin(&o->addr, &c->addr) && o->state != CAND_FAILED)
+        const struct cand *o = &w->v[i];
+        if (o->state == CAND_NEW || silent(o))
+            continue;
+        if (dht_addr_twin(&o->addr, &c->addr))
             return true;
         near += dht_addr_near(&o->addr, &c->addr);
     }
@@ -200,27 +253,59 @@ void dht_walk_free(struct dht *d, struct walk *w)
 
 /* ---- asking ---- */
 
-static bool doubtful(struct walk *w, const struct cand *c)
+/* Tips of one teller are tried few at a time, until they live. */
+static bool untried(struct walk *w, const struct cand *c)
 {
+    unsigned asked = 0;
     const struct cand *p = c->vouched ? NULL : dht_walk_cand(w, c->parent);
-    return p && p->lost >= LOST_LEAST && p->lost > 2 * p->lived;
+    if (!p || p->lived >= TRUST)
+        return false;
+    for (unsigned i = 0; i < w->n; i++)
+        asked += w->v[i].parent == p->uid && w->v[i].state == CAND_ASKED;
+    return asked >= TRUST + 2u * p->lived;
+}
+
+/* Chance puts half as many nodes into each ring around a hash as into the one outside it. */
+bool dht_walk_full(const struct walk *w, const struct cand *c, struct crowd *k)
+{
+    static const uint8_t most[RINGS + 1] = {DHT_K, 3, 2, 2};
+    unsigned bits = dht_id_common(c->id, w->target), depth = dht_table_depth(w->side->table), ring;
+    if (!looks_for_hash(w) || bits + RINGS <= depth)
+        ring = 0;
+    else
+        ring = bits >= depth ? RINGS : bits + RINGS - depth;
+    if (k->in[ring] < most[ring]) {
+        k->in[ring]++;
+        k->closest++;
+    }
+    return k->closest >= DHT_K;
 }
 
 /* The next to ask, NULL if there is none; *waiting: somebody who matters may still answer. */
 static struct cand *choose(struct walk *w, bool *waiting)
 {
-    unsigned closest = 0;
+    struct crowd k = {0};
+    struct cand *last = NULL;
     *waiting = false;
-    for (unsigned i = 0; i < w->n && closest < DHT_K; i++) {
+    for (unsigned i = 0; i < w->n; i++) {
         struct cand *c = &w->v[i];
-        if (c->state == CAND_REPLIED)
-            closest += c->fits;
-        else if (c->state == CAND_ASKED || c->state == CAND_SLOW)
+        if (c->state == CAND_REPLIED) {
+            if (c->fits && dht_walk_full(w, c, &k))
+                return NULL;
+        } else if (c->state == CAND_ASKED) {
             *waiting = true;
-        else if (c->state == CAND_NEW && !doubtful(w, c) && (c->fits || w->misfits < MISFITS_MOST))
-            return c;
+        } else if (c->state == CAND_SLOW) {
+            *waiting |= !doubtful(w, c);
+        } else if (c->state == CAND_NEW && !crowded(w, c) &&
+                   (c->fits || w->misfits < MISFITS_MOST)) {
+            bool wait = untried(w, c);
+            *waiting |= wait;
+            if (!wait && !doubtful(w, c))
+                return c;
+            last = last || wait ? last : c;
+        }
     }
-    return NULL;
+    return *waiting ? NULL : last;
 }
 
 /* Only who is still joining asks for the other family too (BEP 32). */

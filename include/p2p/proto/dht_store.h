@@ -30,7 +30,7 @@ bool dht_store_add(struct dht_store *s, const uint8_t hash[DHT_ID], const uint8_
 bool dht_store_room(const struct dht_store *s, const uint8_t hash[DHT_ID], const struct addr *peer,
                     usec now);
 /* A random choice of at most `max` peers of the family of `to`, and that `to` may be told of; of
- * all, if it is NULL. */
+ * all, if it is NULL. In random order too, for the asker may get the first of them only. */
 size_t dht_store_pick(const struct dht_store *s, const uint8_t hash[DHT_ID], const struct addr *to,
                       bool noseed, struct dht_dice *dice, struct addr *out, size_t max, usec now);
 /* False if nothing is known of it. */

@@ -175,6 +175,70 @@ static void conspiracy(void **state)
     with_liars(lie_for_friends, 9);
 }
 
+/* The honest ones closest to a target, by what only the test can know. */
+static unsigned victims(struct net *n, const uint8_t *target, uint8_t ids[DHT_K][DHT_ID],
+                        const struct host *best[DHT_K])
+{
+    unsigned have = 0;
+    for (size_t i = 0; i < n->n; i++) {
+        struct dht_status s;
+        unsigned at = have;
+        if (n->h[i].lie)
+            continue;
+        dht_status(n->h[i].dht, &s, n->now);
+        while (at > 0 && dht_id_cmp(target, s.v4.id, ids[at - 1]) < 0)
+            at--;
+        if (at == DHT_K)
+            continue;
+        have += have < DHT_K;
+        memmove(&best[at + 1], &best[at], (have - at - 1) * sizeof *best);
+        memmove(ids[at + 1], ids[at], (have - at - 1) * sizeof *ids);
+        best[at] = &n->h[i];
+        memcpy(ids[at], s.v4.id, DHT_ID);
+    }
+    return have;
+}
+
+/* Tells of those who matter, but wrongly, so that what others tell of them would be passed over:
+ * with ids that do not fit, at other ports of their hosts, or of nobody beside them. */
+static void lie_about_others(struct net *n, struct host *h, const struct addr *from,
+                             const struct krpc_msg *m, struct buf *out)
+{
+    uint8_t nodes[DHT_K * KRPC_NODE4], ids[DHT_K][DHT_ID];
+    const struct host *best[DHT_K];
+    struct dht_status s;
+    size_t len = 0;
+    unsigned have = m->target ? victims(n, m->target, ids, best) : 0;
+    for (unsigned i = 0; i < have; i++) {
+        struct addr a = best[i]->addr;
+        unsigned how = (unsigned)rng_below(&n->rng, 3);
+        if (how == 0) {
+            memcpy(ids[i], m->target, DHT_ID - 1);
+        } else if (how == 1) {
+            a.port ^= 0x4000;
+        } else {
+            a.ip[3] ^= (uint8_t)(1 + rng_below(&n->rng, 250));
+            dht_id_fit(ids[i], &a);
+        }
+        len += krpc_put_node(nodes + len, ids[i], &a);
+    }
+    dht_status(h->dht, &s, n->now);
+    struct krpc_msg r = {.kind = KRPC_REPLY,
+                         .tid = m->tid,
+                         .ip = *from,
+                         .id = s.v4.id,
+                         .token = BYTES("nonsense", 8),
+                         .nodes = BYTES(nodes, len)};
+    krpc_write(out, &r);
+}
+
+static void false_tales(void **state)
+{
+    (void)state;
+    with_liars(lie_about_others, 10);
+    with_liars(lie_about_others, 11);
+}
+
 /* All restart within a minute with what they remembered; whoever helped them to join is gone. */
 static void mass_restart(void **state)
 {
@@ -207,8 +271,9 @@ static void mass_restart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lossy),     cmocka_unit_test(churn),      cmocka_unit_test(phantoms),
-        cmocka_unit_test(false_ids), cmocka_unit_test(conspiracy), cmocka_unit_test(mass_restart),
+        cmocka_unit_test(lossy),       cmocka_unit_test(churn),      cmocka_unit_test(phantoms),
+        cmocka_unit_test(false_ids),   cmocka_unit_test(conspiracy), cmocka_unit_test(mass_restart),
+        cmocka_unit_test(false_tales),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

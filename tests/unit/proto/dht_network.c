@@ -92,7 +92,7 @@ static void items(void **state)
     uint8_t big[DHT_ITEM_VALUE] = "996:";
     struct dht_item i = {.value = BYTES(big, sizeof big)};
     put_item(&n, &n.h[10], &i, NULL);
-    assert_int_equal(n.h[10].stored, 8);
+    assert_true(n.h[10].stored >= 8);
     h = get_item(&n, &i);
     assert_int_equal(h->items, 1);
     assert_int_equal(h->value_n, sizeof big);
@@ -102,7 +102,7 @@ static void items(void **state)
     i = (struct dht_item){
         .value = BYTES_LIT("3:one"), .key = key, .salt = BYTES_LIT("x"), .seq = 1};
     put_item(&n, &n.h[11], &i, seed);
-    assert_int_equal(n.h[11].stored, 8);
+    assert_true(n.h[11].stored >= 8);
     h = get_item(&n, &i);
     assert_true(h->items == 1 && h->seq == 1 && h->value_n == 5);
 
