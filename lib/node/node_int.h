@@ -216,6 +216,7 @@ struct finder;         /* finder.c */
 struct seek;
 struct pex;            /* pex.c: what a peer has told and was told */
 struct lsd;            /* lsd.c */
+struct lsd_item;
 struct self;           /* self.c */
 struct near;           /* near.c: what is known of the neighbours of an item */
 struct layer_fetch;    /* hashes.c */
@@ -273,6 +274,7 @@ struct task {
     usec stop_by;
     uint32_t resolving; /* names of peers being looked up */
     struct near *near;  /* NULL: none so far */
+    struct lsd_item *lsd; /* NULL: not announced to neighbours */
     uint64_t from_near, to_near;
 };
 
@@ -286,6 +288,15 @@ struct asker {
     struct addr addr; /* family 0: a free place */
     struct bucket bucket;
     usec at; /* when it last asked */
+};
+
+/* Whose peer exchange was heard of late (pex.c). */
+#define MAX_TELLERS 256u
+struct teller {
+    struct addr addr;
+    node_id task;
+    unsigned messages;
+    usec since;
 };
 
 struct node {
@@ -311,6 +322,7 @@ struct node {
     struct self *self;
     struct bucket hash_bucket;      /* leaves read for others, all together */
     struct asker askers[MAX_ASKERS];
+    struct teller tellers[MAX_TELLERS];
     uint32_t key; /* for trackers */
     struct tracker_udp_cache *udp_cache;
     struct list udp; /* struct announce with a UDP machine */

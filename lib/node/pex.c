@@ -1,20 +1,313 @@
-/* Peer exchange (BEP 11). */
+/*
+ * Peer exchange (BEP 11). Rules:
+ * - Told are peers that we are connected to and that others can dial: by us dialled, or they said
+ *   where they listen. As changes since the last message to that peer, one a minute at most, the
+ *   first a moment after there is something to say. Nothing of an item that is private, or may be:
+ *   before its manifest is here.
+ * - An address passes between two hosts only if it means the same to both: private ones are told
+ *   to private peers, those of loopback on loopback, link-local ones to nobody; and what a peer
+ *   says is heeded by the same rule, so that a stranger cannot send us into our own network.
+ * - One peer's word is worth PEX_MAX_HEARD addresses until they prove good: an address of the same
+ *   host under another port is not taken, an address has only a few listeners' minutes however
+ *   often it connects anew, and whether somebody seeds is believed only of one we did not know.
+ * - What a peer says to have lost is nothing to us: it may be there for others.
+ */
 #include "node/node_int.h"
+
+#include <p2p/proto/pex.h>
+
+#include <stdlib.h>
+
+#define BATCH (2 * USEC_SEC)         /* several that come together are told together */
+#define UNKNOWN_WAIT (10 * USEC_SEC) /* until it is looked again whether the manifest came */
+
+struct pex {
+    struct conn *conn;
+    struct timer timer; /* the next message; not set: nothing has changed */
+    bool wrote, heard_any;
+    usec wrote_at, heard_at;
+    unsigned early;    /* messages too soon, less those in time */
+    struct addr *told; /* whom it believes us connected to */
+    size_t n_told;
+    struct addr *heard; /* on its word alone */
+    size_t n_heard;
+};
 
 bool pex_on(const struct task *t)
 {
-    (void)t;
+    return !t->node->cfg.no_pex && !t->survey && !t->stopping && !task_is_private(t);
+}
+
+/* May who is at `to` be told of `about`, or may we believe it of whom it tells? */
+static bool means_the_same(const struct addr *to, const struct addr *about)
+{
+    enum addr_scope there = addr_scope(to);
+    switch (addr_scope(about)) {
+    case ADDR_PUBLIC:
+        return true;
+    case ADDR_PRIVATE:
+        return there != ADDR_PUBLIC && there != ADDR_UNUSABLE;
+    case ADDR_LOOPBACK:
+        return there == ADDR_LOOPBACK;
+    default:
+        return false;
+    }
+}
+
+/* ---- telling ---- */
+
+static struct addr listens(const struct conn *c)
+{
+    struct addr a = c->addr;
+    a.port = c->listen_port;
+    return a;
+}
+
+/* Ports that nobody would dial on hearsay are not told either. */
+static bool is_tellable(const struct conn *about, const struct conn *to)
+{
+    uint16_t port = about->listen_port;
+    struct addr a = listens(about), b = listens(to);
+    return about != to && about->phase == CONN_OPEN &&
+           (port >= 1024 || port == 80 || port == 443) && !addr_eq(&a, &b) &&
+           means_the_same(&to->addr, &a);
+}
+
+static uint8_t flags_of(const struct conn *c)
+{
+    bool seed = c->upload_only || c->has_all || (c->has.n > 0 && bits_full(&c->has));
+    return (uint8_t)((seed ? PEX_SEED : 0) | (c->incoming ? 0 : PEX_OUTGOING));
+}
+
+static bool is_in(const struct addr *v, size_t n, const struct addr *a)
+{
+    for (size_t i = 0; i < n; i++)
+        if (addr_eq(&v[i], a))
+            return true;
     return false;
 }
+
+static bool is_connected(const struct conn *to, const struct addr *a)
+{
+    const struct list *conns = &to->task->conns;
+    for (struct list_node *l = list_first(conns); l; l = list_next(conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        struct addr b = listens(c);
+        if (addr_eq(&b, a) && is_tellable(c, to))
+            return true;
+    }
+    return false;
+}
+
+/* Both return true if there was more than fits a message. */
+static bool find_dropped(struct pex *p, struct pex_msg *m)
+{
+    for (size_t i = p->n_told; i-- > 0;) {
+        if (is_connected(p->conn, &p->told[i]))
+            continue;
+        if (m->n_dropped == PEX_MAX_PEERS)
+            return true;
+        m->dropped[m->n_dropped++] = p->told[i];
+        p->told[i] = p->told[--p->n_told];
+    }
+    return false;
+}
+
+static bool find_added(struct pex *p, struct pex_msg *m)
+{
+    const struct list *conns = &p->conn->task->conns;
+    size_t before = p->n_told;
+    for (struct list_node *l = list_first(conns); l; l = list_next(conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        struct addr a = listens(c);
+        if (!is_tellable(c, p->conn) || is_in(p->told, p->n_told, &a) ||
+            is_in(m->dropped, m->n_dropped, &a))
+            continue;
+        if (m->n_added == PEX_MAX_PEERS || p->n_told == PEX_MAX_TOLD)
+            return true;
+        if (p->n_told == before)
+            p->told = mem_grow(p->told, before + PEX_MAX_PEERS, sizeof *p->told);
+        p->told[p->n_told++] = a;
+        m->added[m->n_added++] = (struct pex_peer){.addr = a, .flags = flags_of(c)};
+    }
+    return false;
+}
+
+/* The moment is drawn, so that a swarm does not talk in step. */
+static void arm(struct pex *p, usec now)
+{
+    struct node *n = p->conn->node;
+    usec at = now + BATCH / 2 + (usec)rng_below(&n->rng, BATCH);
+    if (p->timer.at.index != 0)
+        return;
+    if (p->wrote && at < p->wrote_at + PEX_EVERY)
+        at = p->wrote_at + PEX_EVERY;
+    timer_set(n, &p->timer, at);
+}
+
+static void tell(struct node *n, struct timer *tm, usec now)
+{
+    struct pex *p = TIMER_OF(tm, struct pex, timer);
+    struct conn *c = p->conn;
+    struct pex_msg m = {0};
+    if (!pex_on(c->task) || c->ext.id[EXT_PEX] == 0)
+        return;
+    if (!c->task->m) {
+        timer_set(n, &p->timer, now + UNKNOWN_WAIT);
+        return;
+    }
+    bool more = find_dropped(p, &m);
+    more |= find_added(p, &m);
+    if (m.n_added + m.n_dropped == 0)
+        return;
+    struct buf body = {0};
+    pex_put(&body, &m);
+    wire_put_extended(&c->out.bytes, c->ext.id[EXT_PEX], buf_bytes(&body));
+    buf_fini(&body);
+    conn_flush(c);
+    p->wrote = true;
+    p->wrote_at = now;
+    if (more)
+        arm(p, now);
+}
+
+/* Somebody has come or gone: the others are to hear of it. */
+static void changed(struct task *t, usec now)
+{
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->pex && c->phase == CONN_OPEN && c->ext.id[EXT_PEX] != 0)
+            arm(c->pex, now);
+    }
+}
+
+static struct pex *pex_of(struct conn *c)
+{
+    if (!c->pex) {
+        c->pex = mem_zero(sizeof *c->pex);
+        c->pex->conn = c;
+        c->pex->timer.fire = tell;
+    }
+    return c->pex;
+}
+
 void pex_opened(struct conn *c, usec now)
 {
-    (void)c, (void)now;
+    if (!pex_on(c->task))
+        return;
+    if (c->ext.id[EXT_PEX] != 0)
+        pex_of(c);
+    changed(c->task, now);
 }
-void pex_message(struct conn *c, struct bytes body, usec now)
-{
-    (void)c, (void)body, (void)now;
-}
+
 void pex_gone(struct conn *c)
 {
-    (void)c;
+    struct pex *p = c->pex;
+    if (p) {
+        timer_set(c->node, &p->timer, USEC_NEVER);
+        free(p->told);
+        free(p->heard);
+        free(p);
+        c->pex = NULL;
+    }
+    changed(c->task, c->node->now);
+}
+
+/* ---- hearing ---- */
+
+static bool same_teller(const struct addr *a, const struct addr *b)
+{
+    if (a->family != b->family)
+        return false;
+    return memcmp(a->ip, b->ip, a->family == 4 ? 4 : 8) == 0; /* a /64 is one host's to use up */
+}
+
+/* Connecting anew gives no new minute. On loopback all share one address. */
+static bool may_speak(struct conn *c, usec now)
+{
+    struct node *n = c->node;
+    struct teller *oldest = &n->tellers[0];
+    if (addr_scope(&c->addr) == ADDR_LOOPBACK)
+        return true;
+    for (size_t i = 0; i < MAX_TELLERS; i++) {
+        struct teller *v = &n->tellers[i];
+        if (v->since < oldest->since)
+            oldest = v;
+        if (v->task != c->task->id || !same_teller(&v->addr, &c->addr) ||
+            now - v->since >= PEX_TOLERATED)
+            continue;
+        return v->messages++ < NODE_MAX_PER_ADDR;
+    }
+    *oldest = (struct teller){.addr = c->addr, .task = c->task->id, .since = now, .messages = 1};
+    return true;
+}
+
+/* Those that others vouch for now, that we met, or that were given up, are off its account. */
+static void settle(struct conn *c, struct pex *p)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < p->n_heard; i++) {
+        unsigned by = pool_sources(c->task->pool, &p->heard[i]);
+        if (by != 0 && (by & ~(unsigned)(POOL_PEX | POOL_V2)) == 0 &&
+            !is_connected(c, &p->heard[i]))
+            p->heard[kept++] = p->heard[i];
+    }
+    p->n_heard = kept;
+}
+
+static bool heard_of_host(const struct pex *p, const struct addr *a)
+{
+    bool one_host = addr_scope(a) == ADDR_LOOPBACK;
+    for (size_t i = 0; i < p->n_heard; i++)
+        if (one_host ? addr_eq(&p->heard[i], a) : addr_same_ip(&p->heard[i], a))
+            return true;
+    return false;
+}
+
+static void hear(struct conn *c, struct pex *p, const struct pex_peer *v, usec now)
+{
+    struct task *t = c->task;
+    bool seed = v->flags & PEX_SEED;
+    if (!means_the_same(&c->addr, &v->addr) || (seed && t->state == NODE_SEEDING))
+        return;
+    if (pool_sources(t->pool, &v->addr) != 0) {
+        pool_add(t->pool, &v->addr, POOL_PEX, false, now);
+        return;
+    }
+    if (p->n_heard == PEX_MAX_HEARD || heard_of_host(p, &v->addr) ||
+        !pool_add(t->pool, &v->addr, c->dial_v2 ? POOL_PEX | POOL_V2 : POOL_PEX, seed, now))
+        return;
+    if (!p->heard)
+        p->heard = mem_array(PEX_MAX_HEARD, sizeof *p->heard);
+    p->heard[p->n_heard++] = v->addr;
+}
+
+/* Is it time for another? Closes the connection of one that floods us. */
+static bool in_time(struct conn *c, struct pex *p, usec now)
+{
+    if (p->heard_any && now - p->heard_at < PEX_TOLERATED) {
+        if (++p->early > PEX_MAX_EARLY)
+            conn_close(c, true, "floods us with peers", now);
+        return false;
+    }
+    p->early -= p->early > 0;
+    p->heard_any = true;
+    p->heard_at = now;
+    return may_speak(c, now);
+}
+
+void pex_message(struct conn *c, struct bytes body, usec now)
+{
+    struct pex_msg m;
+    struct err e = {0};
+    if (!pex_on(c->task) || !in_time(c, pex_of(c), now))
+        return;
+    if (pex_parse(&m, body, &e) < 0) {
+        conn_close(c, true, e.msg, now);
+        return;
+    }
+    settle(c, c->pex);
+    for (size_t i = 0; i < m.n_added; i++)
+        hear(c, c->pex, &m.added[i], now);
+    task_wake(c->task, now); /* its pulse dials */
 }

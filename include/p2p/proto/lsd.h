@@ -11,11 +11,26 @@
 
 #include <p2p/base/addr.h>
 #include <p2p/base/buf.h>
+#include <p2p/base/usec.h>
 
 #define LSD_PORT 6771u
 #define LSD_MAX_DATAGRAM 1400u
 #define LSD_MAX_HASHES 25u /* as many as fit into one datagram beside the rest, also with IPv6 */
 #define LSD_MAX_COOKIE 64u /* a longer one counts as none: it is not ours */
+
+/* A full datagram a second for each family is all that ever leaves: a round of many items takes
+ * longer then. */
+#define LSD_EVERY (5 * USEC_MIN) /* an item is announced, */
+#define LSD_LEAST USEC_MIN       /* and no hash more often */
+#define LSD_GAP USEC_SEC         /* from one datagram to the next */
+/* Datagrams heeded: of one address, and of all. */
+#define LSD_SOURCE_RATE 10u
+#define LSD_SOURCE_BURST 50u
+#define LSD_RATE 50u
+#define LSD_BURST 200u
+#define LSD_MAX_SOURCES 64u /* addresses remembered, the latest */
+#define LSD_MAX_PORTS 16u   /* ports of one address that are believed, */
+#define LSD_PORT_TIME (15 * USEC_MIN) /* each until it was not named for so long */
 
 struct lsd_msg {
     uint16_t port;

@@ -13,8 +13,15 @@
 #include <p2p/base/addr.h>
 #include <p2p/base/buf.h>
 #include <p2p/base/err.h>
+#include <p2p/base/usec.h>
 
 #define PEX_MAX_PEERS 50u /* added, and as many dropped, of both families together */
+#define PEX_EVERY USEC_MIN /* we write no more often, */
+#define PEX_TOLERATED (45 * USEC_SEC) /* and what comes sooner than so after the last is ignored */
+#define PEX_MAX_EARLY 8u /* so many more of those than of others: a flood, the connection ends */
+/* Addresses of one peer's word that nobody has proved yet: it is not listened to for more. */
+#define PEX_MAX_HEARD 200u
+#define PEX_MAX_TOLD 400u /* addresses that one peer was told of and not yet told to be gone */
 
 enum pex_flag {
     PEX_ENCRYPTION = 0x01, /* prefers it */
