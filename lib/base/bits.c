@@ -113,3 +113,21 @@ size_t bits_count_and_not(const struct bits *a, const struct bits *b)
         ones += (size_t)__builtin_popcountll(word(a, i) & ~word(b, i));
     return ones;
 }
+
+void bits_or(struct bits *to, const struct bits *more)
+{
+    size_t n = bits_bytes(to->n), ones = 0, i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t a, b;
+        memcpy(&a, to->v + i, 8);
+        memcpy(&b, more->v + i, 8);
+        a |= b;
+        memcpy(to->v + i, &a, 8);
+        ones += (size_t)__builtin_popcountll(a);
+    }
+    for (; i < n; i++) {
+        to->v[i] |= more->v[i];
+        ones += (size_t)__builtin_popcount(to->v[i]);
+    }
+    to->ones = ones;
+}

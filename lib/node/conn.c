@@ -335,6 +335,8 @@ void node_sent(struct node *n, node_id conn, size_t bytes, usec now)
     rate_add(&c->up, content, now);
     rate_add(&c->task->up, content, now);
     c->task->uploaded += content;
+    if (c->nearness)
+        c->task->to_near += content;
     c->task->last_upload = now;
 }
 

@@ -136,6 +136,7 @@ void fetch_peer_has(struct conn *c, uint32_t piece, usec now)
     if (c->has_all || !bits_set(&c->has, piece))
         return;
     picker_peer_have(t->picker, piece, 1);
+    near_has(c, piece, now);
     if (!c->am_interested && picker_wanted(t->picker, piece))
         fetch_interest(c, now);
     if (bits_full(&c->has))
@@ -196,6 +197,7 @@ void fetch_more(struct conn *c, usec now)
             .peer = c->sender,
             .has = c->has_all ? NULL : &c->has,
             .only = c->peer_choking ? &c->fast_in : NULL,
+            .avoid = near_hold(c),
             .speed = pipeline_speed(&c->pipe, t->fastest),
             .snubbed = c->pipe.snubbed,
             .now = now,
@@ -319,6 +321,7 @@ void fetch_piece_done(struct conn *c, const struct wire_msg *m, usec now)
     rate_add(&c->down, m->length, now);
     rate_add(&t->down, m->length, now);
     t->from_peers += m->length;
+    near_got(c, m->length);
     t->last_arrival = now;
     if (c->pipe.rate > t->fastest)
         t->fastest = c->pipe.rate;

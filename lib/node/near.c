@@ -1,19 +1,402 @@
-/* Neighbours first. */
+/*
+ * Neighbours first, and peers before web seeds: the two circles of an item (swarm/near.h), what of
+ * them is known, and which pieces are left alone by whom.
+ *
+ * The circle of neighbours spares the way to far peers, that of all peers spares the web seeds.
+ * What is held back is reckoned anew a few times a second, and at once for a piece that a peer of
+ * the circle tells of.
+ */
 #include "node/node_int.h"
+
+#include <p2p/swarm/near.h>
+#include <stdlib.h>
+
+#define EVERY (USEC_SEC / 4) /* twice that for each million pieces */
+#define HEARD_MAX 64u
+#define PASSED_OVER USEC_MIN
+#define LOW_WEB 6 /* times as long must peers be slow, before they are passed by */
+
+enum circle_kind { NEIGHBOURS, EVERYBODY, CIRCLES };
+
+struct mate {
+    struct near_mate in[CIRCLES];
+};
+
+struct circle {
+    struct near_parts parts;
+    struct bits seen;           /* had by us or somebody of it */
+    struct bits hold;           /* to be left alone by the dear source */
+    size_t n, givers;           /* peers in it; those that serve us */
+    uint64_t taken;             /* of the dear source, so far */
+    uint64_t speed;             /* of the dear source, while it was in use */
+    bool idle;                  /* the dear source has nothing to do for us */
+    usec idle_since, low_since; /* 0: it is not so */
+};
+
+struct near {
+    struct circle circle[CIRCLES];
+    bool ready;
+    usec next, measured;
+    struct addr heard[HEARD_MAX];
+    uint32_t n_heard;
+};
+
+static unsigned prefer(const struct task *t)
+{
+    return t->node->cfg.prefer_local;
+}
+
+static struct near *near_of(struct task *t)
+{
+    if (!t->near)
+        t->near = mem_zero(sizeof *t->near);
+    return t->near;
+}
+
+static bool belongs(const struct conn *c, enum circle_kind k)
+{
+    return c->phase == CONN_OPEN && c->mate && (k == EVERYBODY || c->nearness > NEAR_FAR);
+}
+
+/* ---- classes ---- */
+
+static bool was_heard(const struct near *v, const struct addr *a)
+{
+    for (uint32_t i = 0; v && i < v->n_heard && i < HEARD_MAX; i++)
+        if (addr_same_ip(&v->heard[i], a))
+            return true;
+    return false;
+}
+
+static void classify(struct conn *c, usec rtt)
+{
+    struct addr self[2];
+    size_t n = 0;
+    n += self_address(c->node, 4, &self[n]);
+    n += self_address(c->node, 6, &self[n]);
+    struct near_clue clue = {self, n, &c->addr, was_heard(c->task->near, &c->addr), rtt};
+    unsigned k = near_class(&clue);
+    if (k > c->nearness)
+        c->nearness = k;
+}
+
+void near_heard(struct task *t, const struct addr *a, usec now)
+{
+    struct near *v = near_of(t);
+    (void)now;
+    if (was_heard(v, a))
+        return;
+    v->heard[v->n_heard++ % HEARD_MAX] = *a;
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->phase == CONN_OPEN && addr_same_ip(&c->addr, a))
+            classify(c, USEC_NEVER);
+    }
+}
 
 void near_opened(struct conn *c, usec now)
 {
-    (void)c, (void)now;
+    c->mate = mem_zero(sizeof *c->mate);
+    for (int k = 0; k < CIRCLES; k++)
+        near_mate_init(&c->mate->in[k], near_key(c->peer_id), now);
+    /* Who was dialled has answered; of who dialled us the first block will tell. */
+    classify(c, c->incoming ? USEC_NEVER : now - c->connected_at);
+    near_of(c->task)->next = now;
 }
+
 void near_gone(struct conn *c, usec now)
 {
-    (void)c, (void)now;
+    free(c->mate);
+    c->mate = NULL;
+    if (c->task->near)
+        c->task->near->next = now;
 }
+
+static void circle_init(struct task *t, struct circle *r)
+{
+    uint32_t n = t->m->n_pieces;
+    near_parts_init(&r->parts, n, t->m->piece_length, near_key(t->node->cfg.peer_id));
+    bits_init(&r->seen, n);
+    bits_init(&r->hold, n);
+}
+
 void near_fini(struct task *t)
 {
-    (void)t;
+    struct near *v = t->near;
+    for (int k = 0; v && v->ready && k < CIRCLES; k++) {
+        near_parts_fini(&v->circle[k].parts);
+        bits_fini(&v->circle[k].seen);
+        bits_fini(&v->circle[k].hold);
+    }
+    free(v);
+    t->near = NULL;
 }
-void near_heard(struct task *t, const struct addr *a, usec now)
+
+/* ---- what peers tell and give ---- */
+
+void near_has(struct conn *c, uint32_t piece, usec now)
 {
-    (void)t, (void)a, (void)now;
+    struct near *v = c->task->near;
+    if (!v || !v->ready)
+        return;
+    for (int k = 0; k < CIRCLES; k++) {
+        struct circle *r = &v->circle[k];
+        if (!belongs(c, k) || r->n == 0)
+            continue;
+        if (!bits_get(&c->task->have, piece) && bits_set(&r->seen, piece))
+            near_mate_brought(&c->mate->in[k], now);
+        if (!c->mate->in[k].let_down)
+            bits_set(&r->hold, piece);
+    }
+}
+
+void near_got(struct conn *c, uint32_t bytes)
+{
+    struct task *t = c->task;
+    if (c->nearness > NEAR_FAR)
+        t->from_near += bytes;
+    else if (t->near)
+        t->near->circle[NEIGHBOURS].taken += bytes;
+    for (int k = 0; c->mate && k < CIRCLES; k++)
+        c->mate->in[k].let_down = false;
+}
+
+void near_got_web(struct task *t, uint64_t bytes)
+{
+    if (t->near)
+        t->near->circle[EVERYBODY].taken += bytes;
+}
+
+/* ---- what is held back ---- */
+
+static void add_has(struct bits *to, const struct conn *c)
+{
+    if (c->has_all)
+        bits_fill(to, true);
+    else if (c->has.n == to->n)
+        bits_or(to, &c->has);
+}
+
+/* Those whose parts are left to them, in the order of the connections. */
+static size_t at_work(struct task *t, enum circle_kind k, struct conn **who, uint64_t *keys,
+                      usec now)
+{
+    size_t n = 0;
+    for (struct list_node *l = list_first(&t->conns); l && n < NEAR_MAX_MATES;
+         l = list_next(&t->conns, l)) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        bool seed = c->has_all || c->upload_only || (c->has.n && bits_full(&c->has));
+        if (!belongs(c, k) || seed || !near_mate_works(&c->mate->in[k], prefer(t), now))
+            continue;
+        who[n] = c;
+        keys[n++] = c->mate->in[k].key;
+    }
+    return n;
+}
+
+static void gather(struct task *t, enum circle_kind k)
+{
+    struct circle *r = &t->near->circle[k];
+    r->n = r->givers = 0;
+    bits_fill(&r->hold, false);
+    bits_fill(&r->seen, false);
+    bits_or(&r->seen, &t->have);
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (!belongs(c, k))
+            continue;
+        r->n++;
+        r->givers += !c->peer_choking;
+        add_has(&r->seen, c);
+        if (!c->mate->in[k].let_down)
+            add_has(&r->hold, c);
+    }
+}
+
+static void hold_parts(struct circle *r)
+{
+    const struct near_parts *p = &r->parts;
+    for (uint32_t i = 0; i < p->n; i++) {
+        uint32_t first = i * p->size, end = near_part_end(p, first);
+        for (uint32_t piece = first; p->owner[i] && piece < end; piece++)
+            bits_set(&r->hold, piece);
+    }
+}
+
+/* ---- waiting for others, and no longer ---- */
+
+static uint32_t pieces_left(const struct task *t, const struct circle *r, uint16_t owner)
+{
+    const struct near_parts *p = &r->parts;
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < p->n; i++) {
+        uint32_t first = i * p->size, end = near_part_end(p, first);
+        for (uint32_t piece = first; p->owner[i] == owner && piece < end; piece++)
+            left += picker_wanted(t->picker, piece) && !bits_get(&r->seen, piece);
+    }
+    return left;
+}
+
+/* Rule 4. True if somebody was passed over. */
+static bool take_over(struct task *t, enum circle_kind k, struct conn **who, size_t n, usec now)
+{
+    struct circle *r = &t->near->circle[k];
+    struct conn *slowest = NULL;
+    usec most = near_patience(prefer(t));
+    if (!r->idle || n == 0) {
+        r->idle_since = 0;
+        return false;
+    }
+    if (!r->idle_since)
+        r->idle_since = now;
+    if (now - r->idle_since < most / 5)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t left = pieces_left(t, r, (uint16_t)(i + 1));
+        usec needs = left ? near_mate_needs(&who[i]->mate->in[k], left, now) : 0;
+        if (needs <= most)
+            continue;
+        most = needs;
+        slowest = who[i];
+    }
+    if (slowest)
+        slowest->mate->in[k].passed_over = now + PASSED_OVER;
+    return slowest != NULL;
+}
+
+static uint64_t rate_from(const struct task *t, enum circle_kind k, usec now)
+{
+    uint64_t sum = 0;
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (belongs(c, k))
+            sum += rate_now(&c->down, now);
+    }
+    return sum;
+}
+
+static uint64_t least(const struct task *t, enum circle_kind k)
+{
+    const struct circle *r = &t->near->circle[k];
+    return near_least(r->speed, r->givers ? r->givers : 1, k == EVERYBODY, prefer(t));
+}
+
+/* Rule 5. */
+static void let_down(struct task *t, enum circle_kind k, usec now)
+{
+    struct circle *r = &t->near->circle[k];
+    usec patience = near_patience(prefer(t)) / 2 * (k == EVERYBODY ? LOW_WEB : 1);
+    uint64_t want = least(t, k);
+    if (!r->idle || r->n == 0 || rate_from(t, k, now) >= want) {
+        r->low_since = 0;
+        return;
+    }
+    if (!r->low_since)
+        r->low_since = now;
+    if (now - r->low_since < patience)
+        return;
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (belongs(c, k) && rate_now(&c->down, now) < want / (2 * r->n) + 1)
+            c->mate->in[k].let_down = true;
+    }
+}
+
+/* ---- reckoning ---- */
+
+static void measure(struct task *t, enum circle_kind k, bool busy, usec span)
+{
+    struct circle *r = &t->near->circle[k];
+    uint64_t rate = (uint64_t)((double)r->taken * 1e6 / (double)span);
+    r->taken = 0;
+    if (rate > r->speed)
+        r->speed = rate;
+    else if (busy)
+        r->speed -= (r->speed - rate) / 8;
+}
+
+static bool far_is_idle(const struct task *t, usec now)
+{
+    bool idle = false;
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->phase == CONN_OPEN && c->nearness == NEAR_FAR && c->am_interested)
+            idle |= !c->peer_choking && c->pipe.out == 0 && c->hold_until <= now;
+    }
+    return idle;
+}
+
+static void reckon(struct task *t, enum circle_kind k, usec now)
+{
+    struct circle *r = &t->near->circle[k];
+    struct conn *who[NEAR_MAX_MATES];
+    uint64_t keys[NEAR_MAX_MATES];
+    r->idle = k == EVERYBODY ? !web_busy(t) : far_is_idle(t, now);
+    let_down(t, k, now);
+    gather(t, k);
+    size_t n = at_work(t, k, who, keys, now);
+    near_parts_divide(&r->parts, keys, n);
+    if (take_over(t, k, who, n, now)) {
+        n = at_work(t, k, who, keys, now);
+        near_parts_divide(&r->parts, keys, n);
+    }
+    hold_parts(r);
+}
+
+static void set_up(struct task *t)
+{
+    struct near *v = near_of(t);
+    for (int k = 0; k < CIRCLES && !v->ready; k++)
+        circle_init(t, &v->circle[k]);
+    v->ready = true;
+}
+
+void near_pulse(struct task *t, usec now)
+{
+    if (prefer(t) == 0 || t->state != NODE_DOWNLOADING)
+        return;
+    set_up(t);
+    struct near *v = t->near;
+    if (now < v->next)
+        return;
+    v->next = now + EVERY * (1 + 2 * (usec)(t->m->n_pieces >> 20));
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->phase == CONN_OPEN)
+            classify(c, c->pipe.least_delay);
+    }
+    if (now - v->measured >= USEC_SEC) {
+        measure(t, NEIGHBOURS, !far_is_idle(t, now), now - v->measured);
+        measure(t, EVERYBODY, web_busy(t), now - v->measured);
+        v->measured = now;
+    }
+    for (int k = 0; k < CIRCLES; k++)
+        reckon(t, k, now);
+    if (v->circle[NEIGHBOURS].idle)
+        fetch_all(t, now); /* what was let go goes on at once */
+}
+
+static const struct bits *held(const struct task *t, enum circle_kind k)
+{
+    const struct near *v = t->near;
+    return v && v->ready && v->circle[k].n ? &v->circle[k].hold : NULL;
+}
+
+const struct bits *near_hold(const struct conn *c)
+{
+    return c->nearness > NEAR_FAR ? NULL : held(c->task, NEIGHBOURS);
+}
+
+const struct bits *near_hold_web(const struct task *t)
+{
+    return held(t, EVERYBODY);
+}
+
+/* So little arrives that the web seeds must help out. */
+bool near_starves(const struct task *t, usec now)
+{
+    const struct near *v = t->near;
+    return v && v->circle[EVERYBODY].low_since &&
+           now - v->circle[EVERYBODY].low_since >= near_patience(prefer(t)) / 2 &&
+           rate_now(&t->down, now) < least(t, EVERYBODY);
 }

@@ -188,6 +188,7 @@ struct conn {
     usec connected_at, last_recv, last_sent, choke_since, interested_at, bored_since;
     uint32_t super_piece; /* the piece revealed to it */
     unsigned nearness;    /* enum near_class of swarm/near.h */
+    struct mate *mate;    /* while it is open */
 };
 
 /* A piece with blocks stored and not yet judged. */
@@ -218,7 +219,8 @@ struct pex;            /* pex.c: what a peer has told and was told */
 struct lsd;            /* lsd.c */
 struct lsd_item;
 struct self;           /* self.c */
-struct near;           /* near.c: what is known of the neighbours of an item */
+struct near;           /* near.c: what is known of the neighbours of an item, */
+struct mate;           /* and of one peer */
 struct layer_fetch;    /* hashes.c */
 
 struct task {
@@ -499,6 +501,7 @@ void web_run(struct task *t, usec now);
 void web_guilty(struct web *w, usec now); /* w may be NULL */
 struct web *web_by_number(struct task *t, uint32_t number);
 bool web_exhausted(const struct task *t);
+bool web_busy(const struct task *t); /* a transfer is under way */
 void web_wake(struct node *n);
 
 /* Is the item to be found by its trackers alone (BEP 27)? Unknown before the manifest is here. */
@@ -551,6 +554,14 @@ void near_opened(struct conn *c, usec now);
 void near_gone(struct conn *c, usec now); /* still in task.conns */
 void near_fini(struct task *t);
 void near_heard(struct task *t, const struct addr *a, usec now); /* LSD told of it */
+void near_pulse(struct task *t, usec now);
+void near_has(struct conn *c, uint32_t piece, usec now); /* it has one more */
+void near_got(struct conn *c, uint32_t bytes);           /* a block came from it */
+void near_got_web(struct task *t, uint64_t bytes);
+/* Pieces that it, or a web seed, is not asked for: others are to bring them. NULL: none. */
+const struct bits *near_hold(const struct conn *c);
+const struct bits *near_hold_web(const struct task *t);
+bool near_starves(const struct task *t, usec now); /* web seeds must help out all the same */
 
 /* super.c */
 void super_greet(struct conn *c, usec now);

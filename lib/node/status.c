@@ -38,6 +38,7 @@ bool node_status(struct node *n, node_id task, struct node_status *s, usec now)
     };
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         const struct conn *c = LIST_OF(l, struct conn, in_task);
+        s->near += c->phase == CONN_OPEN && c->nearness;
         s->seeds += c->phase == CONN_OPEN && (c->has_all || (c->has.n && bits_full(&c->has)));
     }
     return true;

@@ -566,6 +566,7 @@ void task_pulse(struct task *t, usec now)
         return;
     metadata_pulse(t, now);
     if (t->picker && !t->halted) {
+        near_pulse(t, now);
         web_run(t, now);
         if (choker_deadline(&t->choker) <= now)
             serve_round(t, now);

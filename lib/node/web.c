@@ -16,6 +16,10 @@
 #define RUN_FIRST 64u /* blocks */
 #define RUN_MOST 1024u
 #define RUN_QUICK USEC_SEC
+/* So long after the beginning, and in so few lanes, it is fetched while peers that may bring the
+ * same are only being looked for. */
+#define ALONE_AFTER (3 * USEC_SEC)
+#define LANES_FIRST 2u
 #define MAX_FAILURES 6u
 #define RETRY_FIRST (2 * USEC_SEC)
 #define RETRY_MAX (5 * USEC_MIN)
@@ -36,6 +40,7 @@ struct web {
     struct task *t;
     char *url;
     uint32_t number, sender, run, failures;
+    uint32_t from; /* the piece from which it is searched for the next run */
     bool struck, no_range;
     usec retry_at;
     struct lane lane[LANES];
@@ -151,13 +156,35 @@ static void begin_whole(struct lane *l, usec now)
     next_transfer(l, now);
 }
 
+/*
+ * What others will bring is left to them. If too little comes that way, one run at a time makes up
+ * for it.
+ */
+static size_t pick_run(struct web *w, struct block_ref v[RUN_MOST], usec now)
+{
+    struct task *t = w->t;
+    struct picker_ask ask = {.peer = w->sender,
+                             .avoid = near_hold_web(t),
+                             .speed = 1,
+                             .whole_runs = true,
+                             .from = w->from,
+                             .now = now};
+    size_t n = picker_pick(t->picker, &ask, v, w->run);
+    if (n == 0 && ask.avoid && !web_busy(t) && near_starves(t, now)) {
+        ask.avoid = NULL;
+        n = picker_pick(t->picker, &ask, v, RUN_FIRST);
+    }
+    if (n > 0)
+        w->from = v[n - 1].piece + 1;
+    return n;
+}
+
 static void begin_run(struct lane *l, usec now)
 {
     struct web *w = l->web;
     struct task *t = w->t;
     struct block_ref v[RUN_MOST];
-    struct picker_ask ask = {.peer = w->sender, .speed = 1, .whole_runs = true, .now = now};
-    size_t n = picker_pick(t->picker, &ask, v, w->run);
+    size_t n = pick_run(w, v, now);
     if (n == 0)
         return;
     l->pos = l->end = start_of(t, v[0]);
@@ -176,6 +203,13 @@ static void begin_run(struct lane *l, usec now)
     next_transfer(l, now);
 }
 
+/* Will peers perhaps be found in a moment, with whom this can be shared? */
+static bool may_meet(const struct task *t, usec now)
+{
+    return t->node->cfg.prefer_local && now - t->started < ALONE_AFTER && t->n_open == 0 &&
+           !task_sources_exhausted(t);
+}
+
 void web_run(struct task *t, usec now)
 {
     if (t->state != NODE_DOWNLOADING || t->node->paused_disk)
@@ -184,7 +218,7 @@ void web_run(struct task *t, usec now)
         struct web *w = &t->webs[i];
         if (w->struck || w->retry_at > now)
             continue;
-        unsigned lanes = w->no_range ? 1 : LANES;
+        unsigned lanes = w->no_range ? 1 : may_meet(t, now) ? LANES_FIRST : LANES;
         for (unsigned k = 0; k < lanes; k++) {
             if (w->lane[k].job)
                 continue;
@@ -293,6 +327,7 @@ static size_t fill(struct lane *l, struct bytes b, usec now)
     l->pos += n;
     l->part_left -= n;
     t->from_web += n;
+    near_got_web(t, n);
     if (l->b && l->pos == end)
         block_full(l, now);
     return n;
@@ -408,6 +443,8 @@ void web_init(struct task *t, usec now)
             .t = t, .url = mem_str(t->m->web_seeds[i]), .number = t->n_webs, .run = RUN_FIRST};
         struct addr number = {.port = (uint16_t)t->n_webs};
         w->sender = sender_new(t, NULL, w, &number);
+        if (t->node->cfg.prefer_local) /* many that begin now shall not all fetch the same */
+            w->from = (uint32_t)rng_below(&t->node->rng, t->m->n_pieces + 1);
         for (unsigned k = 0; k < LANES; k++)
             w->lane[k].web = w;
         picker_peer_all(t->picker, 1);
@@ -438,6 +475,15 @@ void web_fini(struct task *t)
 struct web *web_by_number(struct task *t, uint32_t number)
 {
     return number < t->n_webs ? &t->webs[number] : NULL;
+}
+
+bool web_busy(const struct task *t)
+{
+    for (uint32_t i = 0; i < t->n_webs; i++)
+        for (unsigned k = 0; k < LANES; k++)
+            if (t->webs[i].lane[k].job)
+                return true;
+    return false;
 }
 
 bool web_exhausted(const struct task *t)

@@ -28,6 +28,7 @@ static inline bool bits_full(const struct bits *b) { return b->ones == b->n; }
 bool bits_load(struct bits *b, struct bytes wire);
 struct bytes bits_wire(const struct bits *b); /* borrowed */
 void bits_copy(struct bits *to, const struct bits *from); /* `to` is initialised by this */
+void bits_or(struct bits *to, const struct bits *more); /* both have the same n */
 /* The first such bit >= from; n if there is none. */
 size_t bits_next(const struct bits *b, size_t from, bool one);
 /* The ones of a that b lacks; both have the same n. */

@@ -143,6 +143,10 @@ static void and_not(void **state)
         bits_copy(&c, &a);
         assert_int_equal(c.ones, a.ones);
         assert_true(bytes_eq(bits_wire(&c), bits_wire(&a)));
+        bits_or(&c, &b);
+        assert_int_equal(c.ones, b.ones + want);
+        for (size_t i = 0; i < c.n; i++)
+            assert_int_equal(bits_get(&c, i), bits_get(&a, i) || bits_get(&b, i));
         bits_fill(&c, false);
         assert_int_equal(bits_count_and_not(&a, &c), a.ones);
         bits_fini(&a);
