@@ -403,7 +403,7 @@ void serve_cancel(struct conn *c, const struct wire_msg *m, usec now);
 void serve_fill(struct conn *c, usec now);
 void serve_choke(struct conn *c, bool choke, usec now);
 void serve_interest(struct conn *c, bool interested, usec now);
-void serve_round(struct task *t, usec now); /* the choker's */
+void serve_pulse(struct task *t, usec now); /* the choker's rounds, and between them */
 void serve_allow_fast(struct conn *c);
 void serve_have(struct task *t, uint32_t piece, usec now);
 

@@ -10,7 +10,15 @@
 #include <p2p/format/digest.h>
 #include <stdlib.h>
 
-#define AHEAD (256u << 10) /* content queued on the socket's side */
+/* Content queued on the socket's side: so much time's worth, since whatever we say next waits
+ * behind it, but never less than a block or two, nor more than a fast line needs. */
+#define AHEAD_TIME (USEC_SEC / 8)
+#define AHEAD_LEAST (32u << 10)
+#define AHEAD_MOST (256u << 10)
+#define IDLE_AFTER (USEC_SEC / 2)
+#define FAST_STEPS 10u
+#define FAST_BYTES (2u << 20)
+#define FAST_SPREAD 4u /* peers that have it */
 
 static struct asked *asked_at(const struct conn *c, uint32_t i)
 {
@@ -40,8 +48,11 @@ static void reject(struct conn *c, uint32_t piece, uint32_t begin, uint32_t leng
     conn_flush(c);
 }
 
+/* Offered for its first steps only (BEP 6): who has this much can trade for the rest. */
 static bool allowed_fast(const struct conn *c, uint32_t piece)
 {
+    if (c->has_all || c->has.ones > FAST_STEPS)
+        return false;
     for (uint32_t i = 0; i < c->n_fast_out; i++)
         if (c->fast_out[i] == piece)
             return true;
@@ -126,11 +137,18 @@ static void put_block(struct conn *c, const struct asked *a)
     }
 }
 
+static uint64_t ahead(const struct conn *c, usec now)
+{
+    uint64_t n = rate_now(&c->up, now) / (USEC_SEC / AHEAD_TIME);
+    return n < AHEAD_LEAST ? AHEAD_LEAST : n > AHEAD_MOST ? AHEAD_MOST : n;
+}
+
 /* Moves requests from the queue to the socket's side. */
 void serve_fill(struct conn *c, usec now)
 {
     struct node *n = c->node;
-    while (c->asked_n > 0 && c->out.content_left < AHEAD) {
+    uint64_t most = ahead(c, now);
+    while (c->asked_n > 0 && c->out.content_left < most) {
         if (!flow_may_send(c, now))
             break;
         struct asked a = *asked_at(c, 0);
@@ -172,12 +190,19 @@ void serve_choke(struct conn *c, bool choke, usec now)
     conn_flush(c);
 }
 
-static size_t unchoked_interested(const struct task *t)
+/* It has been unchoked for a moment and yet has nothing to ask for. */
+static bool is_idle(const struct conn *c, usec now)
+{
+    return !c->am_choking && c->asked_n == 0 && c->out.content_left == 0 &&
+           now - c->choke_since > IDLE_AFTER && now - c->last_gave > IDLE_AFTER;
+}
+
+static size_t being_served(const struct task *t, usec now)
 {
     size_t n = 0;
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         const struct conn *c = LIST_OF(l, struct conn, in_task);
-        n += c->phase == CONN_OPEN && c->peer_interested && !c->am_choking;
+        n += c->phase == CONN_OPEN && c->peer_interested && !c->am_choking && !is_idle(c, now);
     }
     return n;
 }
@@ -190,15 +215,13 @@ void serve_interest(struct conn *c, bool interested, usec now)
     c->peer_interested = interested;
     c->interested_at = now;
     task_wake(t, now);
-    if (interested && c->am_choking && t->picker &&
-        choker_admit(&t->choker, unchoked_interested(t)))
+    if (interested && c->am_choking && t->picker && choker_admit(&t->choker, being_served(t, now)))
         serve_choke(c, false, now);
 }
 
-void serve_round(struct task *t, usec now)
+static size_t seats(struct task *t, struct choker_peer *v, usec now)
 {
     size_t n = 0;
-    struct choker_peer *v = mem_array(t->conns.count ? t->conns.count : 1, sizeof *v);
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
         if (c->phase != CONN_OPEN)
@@ -209,13 +232,29 @@ void serve_round(struct task *t, usec now)
             .unchoked = !c->am_choking,
             .snubbed = c->pipe.snubbed,
             .upload_only = c->upload_only || c->has_all,
+            .idle = is_idle(c, now),
             .gave = rate_now(&c->down, now),
             .took = rate_now(&c->up, now),
             .since = c->choke_since,
             .connected = c->connected_at,
         };
     }
-    choker_run(&t->choker, v, n, task_complete(t), t->node->cfg.limit_up, &t->node->rng, now);
+    return n;
+}
+
+void serve_pulse(struct task *t, usec now)
+{
+    struct choker *k = &t->choker;
+    bool due = choker_deadline(k) <= now;
+    if (!due && !choker_admit(k, being_served(t, now)))
+        return;
+    struct choker_peer *v = mem_array(t->conns.count ? t->conns.count : 1, sizeof *v);
+    size_t n = seats(t, v, now);
+    bool done = task_complete(t);
+    if (due)
+        choker_run(k, v, n, done, t->node->cfg.limit_up, &t->node->rng, now);
+    else
+        choker_fill(k, v, n, done, now);
     for (size_t i = 0; i < n; i++) {
         struct conn *c = idtab_get(&t->node->conns, v[i].id);
         if (c && c->phase == CONN_OPEN)
@@ -224,7 +263,13 @@ void serve_round(struct task *t, usec now)
     free(v);
 }
 
-/* ---- allowed fast (BEP 6) ---- */
+/*
+ * ---- allowed fast (BEP 6) ----
+ *
+ * What a choked newcomer may have: a few pieces, together of a bounded size, and only those that
+ * several have. Otherwise a crowd that comes at once would have its first pieces of the one seed,
+ * each of them two hundred times over, before anything else goes out.
+ */
 
 static uint32_t fast_set(uint32_t *out, uint32_t k, const struct addr *a, const uint8_t hash[20],
                          uint32_t n_pieces)
@@ -254,15 +299,20 @@ void serve_allow_fast(struct conn *c)
     struct task *t = c->task;
     if (c->addr.family != 4 || !t->picker || t->super_seed)
         return;
-    uint32_t k = sizeof c->fast_out / sizeof *c->fast_out;
+    uint32_t set[FAST_STEPS], k = FAST_STEPS;
     if (k > t->m->n_pieces)
         k = t->m->n_pieces;
-    if (t->m->n_pieces == 0 || t->have.ones == 0)
+    if (k == 0 || t->have.ones == 0)
         return;
-    c->n_fast_out = fast_set(c->fast_out, k, &c->addr, t->swarm[0].hash, t->m->n_pieces);
-    for (uint32_t i = 0; i < c->n_fast_out; i++)
-        if (bits_get(&t->have, c->fast_out[i]))
-            wire_put_index(&c->out.bytes, WIRE_ALLOWED_FAST, c->fast_out[i]);
+    fast_set(set, k, &c->addr, t->swarm[0].hash, t->m->n_pieces);
+    uint64_t left = FAST_BYTES;
+    for (uint32_t i = 0; i < k && left >= t->m->piece_length; i++) {
+        if (!bits_get(&t->have, set[i]) || picker_availability(t->picker, set[i]) < FAST_SPREAD)
+            continue;
+        left -= t->m->piece_length;
+        c->fast_out[c->n_fast_out++] = set[i];
+        wire_put_index(&c->out.bytes, WIRE_ALLOWED_FAST, set[i]);
+    }
     conn_flush(c);
 }
 

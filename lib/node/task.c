@@ -568,8 +568,7 @@ void task_pulse(struct task *t, usec now)
     if (t->picker && !t->halted) {
         near_pulse(t, now);
         web_run(t, now);
-        if (choker_deadline(&t->choker) <= now)
-            serve_round(t, now);
+        serve_pulse(t, now);
     }
     task_judge_goals(t, now);
     sleep_if_idle(t, now);

@@ -83,7 +83,7 @@ static struct load measure(const struct choker_peer *v, size_t n)
     struct load l = {0};
     for (size_t i = 0; i < n; i++) {
         l.rate += v[i].took;
-        l.served += v[i].interested && v[i].unchoked;
+        l.served += v[i].interested && v[i].unchoked && !v[i].idle;
         l.waiting += v[i].interested && !v[i].unchoked && !v[i].upload_only;
     }
     return l;
@@ -313,6 +313,35 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
     size_t changed = apply(s, n);
     free(s);
     return changed;
+}
+
+/* Best first: who gave, then who has waited longest. */
+static void order_waiting(struct seat *s, size_t n, bool seeding, usec now)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct choker_peer *p = s[i].peer;
+        bool waits = may_sit(&s[i]) && !p->unchoked && (seeding || !p->snubbed);
+        s[i].key[0] = waits;
+        s[i].key[1] = seeding ? 0 : p->gave;
+        s[i].key[2] = age(p->since, now);
+    }
+    qsort(s, n, sizeof *s, seat_cmp);
+}
+
+size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding, usec now)
+{
+    struct load l = measure(v, n);
+    if (l.served >= c->slots || l.waiting == 0)
+        return 0;
+    struct seat *s = mem_zero(n * sizeof *s);
+    for (size_t i = 0; i < n; i++)
+        s[i].peer = &v[i];
+    order_waiting(s, n, seeding, now);
+    size_t filled = 0;
+    while (filled < n && l.served + filled < c->slots && s[filled].key[0])
+        s[filled++].peer->unchoked = true;
+    free(s);
+    return filled;
 }
 
 bool choker_admit(const struct choker *c, size_t unchoked_interested)

@@ -26,6 +26,7 @@ struct choker_peer { /* one per connected peer of the item, filled by the owner 
     bool unchoked;     /* in: now; out: the verdict */
     bool snubbed;      /* it has not sent although it should */
     bool upload_only;  /* needs nothing */
+    bool idle;         /* unchoked, and yet it has asked for nothing lately */
     uint64_t gave;     /* bytes a second from it, lately */
     uint64_t took;     /* bytes a second to it, lately */
     usec since;        /* when the present choke state began */
@@ -46,6 +47,11 @@ void choker_init(struct choker *c, usec now);
 /* Sets `unchoked` of each; returns how many changed. up_rate_limit: bytes a second, 0 unlimited. */
 size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seeding,
                   uint64_t up_rate_limit, struct rng *r, usec now);
+/*
+ * Between rounds: unchokes those that wait, in place of those that are gone, have lost interest or
+ * are idle. Nobody loses a slot by it. Returns how many were unchoked.
+ */
+size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding, usec now);
 /* A peer became interested between rounds: may it be unchoked at once (a slot is free)? */
 bool choker_admit(const struct choker *c, size_t unchoked_interested);
 /* The peer left. A free slot is filled at the next run, which is made due soon. */

@@ -216,10 +216,33 @@ static void largest_block(void **state)
     rig_free(g);
 }
 
+/* Peers that have all but one piece, so that nothing is rare. */
+static void crowd(struct rig *g, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct raw *r = raw_friend(g, 50 + i);
+        for (uint32_t p = 1; p < g->m->n_pieces; p++)
+            raw_index(r, WIRE_HAVE, p);
+    }
+}
+
+/* What only we have is not given away to whoever knocks. */
+static void rare_pieces_are_not_allowed_fast(void **state)
+{
+    (void)state;
+    struct rig *g = seeding(50, 1);
+    crowd(g, 3);
+    assert_int_equal(raw_friend(g, 1)->got[WIRE_ALLOWED_FAST], 0);
+    crowd(g, 1);
+    assert_true(raw_friend(g, 2)->got[WIRE_ALLOWED_FAST] > 0);
+    rig_free(g);
+}
+
 static void requests_while_choked(void **state)
 {
     (void)state;
     struct rig *g = seeding(5, 1);
+    crowd(g, 4);
     struct raw *fast = raw_friend(g, 1), *plain = raw_new(g, 2);
     unsigned allowed = fast->got[WIRE_ALLOWED_FAST];
     assert_true(allowed > 0 && allowed <= 16);
@@ -429,6 +452,7 @@ int main(void)
         cmocka_unit_test(queue_of_requests),
         cmocka_unit_test(block_lengths),
         cmocka_unit_test(largest_block),
+        cmocka_unit_test(rare_pieces_are_not_allowed_fast),
         cmocka_unit_test(requests_while_choked),
         cmocka_unit_test(cancels),
         cmocka_unit_test(unasked_pieces),
