@@ -62,7 +62,12 @@ $(B)/libp2p.a: $(foreach f,$(FLOORS),$(obj_$(f)))
 	@rm -f $@
 	$(Q)ar rcsD $@ $^
 
-$(PROGRAMS): $(B)/%: $(B)/cmd/%.o $(foreach f,cli engine host node swarm proto format base,$(B)/lib/$(f).a)
+# What several programs share is beside them, without p2p in its name.
+$(B)/lib/cmd.a: $(patsubst %.c,$(B)/%.o,$(filter-out cmd/p2p%,$(sort $(wildcard cmd/*.c))))
+	@rm -f $@
+	$(Q)ar rcsD $@ $^
+
+$(PROGRAMS): $(B)/%: $(B)/cmd/%.o $(B)/lib/cmd.a $(foreach f,cli engine host node swarm proto format base,$(B)/lib/$(f).a)
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(LINKFLAGS) -o $@ $^ $(outside_host) $(outside_format) -lm
 

@@ -1,4 +1,6 @@
 /* p2p-get: fetch what a link means, verify every byte, exit. */
+#include "net.h"
+
 #include <fcntl.h>
 #include <p2p/base/mem.h>
 #include <p2p/cli/program.h>
@@ -381,27 +383,15 @@ static void add_all(struct get *g, const struct wishes *w)
 
 static int open_engine(struct get *g, struct err *e)
 {
-    const struct net_options *n = &g->o->net;
-    struct addr bind;
     struct engine_options eo = {
         .home = g->o->common.home,
-        .port = n->port,
-        .limit_down = n->limit_down,
-        .limit_up = n->limit_up,
-        .no_trackers = n->no_trackers,
-        .no_web_seeds = n->no_web_seeds,
-        .patient = n->port != 0,
-        .version = P2P_VERSION,
+        .dht_brief = true,
+        .patient = g->o->net.port != 0,
         .event = on_event,
         .arg = g,
     };
 
-    if (n->bind && !addr_parse_ip(&bind, n->bind, 0))
-        return err_set(e, ERR_USAGE, "--bind: '%s' is no address", n->bind);
-    if (n->bind)
-        eo.bind = &bind;
-    g->engine = engine_new(&eo, e);
-    return g->engine ? 0 : e->code;
+    return net_open(&g->engine, &eo, &g->o->net, &g->o->dht, e);
 }
 
 static int run(struct program *p, const struct get_options *o)

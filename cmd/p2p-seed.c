@@ -1,4 +1,7 @@
 /* p2p-seed: serve what is here, some items or the whole catalogue. */
+#include "net.h"
+#include "serving.h"
+
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
 #include <p2p/cli/program.h>
@@ -7,12 +10,7 @@
 #include <p2p/engine/engine.h>
 #include <p2p/engine/scan.h>
 #include <p2p/format/source.h>
-#include <p2p/host/control.h>
-#include <p2p/host/daemon.h>
 #include <p2p/host/fileio.h>
-#include <p2p/host/home.h>
-#include <p2p/host/lock.h>
-#include <p2p/host/notify.h>
 #include <p2p/host/term.h>
 #include <p2p/host/wall.h>
 
@@ -21,17 +19,14 @@
 #include <unistd.h>
 
 #define SOCKET "seed.sock"
-#define ASK_TIME (10 * USEC_SEC)
+#define DHT_IDS "seed.ids"
 
 struct seed {
     struct program *p;
     const struct seed_options *o;
-    struct home home;
-    struct lock *lock;
+    struct serving serving;
     struct engine *engine;
-    struct control *control;
     struct option_list sources;
-    int ready_fd; /* of --daemon; -1: none */
     bool ready, named;
     int status; /* worst of the named items */
     usec started, last_upload, looked_at;
@@ -102,48 +97,23 @@ static void asked(void *arg, struct bytes request, struct buf *answer)
     struct seed *g = arg;
     bool as_json = bytes_is(request, "status json");
 
+    if (bytes_is(request, NET_ASK) || bytes_is(request, NET_ASK_JSON))
+        net_status(g->engine, "p2p-seed", bytes_is(request, NET_ASK_JSON), answer);
     if (!as_json && !bytes_is(request, "status"))
         return;
     for (struct item *it = engine_next(g->engine, NULL); it; it = engine_next(g->engine, it))
         put_item(answer, it, as_json);
 }
 
-static void print_line(struct output *o, char *line)
-{
-    for (char *at = line, *tab;; at = tab + 1) {
-        tab = strchr(at, '\t');
-        if (tab)
-            *tab = '\0';
-        output_str(o, at);
-        if (!tab)
-            break;
-    }
-    output_line(o);
-}
-
 static int ask_status(struct seed *g)
 {
-    struct output *o = &g->p->output;
-    struct buf answer = {0};
     struct err e = {0};
-    char *run = home_path(&g->home, HOME_RUN), *path = mem_fmt("%s/" SOCKET, run);
-    int rc =
-        control_ask(path, bytes_str(o->json ? "status json" : "status"), ASK_TIME, &answer, &e);
+    int rc = serving_ask(&g->serving, SOCKET, g->p->output.json ? "status json" : "status", &e);
 
     if (rc == ERR_NOTFOUND) {
         err_clear(&e);
-        err_set(&e, rc, "--status: no p2p-seed runs for %s", g->home.dir);
+        err_set(&e, rc, "--status: no p2p-seed runs for %s", g->serving.home.dir);
     }
-    char *text = buf_take_str(&answer), *save = NULL;
-    for (char *line = strtok_r(text, "\n", &save); line && rc == 0;
-         line = strtok_r(NULL, "\n", &save))
-        if (o->json)
-            output_raw(o, bytes_str(line)), output_raw(o, BYTES_LIT("\n"));
-        else
-            print_line(o, line);
-    free(text);
-    free(path);
-    free(run);
     return rc < 0 ? program_fail(g->p, &e) : STATUS_DONE;
 }
 
@@ -171,13 +141,7 @@ static void on_ready(struct seed *g, const struct engine_event *ev)
     output_str(&g->p->output, where);
     output_fmt(&g->p->output, "%zu", engine_count(g->engine));
     output_line(&g->p->output);
-    output_flush(&g->p->output);
-    notify_send("READY=1", NULL);
-    if (g->ready_fd >= 0) {
-        lock_renew(g->lock);
-        daemon_ready(g->ready_fd);
-        g->ready_fd = -1;
-    }
+    serving_ready(&g->serving);
     g->ready = true;
 }
 
@@ -309,11 +273,11 @@ static bool want_stop(void *arg)
 static int add_content(struct seed *g, const char *path, int64_t *id, struct err *e)
 {
     struct scan_options so = {.author = {.format = AUTHOR_HYBRID, .creation_date = -1},
-                              .home = g->home.dir,
+                              .home = g->serving.home.dir,
                               .now = wall_now(),
                               .watch = {.progress = show_hashing, .stopped = want_stop, .arg = g}};
     struct scan_result r = {0};
-    int rc = catalogue_open(&so.catalogue, g->home.dir, e);
+    int rc = catalogue_open(&so.catalogue, g->serving.home.dir, e);
 
     if (rc == 0)
         rc = scan_add(&r, path, &so, id, e);
@@ -364,42 +328,17 @@ static void add_items(struct seed *g, const int64_t *ids)
 
 static int open_engine(struct seed *g, struct err *e)
 {
-    const struct net_options *n = &g->o->net;
-    struct addr bind;
     struct engine_options eo = {
         .home = g->o->common.home,
-        .port = n->port,
-        .limit_down = n->limit_down,
-        .limit_up = n->limit_up,
-        .no_trackers = n->no_trackers,
         .no_web_seeds = true, /* nothing is fetched */
+        .dht_ids = DHT_IDS,
         .stay = true,
         .patient = true,
-        .version = P2P_VERSION,
         .event = on_event,
         .arg = g,
     };
 
-    if (n->bind && !addr_parse_ip(&bind, n->bind, 0))
-        return err_set(e, ERR_USAGE, "--bind: '%s' is no address", n->bind);
-    if (n->bind)
-        eo.bind = &bind;
-    g->engine = engine_new(&eo, e);
-    return g->engine ? 0 : e->code;
-}
-
-static int open_control(struct seed *g, struct err *e)
-{
-    char *run = NULL, *path;
-    int rc = home_folder(&g->home, HOME_RUN, &run, e);
-
-    if (rc < 0)
-        return rc;
-    path = mem_fmt("%s/" SOCKET, run);
-    g->control = control_listen(engine_loop(g->engine), path, asked, g, e);
-    free(path);
-    free(run);
-    return g->control ? 0 : e->code;
+    return net_open(&g->engine, &eo, &g->o->net, &g->o->dht, e);
 }
 
 static int serve(struct seed *g)
@@ -409,32 +348,18 @@ static int serve(struct seed *g)
     int rc = term_stopped() ? 0 : open_engine(g, &e);
 
     if (rc == 0 && g->engine)
-        rc = open_control(g, &e);
+        rc = serving_listen(&g->serving, engine_loop(g->engine), asked, g, &e);
     if (rc == 0 && g->engine) {
         add_items(g, ids);
         g->started = g->last_upload = engine_now(g->engine);
         engine_run(g->engine);
     }
     free(ids);
-    notify_send("STOPPING=1", NULL);
-    control_free(g->control);
+    serving_stop(&g->serving);
     engine_free(g->engine);
     if (rc < 0)
         return rc == ERR_USAGE ? program_usage(g->p, "%s", e.msg) : program_fail(g->p, &e);
     return term_stopped() ? 128 + term_stopped() : g->status;
-}
-
-static int take_lock(struct seed *g, struct err *e)
-{
-    struct err here = {0};
-    int rc = lock_take(&g->lock, g->home.dir, LOCK_SEED, &here);
-
-    if (rc == ERR_LOCKED)
-        return err_set(e, rc, "%s: another p2p-seed serves it (%s); --status asks it",
-                       g->home.dir, here.msg);
-    if (rc < 0)
-        *e = here;
-    return rc;
 }
 
 static int start(struct seed *g)
@@ -445,36 +370,36 @@ static int start(struct seed *g)
                           STDIN_FILENO, &e);
 
     if (rc == 0)
-        rc = home_make(&g->home, &e);
-    if (rc == 0)
-        rc = take_lock(g, &e);
-    if (rc == 0 && g->o->daemon)
-        rc = daemon_fork(&g->ready_fd, &status, &e);
+        rc = serving_begin(&g->serving, g->o->daemon, &status, &e);
     if (rc < 0)
         return rc == ERR_USAGE ? program_usage(g->p, "%s", e.msg) : program_fail(g->p, &e);
     if (rc > 0)
         return status; /* the parent */
-    lock_renew(g->lock);
     g->named = g->p->options.n_operands > 0;
-    term_signals();
     return serve(g);
 }
 
 static int run(struct program *p, const struct seed_options *o)
 {
-    struct seed g = {.p = p, .o = o, .ready_fd = -1};
+    struct seed g = {
+        .p = p,
+        .o = o,
+        .serving = {.p = p,
+                    .lock_name = LOCK_SEED,
+                    .socket = SOCKET,
+                    .taken = "another p2p-seed serves it; --status asks it"},
+    };
     struct err e = {0};
     int status;
 
-    if (home_find(&g.home, o->common.home, &e) < 0)
+    if (serving_find(&g.serving, o->common.home, &e) < 0)
         return program_fail(p, &e);
     if (o->data && p->options.n_operands == 0)
         status = program_usage(p, "--data: of which SOURCE?");
     else
         status = o->status ? ask_status(&g) : start(&g);
-    lock_free(g.lock);
     option_list_fini(&g.sources);
-    home_fini(&g.home);
+    serving_fini(&g.serving);
     return status;
 }
 

@@ -69,7 +69,7 @@ static perform_fn *const performers[] = {
     [NODE_STOPPED] = item_stopped,
     [NODE_NOTICE] = item_notice,
     [NODE_MULTICAST] = ignore,
-    [NODE_DHT] = ignore,
+    [NODE_DHT] = join_told,
     [NODE_EXTERNAL] = ignore,
 };
 
@@ -189,6 +189,7 @@ static void tick(void *arg)
         item_tick(LIST_OF(l, struct item, node));
     }
     follow_tick(g);
+    join_tick(g);
     maybe_ready(g);
     engine_tell(g, &(struct engine_event){.kind = ENGINE_TICK});
     maybe_halt(g);
@@ -239,13 +240,19 @@ static int open_all(struct engine *g, const struct engine_options *o, struct err
 
     if (rc == 0)
         rc = home_make(&g->home, e);
-    if (rc == 0)
+    if (rc == 0 && !o->dht_only)
         rc = catalogue_open(&g->catalogue, g->home.dir, e);
     if (rc < 0)
         return rc;
     g->loop = loop_new(e);
     if (!g->loop)
         return e->code;
+    if (o->dht_only) {
+        const struct addr *at = g->bind.family ? &g->bind : NULL;
+
+        g->udp = udp_open(g->loop, at, o->port, net_datagram, g, e);
+        return g->udp ? 0 : e->code;
+    }
     g->http = http_new(g->loop, g->client, e);
     if (!g->http)
         return e->code;
@@ -259,11 +266,16 @@ static void open_node(struct engine *g, const struct engine_options *o)
     struct rng r;
     struct node_config c = {
         .client = g->client,
-        .port = tcp_listener_port(g->door),
+        .port = udp_port(g->udp),
         .limit_down = o->limit_down,
         .limit_up = o->limit_up,
         .no_trackers = o->no_trackers,
         .no_web_seeds = o->no_web_seeds,
+        .no_dht = o->no_dht,
+        .udp4 = udp_has(g->udp, 4),
+        .udp6 = udp_has(g->udp, 6),
+        .dht_read_only = o->dht_brief,
+        .prefer_local = o->prefer_local,
     };
 
     entropy_seed(&r);
@@ -280,6 +292,7 @@ static void open_node(struct engine *g, const struct engine_options *o)
     g->tick = (struct loop_timer){.fn = tick, .arg = g};
     loop_hook_add(g->loop, &g->hook, false);
     loop_timer_set(g->loop, &g->tick, g->now + TICK);
+    loop_timer_set(g->loop, &g->node_timer, g->now);
 }
 
 struct engine *engine_new(const struct engine_options *o, struct err *e)
@@ -305,7 +318,8 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
         return NULL;
     }
     open_node(g, o);
-    if (catalogue_notice(g->catalogue))
+    join_begin(g, o);
+    if (g->catalogue && catalogue_notice(g->catalogue))
         engine_warn(g, NULL, "%s", catalogue_notice(g->catalogue));
     return g;
 }
@@ -339,6 +353,7 @@ void engine_free(struct engine *g)
     loop_free(g->loop); /* waits for jobs, which answer the node */
     free_items(g);
     follow_free(g);
+    join_end(g);
     node_free(g->node);
     map_free(g->tasks);
     map_free(g->conns);
@@ -363,7 +378,12 @@ usec engine_now(struct engine *g)
 
 bool engine_listening(const struct engine *g, struct addr *out)
 {
-    return tcp_listener_addr(g->door, 0, out);
+    if (g->door)
+        return tcp_listener_addr(g->door, 0, out);
+    *out = g->bind;
+    out->family = g->bind.family ? g->bind.family : udp_has(g->udp, 4) ? 4 : 6;
+    out->port = udp_port(g->udp);
+    return true;
 }
 
 /* ---- running ---- */
@@ -390,7 +410,8 @@ void engine_stop(struct engine *g, usec patience)
     g->stopping = true;
     g->now = loop_now(g->loop);
     g->stop_by = g->now + patience;
-    tcp_listener_pause(g->door, true);
+    if (g->door)
+        tcp_listener_pause(g->door, true);
     g->door_shut = true;
     for (struct list_node *l = list_first(&g->items); l; l = next) {
         next = list_next(&g->items, l);

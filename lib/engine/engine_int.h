@@ -37,6 +37,17 @@ void db_submit(struct engine *g, struct db_job *j);
 
 struct follow;
 
+struct joining { /* join.c's own */
+    bool worth;       /* it was joined: there is something to remember */
+    bool busy;        /* a worker is saving */
+    bool complained;
+    usec save_at, full_at;
+    char *ids;        /* file of our ids, or NULL */
+    struct buf fresh; /* the worker's, while it is busy */
+    int code;
+    struct err why;
+};
+
 struct engine {
     struct loop *loop;
     struct node *node;
@@ -68,6 +79,7 @@ struct engine {
     struct list names;  /* FILE_DONE batches, likewise */
     size_t jobs;        /* on worker threads or waiting for them */
     struct follow *follow;
+    struct joining dht;
     usec now;
     usec stop_by;
 };
@@ -99,6 +111,12 @@ void net_cancel(struct engine *g, const struct node_op *op);
 bool net_resume(struct engine *g, node_id job); /* NODE_RECV of a web seed */
 void net_datagram(void *arg, const struct addr *from, struct bytes b);
 void net_free_all(struct engine *g);
+
+/* join.c */
+void join_begin(struct engine *g, const struct engine_options *o);
+void join_told(struct engine *g, const struct node_op *op);
+void join_tick(struct engine *g);
+void join_end(struct engine *g); /* no worker is left */
 
 /* disk.c */
 void disk_store(struct engine *g, const struct node_op *op);

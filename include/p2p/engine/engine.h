@@ -20,10 +20,13 @@
 #include <p2p/base/err.h>
 #include <p2p/base/usec.h>
 #include <p2p/format/manifest.h>
+#include <p2p/proto/dht.h>
 #include <p2p/swarm/goals.h>
 
 #define ENGINE_GRACE (10 * USEC_SEC) /* with nobody left to ask, an item ends after so long */
 #define ENGINE_PATIENCE (USEC_SEC)   /* for trackers, when stopping */
+#define ENGINE_BRIEF (60 * USEC_SEC) /* who ran for so long will hardly end in the next seconds */
+#define ENGINE_NO_BOOTSTRAP "none"
 
 struct engine;
 struct item;
@@ -39,6 +42,7 @@ enum engine_event_kind {
     ENGINE_READY, /* once: all that was added before engine_run, or that engine_follow found first,
                         has been taken up or has ended */
     ENGINE_TICK,  /* five times a second */
+    ENGINE_DHT,   /* dht: what the DHT told the caller's look-ups (lookup.h), and of itself */
 };
 struct engine_event {
     enum engine_event_kind kind;
@@ -47,6 +51,12 @@ struct engine_event {
     const char *path; /* borrowed, as text is */
     int code;
     const char *text;
+    const struct dht_event *dht; /* borrowed */
+};
+
+struct engine_words { /* strings of the caller */
+    char *const *v;
+    size_t n;
 };
 
 struct engine_options {
@@ -54,7 +64,14 @@ struct engine_options {
     const struct addr *bind; /* NULL: every address */
     uint16_t port;           /* 0: any free one */
     uint64_t limit_down, limit_up;
-    bool no_trackers, no_web_seeds;
+    bool no_trackers, no_web_seeds, no_dht;
+    bool dht_only;  /* a node of the DHT on UDP and nothing else: no items, no catalogue */
+    bool dht_brief; /* asks only, and is not asked (BEP 43), until it has run for ENGINE_BRIEF */
+    /* Under this name the ids of our DHT node are kept in the home. The caller holds a lock, so
+     * that no two have them. NULL: new ones each time. */
+    const char *dht_ids;
+    struct engine_words bootstrap; /* HOST:PORT or ENGINE_NO_BOOTSTRAP; n = 0: the public hosts */
+    unsigned prefer_local;         /* 0 to 100 */
     bool stay;           /* engine_run goes on when there is no item */
     bool patient;        /* items do not end because nobody is left to ask: somebody may come */
     const char *version; /* "0.1.0" */
@@ -68,16 +85,12 @@ void engine_free(struct engine *g);
 struct loop *engine_loop(struct engine *g);
 usec engine_now(struct engine *g);
 bool engine_listening(const struct engine *g, struct addr *out); /* the first address */
+bool engine_dht_status(struct engine *g, struct dht_status *s);  /* false: there is no DHT */
 
 struct engine_range {
     const char *file;     /* NULL: the single file, or the whole content in order */
     uint64_t first, last; /* of from_end: the last `first` bytes; last UINT64_MAX: to the end */
     bool from_end;
-};
-
-struct engine_words { /* strings of the caller */
-    char *const *v;
-    size_t n;
 };
 
 /* What to do with which item. Borrowed during the call; zero is a good default but for goals. */
@@ -130,10 +143,11 @@ struct item_status {
     enum item_state state;
     uint64_t size, wanted, done;                     /* bytes; while checking: to hash and hashed */
     uint64_t from_peers, from_web, wasted, uploaded; /* bytes, this run */
+    uint64_t from_near, to_near; /* of from_peers and uploaded: with neighbours */
     uint64_t uploaded_ever;
     uint64_t reused; /* bytes that were here already */
     uint64_t rate_down, rate_up;
-    uint32_t peers, seeds, known;
+    uint32_t peers, seeds, known, near; /* near: of the peers, neighbours */
     int64_t tracker_seeds, tracker_peers;   /* -1: not known */
     usec started, first_byte, completed_at; /* USEC_NEVER: not yet */
 };
