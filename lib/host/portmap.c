@@ -254,7 +254,7 @@ void portmap_unmapped(struct portmap *m, enum portmap_way w)
     news_close(m);
     loop_timer_cancel(m->l, &m->patience);
     m->state = PORTMAP_CLOSED;
-    m->held_by = -1;
+    m->way = m->held_by = -1;
     if (m->ev.closed)
         m->ev.closed(m->arg);
 }
@@ -362,8 +362,8 @@ bool portmap_close(struct portmap *m, usec patience)
 {
     int w = m->way >= 0 ? m->way : m->held_by;
 
-    if (m->state == PORTMAP_CLOSING)
-        return true;
+    if (m->state >= PORTMAP_CLOSING)
+        return m->state == PORTMAP_CLOSING;
     stop_ways(m, -1);
     news_close(m);
     loop_timer_cancel(m->l, &m->next);
