@@ -381,12 +381,19 @@ static void add_all(struct get *g, const struct wishes *w)
 
 /* ---- the program ---- */
 
+/* Who is gone in seconds needs no way in: nobody would hear of it. */
+static bool stays(const struct get_options *o)
+{
+    return o->net.port != 0 || o->seed_for != USEC_NEVER || o->seed_ratio > 0;
+}
+
 static int open_engine(struct get *g, struct err *e)
 {
     struct engine_options eo = {
         .home = g->o->common.home,
         .dht_brief = true,
         .patient = g->o->net.port != 0,
+        .port_mapping = stays(g->o),
         .event = on_event,
         .arg = g,
     };

@@ -331,6 +331,7 @@ static int open_engine(struct seed *g, struct err *e)
     struct engine_options eo = {
         .home = g->o->common.home,
         .no_web_seeds = true, /* nothing is fetched */
+        .port_mapping = true,
         .dht_ids = DHT_IDS,
         .stay = true,
         .patient = true,

@@ -45,6 +45,7 @@ static const struct option_def net_defs[] = {
     VALUE(0, "bind", STRING, "ADDR", net_options, bind, "listen on this address (default: all)"),
     FLAG(0, "no-trackers", net_options, no_trackers, "do not ask trackers"),
     FLAG(0, "no-web-seeds", net_options, no_web_seeds, "do not use web seeds"),
+    FLAG(0, "no-port-mapping", net_options, no_port_mapping, "do not ask the router for a way in"),
     {.name = "prefer-local",
      .kind = OPTION_INT,
      .arg = "N",

@@ -157,7 +157,9 @@ void db_submit(struct engine *g, struct db_job *j)
 
 static void maybe_halt(struct engine *g)
 {
-    if (g->stopping ? g->items.count == 0 : !g->stay && g->items.count == 0)
+    bool over = g->items.count == 0 && (g->stopping || !g->stay);
+
+    if (over && mapping_gone(g))
         loop_stop(g->loop);
 }
 
@@ -319,6 +321,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     }
     open_node(g, o);
     join_begin(g, o);
+    mapping_begin(g, o);
     if (g->catalogue && catalogue_notice(g->catalogue))
         engine_warn(g, NULL, "%s", catalogue_notice(g->catalogue));
     return g;
@@ -344,6 +347,7 @@ void engine_free(struct engine *g)
         conns_free_all(g);
         net_free_all(g);
     }
+    mapping_end(g);
     g->stopping = true;
     for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))
         it->dropped = true; /* what comes back of it leads nowhere */
@@ -413,6 +417,7 @@ void engine_stop(struct engine *g, usec patience)
     if (g->door)
         tcp_listener_pause(g->door, true);
     g->door_shut = true;
+    mapping_gone(g);
     for (struct list_node *l = list_first(&g->items); l; l = next) {
         next = list_next(&g->items, l);
         engine_drop(g, LIST_OF(l, struct item, node));

@@ -80,6 +80,7 @@ struct engine {
     size_t jobs;        /* on worker threads or waiting for them */
     struct follow *follow;
     struct joining dht;
+    struct portmap *mapping; /* NULL: none wanted */
     usec now;
     usec stop_by;
 };
@@ -117,6 +118,11 @@ void join_begin(struct engine *g, const struct engine_options *o);
 void join_told(struct engine *g, const struct node_op *op);
 void join_tick(struct engine *g);
 void join_end(struct engine *g); /* no worker is left */
+
+/* mapping.c */
+void mapping_begin(struct engine *g, const struct engine_options *o);
+bool mapping_gone(struct engine *g); /* gives it back; false until that is done */
+void mapping_end(struct engine *g);
 
 /* disk.c */
 void disk_store(struct engine *g, const struct node_op *op);

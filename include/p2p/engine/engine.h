@@ -72,6 +72,7 @@ struct engine_options {
     const char *dht_ids;
     struct engine_words bootstrap; /* HOST:PORT or ENGINE_NO_BOOTSTRAP; n = 0: the public hosts */
     unsigned prefer_local;         /* 0 to 100 */
+    bool port_mapping;             /* ask the router for a way in */
     bool stay;           /* engine_run goes on when there is no item */
     bool patient;        /* items do not end because nobody is left to ask: somebody may come */
     const char *version; /* "0.1.0" */
