@@ -3,9 +3,10 @@
  * taken.
  *
  * Slots under a rate limit are its square root in proportion, so that each gets a share worth
- * having. Without a limit the link's width is unknown and is found by trial: when each slot is
- * fast there is room for more; else one is added now and then and stays if the whole became
- * faster by a good part of a slot's share.
+ * having. Without a limit the link's width is unknown and is found by trial: one slot is added now
+ * and then, some when each is fast, and they stay if the whole became faster by a good part of
+ * their share. Slots that only divide a full link are harmful: every piece takes the longer to
+ * arrive anywhere, and nobody can give on a piece before it is whole.
  *
  * Order when leeching: who gave, by how much. The slots that no giver takes are spare, and go as
  * when seeding, so a swarm of beginners comes off the ground and upload is not left idle; while
@@ -89,10 +90,11 @@ static struct load measure(const struct choker_peer *v, size_t n)
     return l;
 }
 
-/* Ends a trial: true if the slot earned its place. */
+/* Ends a trial: true if the slots earned their place. */
 static bool trial_won(const struct choker *c, const struct load *l)
 {
-    return l->rate > c->rate_before && (l->rate - c->rate_before) * c->slots * 2 > l->rate;
+    uint64_t added = c->slots - c->slots_before;
+    return l->rate > c->rate_before && (l->rate - c->rate_before) * c->slots * 2 > l->rate * added;
 }
 
 static void climb(struct choker *c, const struct load *l)
@@ -100,22 +102,20 @@ static void climb(struct choker *c, const struct load *l)
     if (c->trial && c->trial++ >= TRIAL_ROUNDS) {
         c->trial = 0;
         if (!trial_won(c, l) && c->slots > CHOKER_MIN_SLOTS) {
-            c->slots--;
+            c->slots = c->slots_before;
             c->rest = REST_ROUNDS;
         }
     }
     if (c->rest)
         c->rest--;
-    if (c->trial || l->waiting == 0 || l->served < c->slots || c->slots >= CHOKER_MAX_SLOTS)
+    if (c->trial || c->rest || l->waiting == 0 || l->served < c->slots ||
+        c->slots >= CHOKER_MAX_SLOTS)
         return;
-    if (l->rate / c->slots >= SLOT_FAST) {
-        uint32_t more = c->slots + c->slots / 2;
-        c->slots = more < CHOKER_MAX_SLOTS ? more : CHOKER_MAX_SLOTS;
-    } else if (!c->rest) {
-        c->slots++;
-        c->trial = 1;
-        c->rate_before = l->rate;
-    }
+    uint32_t more = c->slots + (l->rate / c->slots >= SLOT_FAST ? c->slots / 2 : 1);
+    c->slots_before = c->slots;
+    c->slots = more < CHOKER_MAX_SLOTS ? more : CHOKER_MAX_SLOTS;
+    c->rate_before = l->rate;
+    c->trial = 1;
 }
 
 static void find_slots(struct choker *c, const struct choker_peer *v, size_t n, uint64_t limit)

@@ -3,8 +3,10 @@
  * tat), snubbers left out, and one optimistic slot that rotates every 30 s, newcomers three times
  * as likely. Seeding: those that take fastest, but each unchoked peer keeps its slot for a while
  * and then yields to whoever has waited longest, so that the seed's copies spread. The number of
- * slots follows the upload rate; peers that are not interested hold no slot but may be unchoked
- * ahead of interest when they give well.
+ * slots follows the upload rate: as few as fill the link, for each more makes every piece later
+ * whole. Peers that are not interested hold no slot but may be unchoked ahead of interest when they
+ * give well; nor does one hold a slot that is unchoked and asks for nothing: another that waits is
+ * unchoked at once, and the next round judges them all.
  */
 #ifndef P2P_SWARM_CHOKER_H
 #define P2P_SWARM_CHOKER_H
@@ -37,9 +39,10 @@ struct choker {
     uint32_t slots;
     uint32_t optimistic; /* peer id of the slot, CHOKER_NONE: none */
     usec optimistic_since, next;
-    /* Finding the number of slots when upload is unlimited: the rate before one was added. */
+    /* Finding the number of slots when upload is unlimited: how it was before some were added. */
     uint64_t rate_before;
-    unsigned trial; /* rounds that the added slot has had; 0: none is on trial */
+    uint32_t slots_before;
+    unsigned trial; /* rounds that the added slots have had; 0: none is on trial */
     unsigned rest;  /* rounds to wait before the next trial */
 };
 

@@ -276,7 +276,9 @@ static void slots_by_trial(void **state)
         uint64_t width, can_take;
         uint32_t least, most;
     } v[] = {
-        {100000000, UINT32_MAX, 20, 20}, /* fast peers on a fast link: soon all slots */
+        {100000000, UINT32_MAX, 4, 6},   /* four fill a fast link: more would only divide it */
+        {100000000, 5000000, 20, 20},    /* fast peers on a faster link: soon all slots */
+        {100000000, 12000000, 8, 13},
         {100000000, 10000, 20, 20},      /* slow peers on a fast link: each slot adds */
         {50000, UINT32_MAX, 4, 5},       /* a narrow link: a slot more brings nothing */
         {50000, 1000, 20, 20},
@@ -294,6 +296,41 @@ static void slots_by_trial(void **state)
             }
             free(w);
         }
+}
+
+/* Between rounds: a slot that nobody uses goes to who gave most, or has waited longest. */
+static void idle_slots_are_filled(void **state)
+{
+    (void)state;
+    for (int seeding = 0; seeding < 2; seeding++) {
+        struct crowd *w = setup(12, 1000000);
+        round_of(w, seeding, 0);
+        usec now = w->now + USEC_SEC;
+        assert_int_equal(unchoked(w, true), CHOKER_MIN_SLOTS);
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, now), 0);
+        size_t left = 0, next = 0;
+        while (!w->v[left].unchoked)
+            left++;
+        w->v[left].interested = false; /* it wants nothing more, */
+        for (size_t i = left + 1; i < w->n; i++)
+            if (w->v[i].unchoked) {
+                w->v[i].idle = true; /* and another asks for nothing */
+                break;
+            }
+        for (size_t i = 0; i < w->n; i++)
+            if (!w->v[i].unchoked) {
+                w->v[i].since = now - USEC_MIN;
+                w->v[i].gave = i % 2;
+                next = next ? next : i;
+            }
+        w->v[next].since = now - 2 * USEC_MIN;
+        w->v[next].gave = 100;
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, now), 2);
+        assert_true(w->v[next].unchoked);
+        assert_int_equal(unchoked(w, false), CHOKER_MIN_SLOTS + 2); /* nobody lost his */
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, now), 0);
+        free(w);
+    }
 }
 
 static void leaving_and_coming(void **state)
@@ -340,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_seed_prefers_fast_takers),
         cmocka_unit_test(slots_by_limit),
         cmocka_unit_test(slots_by_trial),
+        cmocka_unit_test(idle_slots_are_filled),
         cmocka_unit_test(leaving_and_coming),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
