@@ -4,9 +4,9 @@
  *   found is dialled while the look-up goes on. Private items are not looked for (BEP 27).
  * - Every quarter of an hour again, for that is how long others remember us; sooner, and ever less
  *   so, while a download has nobody at all.
- * - Downloads go first. Seeds take turns, few at a time with a pause between: so ten thousand of
- *   them neither drown the others nor take more than the DHT's share of the line. Where there are
- *   more than go into a quarter of an hour, the turns get longer.
+ * - Downloads go first. Seeds take turns with a pause between, and give way in the DHT: so ten
+ *   thousand of them neither drown the others nor take more than the DHT's share of the line. Where
+ *   there are more than go into a quarter of an hour, the turns get longer.
  * - Between look-ups nothing happens: an idle seed sleeps.
  */
 #include "node/finder_int.h"
@@ -17,11 +17,11 @@
 #define JITTER (4 * USEC_MIN)   /* more */
 #define STARVING (5 * USEC_SEC) /* trebles */
 #define STARVING_MOST (15 * USEC_MIN)
-#define IN_VAIN (60 * USEC_SEC) /* nobody answered */
-#define BUSY USEC_SEC           /* the DHT takes no more */
-#define IDLE_GAP (500 * USEC_MS)
-#define IDLE_RUNNING 3u
-#define HASTE_RUNNING 8u /* as many as the DHT runs at a time */
+#define IN_VAIN (60 * USEC_SEC)  /* nobody answered */
+#define BUSY USEC_SEC            /* the DHT takes no more */
+#define IDLE_GAP (150 * USEC_MS) /* ten thousand in half an hour */
+#define IDLE_RUNNING DHT_MAX_PATIENT
+#define HASTE_RUNNING (DHT_MAX_RUNNING - DHT_MAX_PATIENT)
 #define EMPTY_ENOUGH 2u
 
 uint8_t finder_families(const struct finder *f)
@@ -130,7 +130,8 @@ static void begin(struct finder *f, struct seek *k, usec now)
     struct dht_search s = {.port = announces(f->node) && !t->survey ? self_port(f->node) : 0,
                            .seed = seeds && bits_full(&t->have),
                            .noseed = seeds,
-                           .scrape = t->survey};
+                           .scrape = t->survey,
+                           .patient = k->line != SEEK_HASTE};
     memcpy(s.info_hash, k->swarm->hash, sizeof s.info_hash);
     if (!is_wanted(t)) {
         due_at(f, k, now + PERIOD);

@@ -32,7 +32,8 @@ struct dht *dht_new(const struct dht_config *c, struct rng *rng, usec now)
     d->store = dht_store_new(rng_u64(rng));
     d->items = dht_items_new(rng_u64(rng));
     dht_tokens_init(&d->tokens, &d->dice, now);
-    bucket_init(&d->send, c->send_rate ? c->send_rate : DHT_SEND_RATE, DHT_SEND_BURST, now);
+    bucket_init(&d->answers, c->send_rate ? c->send_rate : DHT_SEND_RATE, DHT_SEND_BURST, now);
+    bucket_init(&d->own, DHT_OWN_RATE, DHT_OWN_BURST, now);
     bucket_init(&d->probes, PROBE_RATE, PROBE_BURST, now);
     list_init(&d->walks);
     list_init(&d->jobs);
@@ -105,7 +106,7 @@ struct bytes dht_version(const struct dht *d)
 /* What one step made possible for others. */
 static void settle(struct dht *d, usec now)
 {
-    bool fed = d->starved && dht_may_ask(d, now);
+    bool fed = d->starved && now >= d->feed_at;
     if (d->walks_due || fed)
         dht_walks_go(d, now);
     d->walks_due = false;
@@ -133,7 +134,8 @@ bool dht_feed(struct dht *d, const struct addr *from, struct bytes datagram, use
     return true;
 }
 
-bool dht_send(struct dht *d, const struct addr *to, struct bytes datagram, usec now)
+bool dht_send(struct dht *d, struct bucket *from, const struct addr *to, struct bytes datagram,
+              usec now)
 {
     if (d->outs.count >= DHT_MAX_QUEUED || datagram.n > DHT_MAX_DATAGRAM)
         return false;
@@ -141,7 +143,7 @@ bool dht_send(struct dht *d, const struct addr *to, struct bytes datagram, usec 
     *o = (struct out){.to = *to, .n = datagram.n};
     memcpy(o->bytes, datagram.p, datagram.n);
     list_push(&d->outs, &o->node);
-    bucket_take(&d->send, datagram.n, now);
+    bucket_take(from, datagram.n, now);
     d->bytes_out += datagram.n;
     d->datagrams_out++;
     return true;
@@ -226,6 +228,7 @@ void dht_status(const struct dht *d, struct dht_status *s, usec now)
         .items = dht_items_count(d->items),
         .bytes_in = d->bytes_in,
         .bytes_out = d->bytes_out,
+        .bytes_asked = d->bytes_asked,
         .datagrams_in = d->datagrams_in,
         .datagrams_out = d->datagrams_out,
         .queries = d->queries,

@@ -12,18 +12,19 @@
 #define SOFT_LEAST (200 * USEC_MS)
 #define SOFT_MOST (1500 * USEC_MS)
 #define DEAD (3 * USEC_SEC)
+#define STARVE_LEAST (20 * USEC_MS)
 
-bool dht_may_ask(struct dht *d, usec now)
+bool dht_may_ask(struct dht *d, uint64_t least, usec now)
 {
-    return d->n_asks < DHT_MAX_ASKED && bucket_avail(&d->send, now) > 0;
+    return d->n_asks < DHT_MAX_ASKED && bucket_avail(&d->own, now) > (int64_t)least;
 }
 
-/* Where there are too many questions, an answer or its deadline makes room. */
-void dht_starve(struct dht *d, usec now)
+void dht_starve(struct dht *d, uint64_t least, usec now)
 {
-    usec at = bucket_when(&d->send, 1, now);
+    usec at = bucket_when(&d->own, least + 1, now);
+    at = at < now + STARVE_LEAST ? now + STARVE_LEAST : at;
+    d->feed_at = d->starved ? usec_min(d->feed_at, at) : at;
     d->starved = true;
-    d->feed_at = d->n_asks < DHT_MAX_ASKED ? (at > now ? at : now + USEC_MS) : USEC_NEVER;
 }
 
 static bool known_tid(const struct dht *d, uint32_t tid)
@@ -69,7 +70,7 @@ bool dht_ask(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand,
     struct ask a = {.kind = kind, .owner = owner, .cand = cand, .to = *to, .sent = now};
     struct buf b = {0};
     uint8_t tid[4];
-    if (!s || !dht_may_ask(d, now))
+    if (!s || !dht_may_ask(d, 0, now))
         return false;
     do
         a.tid = dht_dice_u32(&d->dice);
@@ -81,10 +82,12 @@ bool dht_ask(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand,
     m->version = dht_version(d);
     m->read_only = d->config.read_only;
     krpc_write(&b, m);
-    bool ok = dht_send(d, to, buf_bytes(&b), now);
+    size_t n = buf_len(&b);
+    bool ok = dht_send(d, &d->own, to, buf_bytes(&b), now);
     buf_fini(&b);
     if (!ok)
         return false;
+    d->bytes_asked += n;
     a.dead = now + DEAD;
     remember(d, &a);
     return true;

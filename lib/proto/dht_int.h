@@ -90,7 +90,7 @@ struct walk {
     bool joins;  /* looks for our own id */
     bool enough; /* it has what it was sent for */
     bool places; /* storing has begun */
-    bool scrape, noseed;
+    bool scrape, noseed, patient;
     int code;
 };
 
@@ -170,35 +170,40 @@ struct dht {
     struct dht_tokens tokens;
     struct dht_store *store;
     struct dht_items *items;
-    struct bucket send;   /* bytes */
-    struct bucket probes; /* pings of the table's */
-    struct ask *asks;     /* owned */
+    struct bucket answers; /* bytes */
+    struct bucket own;     /* bytes of our questions */
+    struct bucket probes;  /* pings of the table's */
+    struct ask *asks;      /* owned */
     unsigned n_asks, cap_asks;
     usec rtt, rtt_var; /* smoothed (RFC 6298); 0: nobody has answered */
     struct list walks, jobs, events, outs;
-    unsigned running; /* jobs with walks */
-    bool starved;     /* somebody had to wait with a question, */
-    usec feed_at;     /* until then */
-    bool jobs_due;    /* a job may begin */
-    bool walks_due;   /* a walk may end */
+    unsigned running, patient; /* jobs with walks; of them those that may wait */
+    bool starved;              /* somebody had to wait with a question, */
+    usec feed_at;              /* until then */
+    bool jobs_due;             /* a job may begin */
+    bool walks_due;            /* a walk may end */
     uint32_t last_id;
     struct event *told; /* the event the caller looks at */
     usec keep_at, sweep_at;
-    uint64_t bytes_in, bytes_out, datagrams_in, datagrams_out, queries, refused, strays;
+    uint64_t bytes_in, bytes_out, bytes_asked, datagrams_in, datagrams_out, queries, refused,
+        strays;
 };
 
 /* dht.c */
 struct dht_side *dht_side_of(struct dht *d, const struct addr *a); /* NULL if there is none */
 uint32_t dht_new_id(struct dht *d);
 struct bytes dht_version(const struct dht *d);
-/* Queues a datagram and pays for it. False if there are too many. */
-bool dht_send(struct dht *d, const struct addr *to, struct bytes datagram, usec now);
+/* Queues a datagram, paid from a bucket. False if there are too many. */
+bool dht_send(struct dht *d, struct bucket *from, const struct addr *to, struct bytes datagram,
+              usec now);
 /* `memory` is moved in. */
 void dht_tell(struct dht *d, const struct dht_event *e, uint8_t *memory);
 
 /* dht_ask.c */
-bool dht_may_ask(struct dht *d, usec now);
-void dht_starve(struct dht *d, usec now); /* somebody may not: he is asked again when he may */
+/* `least`: what must be left of our own share of the line. */
+bool dht_may_ask(struct dht *d, uint64_t least, usec now);
+/* Somebody may not: he is asked again when he may. */
+void dht_starve(struct dht *d, uint64_t least, usec now);
 /* Completes the message (id, tid, version, ro) and sends it. False if it may not. */
 bool dht_ask(struct dht *d, enum ask_kind kind, uint32_t owner, uint16_t cand,
              const struct addr *to, struct krpc_msg *m, usec now);
@@ -218,6 +223,8 @@ void dht_walk_hint(struct walk *w, const struct addr *a);
 struct cand *dht_walk_cand(struct walk *w, uint16_t uid);
 /* Counts one that answered, of the closest to the farthest; true once there are enough. */
 bool dht_walk_full(const struct walk *w, const struct cand *c, struct crowd *k);
+/* What a question of this walk leaves of our share of the line. */
+uint64_t dht_walk_least(const struct walk *w);
 /* Asks whom it may, ends when there is nobody left. The walk may be gone afterwards. */
 void dht_walk_go(struct dht *d, struct walk *w, usec now);
 void dht_walks_go(struct dht *d, usec now); /* all that had to wait */

@@ -22,10 +22,16 @@ struct job *dht_job_find(struct dht *d, dht_job id)
     return NULL;
 }
 
+static void rests(struct dht *d, const struct job *j)
+{
+    d->running--;
+    d->patient -= j->search.patient;
+}
+
 void dht_job_free(struct dht *d, struct job *j)
 {
     if (j->state == JOB_RUNNING && j->method != KRPC_PING)
-        d->running--;
+        rests(d, j);
     d->jobs_due = true;
     list_remove(&d->jobs, &j->node);
     map_free(j->seen);
@@ -281,6 +287,7 @@ static bool start_walks(struct dht *d, struct job *j, usec now)
         w[j->walks] = dht_walk_new(d, &d->side[i], j->method, j->target, j->id, now);
         w[j->walks]->scrape = j->search.scrape;
         w[j->walks]->noseed = j->search.noseed;
+        w[j->walks]->patient = j->search.patient;
         id[j->walks] = w[j->walks]->id;
         j->walks++;
     }
@@ -289,6 +296,7 @@ static bool start_walks(struct dht *d, struct job *j, usec now)
         return false;
     j->state = JOB_RUNNING;
     d->running++;
+    d->patient += j->search.patient;
     for (unsigned i = 0; i < n; i++) /* the first may end the job and with it the second */
         if (dht_walk_find(d, id[i]))
             dht_walk_go(d, w[i], now);
@@ -299,7 +307,7 @@ static bool start_ping(struct dht *d, struct job *j, usec now)
 {
     struct krpc_msg m = {.method = KRPC_PING};
     if (!dht_ask(d, ASK_PING, j->id, 0, &j->to, &m, now)) {
-        dht_starve(d, now);
+        dht_starve(d, 0, now);
         return false;
     }
     j->state = JOB_RUNNING;
@@ -325,13 +333,19 @@ static void begin(struct dht *d, struct job *j, usec now)
         done(d, j);
 }
 
+static bool may_begin(const struct dht *d, const struct job *j)
+{
+    return j->method == KRPC_PING ||
+           (d->running < DHT_MAX_RUNNING && (!j->search.patient || d->patient < DHT_MAX_PATIENT));
+}
+
 void dht_jobs_go(struct dht *d, usec now)
 {
     d->jobs_due = false;
     for (struct list_node *n = list_first(&d->jobs), *next; n; n = next) {
         struct job *j = LIST_OF(n, struct job, node);
         next = list_next(&d->jobs, n);
-        if (j->state == JOB_WAITING && (j->method == KRPC_PING || d->running < DHT_MAX_RUNNING))
+        if (j->state == JOB_WAITING && may_begin(d, j))
             begin(d, j, now);
     }
 }
@@ -441,7 +455,7 @@ void dht_job_walked(struct dht *d, struct walk *w, usec now)
     }
     j->state = JOB_WAITING;
     j->again = now + BEGIN_ANEW;
-    d->running--;
+    rests(d, j);
     d->jobs_due = true;
 }
 

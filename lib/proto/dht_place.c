@@ -79,7 +79,8 @@ static bool place(struct dht *d, struct walk *w, struct cand *c, usec now)
         fill_put(&m, j, c);
     else
         fill_announce(&m, j);
-    if (!dht_ask(d, ASK_PLACE, w->id, c->uid, &c->addr, &m, now))
+    if (!dht_may_ask(d, dht_walk_least(w), now) ||
+        !dht_ask(d, ASK_PLACE, w->id, c->uid, &c->addr, &m, now))
         return false;
     c->place = PLACE_ASKED;
     c->tries++;
@@ -92,7 +93,7 @@ bool dht_place_go(struct dht *d, struct walk *w, usec now)
     for (unsigned i = 0; i < w->n; i++) {
         struct cand *c = &w->v[i];
         if (c->place == PLACE_TODO && !place(d, w, c, now))
-            dht_starve(d, now);
+            dht_starve(d, dht_walk_least(w), now);
         more |= c->place == PLACE_TODO || c->place == PLACE_ASKED;
     }
     return more;

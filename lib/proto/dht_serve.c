@@ -1,6 +1,6 @@
 /*
  * Answers to others. Rules:
- * - Who asks too often, or when we have sent enough, gets none. Our own questions come first.
+ * - Who asks too often, or when we have sent enough, gets none.
  * - To an address that has not shown that it receives, three times the question at most: then nodes
  *   and peers are cut, the longer list first, and items and filters are left out.
  * - What costs (storing) needs a token.
@@ -12,8 +12,7 @@
 #include <p2p/proto/dht_addr.h>
 
 enum {
-    RESERVE = DHT_SEND_BURST / 4, /* kept for our own questions */
-    VALUE4 = 8,                   /* "6:" and a compact address, bencoded */
+    VALUE4 = 8, /* "6:" and a compact address, bencoded */
     VALUE6 = 21,
     VALUES_AROUND = 10, /* key and brackets of the list */
     NODES_AROUND = 12,  /* key and length of the string, at most */
@@ -57,7 +56,7 @@ static void send(const struct query *q, struct krpc_msg *m, size_t limit)
     m->version = dht_version(q->d);
     m->ip = *q->from;
     krpc_write(&b, m);
-    if (buf_len(&b) > limit || !dht_send(q->d, q->from, buf_bytes(&b), q->now))
+    if (buf_len(&b) > limit || !dht_send(q->d, &q->d->answers, q->from, buf_bytes(&b), q->now))
         q->d->refused++;
     buf_fini(&b);
 }
@@ -332,7 +331,7 @@ void dht_serve(struct dht *d, const struct addr *from, const struct krpc_msg *m,
     const uint8_t *own = dht_table_own(q.side->table);
     d->queries++;
     if (d->config.read_only || (m->id && dht_id_eq(m->id, own)) ||
-        !dht_guard_admit(d->guard, from, now) || bucket_avail(&d->send, now) < RESERVE) {
+        !dht_guard_admit(d->guard, from, now) || bucket_avail(&d->answers, now) == 0) {
         d->refused++;
         return;
     }

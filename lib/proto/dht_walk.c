@@ -315,6 +315,11 @@ static unsigned want_of(struct dht *d, const struct walk *w)
     return w->joins && other->on && !other->joined ? KRPC_WANT4 | KRPC_WANT6 : 0;
 }
 
+uint64_t dht_walk_least(const struct walk *w)
+{
+    return w->patient ? DHT_OWN_BURST / 2 : 0;
+}
+
 static bool ask(struct dht *d, struct walk *w, struct cand *c, usec now)
 {
     struct krpc_msg m = {.method = c->plain ? KRPC_FIND_NODE : w->method, .target = w->target};
@@ -326,9 +331,8 @@ static bool ask(struct dht *d, struct walk *w, struct cand *c, usec now)
     } else if (m.method == KRPC_GET) {
         m.pad = PAD_ITEM;
     }
-    if (!dht_ask(d, ASK_WALK, w->id, c->uid, &c->addr, &m, now))
-        return false;
-    return true;
+    return dht_may_ask(d, dht_walk_least(w), now) &&
+           dht_ask(d, ASK_WALK, w->id, c->uid, &c->addr, &m, now);
 }
 
 static bool ask_first(struct dht *d, struct walk *w, struct cand *c, usec now)
@@ -360,7 +364,7 @@ void dht_walk_go(struct dht *d, struct walk *w, usec now)
         if (!c || w->fast >= alpha || w->fast + w->slow >= UNDER_WAY)
             break;
         if (!ask_first(d, w, c, now)) {
-            dht_starve(d, now);
+            dht_starve(d, dht_walk_least(w), now);
             break;
         }
     }
