@@ -147,8 +147,11 @@ void self_told(struct node *n, const struct addr *by, const struct addr *a, usec
 
 void self_agreed(struct node *n, const struct addr *a, usec now)
 {
+    struct side *s = side_of(n, a->family);
     (void)now;
-    side_of(n, a->family)->agreed = *a;
+    if (addr_same_ip(&s->router, a))
+        return; /* it has the router's word from us */
+    s->agreed = *a;
     judge(n, a->family);
 }
 

@@ -191,6 +191,17 @@ static void private_items_are_silent(void **state)
     }
 }
 
+static void serves_no_metadata(struct raw *r, const struct wire_msg *m)
+{
+    if (m->type == WIRE_HANDSHAKE) {
+        raw_handshake(r, true, false, false);
+        raw_simple(r, WIRE_HAVE_ALL);
+        raw_simple(r, WIRE_UNCHOKE);
+    } else {
+        raw_serves(r, m);
+    }
+}
+
 /* The manifest says so only when it is here. */
 static void strangers_of_a_private_item(void **state)
 {
@@ -202,11 +213,13 @@ static void strangers_of_a_private_item(void **state)
     rig_link(w.g, true, false);
     struct raw *dht = raw_new(w.g, 256), *tracker = raw_new(w.g, 512), *pex = raw_new(w.g, 768);
     rig_run(w.g, USEC_SEC);
-    dht->act = tracker->act = raw_serves;
+    tracker->act = serves_no_metadata;
+    dht->act = raw_serves;
     pex->dial_fails = true;
     raw_waits(tracker);
-    node_add_peer(w.g->n, w.g->task, &dht->addr, POOL_DHT, w.g->now);
     node_add_peer(w.g->n, w.g->task, &pex->addr, POOL_PEX, w.g->now);
+    node_add_peer(w.g->n, w.g->task, &dht->addr, POOL_DHT, w.g->now);
+    rig_pump(w.g);
     rig_run(w.g, USEC_SEC);
     assert_true(w.g->metadata);
     assert_int_equal(dht->dials + tracker->dials + pex->dials, 3);
