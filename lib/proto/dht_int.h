@@ -86,7 +86,7 @@ struct walk {
     unsigned n, cap;
     uint16_t last_uid;
     unsigned fast, slow; /* under way */
-    unsigned replies, stored, misfits;
+    unsigned asked, replies, stored, misfits;
     bool joins;  /* looks for our own id */
     bool enough; /* it has what it was sent for */
     bool places; /* storing has begun */
@@ -115,7 +115,7 @@ struct job {
     size_t salt_n;
     int64_t seq;
     usec began, again; /* again: when to begin anew after nobody answered */
-    unsigned walks, replies, stored;
+    unsigned walks, asked, replies, stored;
     int code;
     struct map *seen;                /* addresses told already; owned, made on demand */
     struct dht_bloom *seeds, *peers; /* owned, made on demand */
@@ -223,8 +223,9 @@ void dht_walk_hint(struct walk *w, const struct addr *a);
 struct cand *dht_walk_cand(struct walk *w, uint16_t uid);
 /* Counts one that answered, of the closest to the farthest; true once there are enough. */
 bool dht_walk_full(const struct walk *w, const struct cand *c, struct crowd *k);
-/* What a question of this walk leaves of our share of the line. */
-uint64_t dht_walk_least(const struct walk *w);
+/* dht_ask for a walk; if it may not now, the walk goes on later. */
+bool dht_walk_ask(struct dht *d, struct walk *w, enum ask_kind kind, const struct cand *c,
+                  struct krpc_msg *m, usec now);
 /* Asks whom it may, ends when there is nobody left. The walk may be gone afterwards. */
 void dht_walk_go(struct dht *d, struct walk *w, usec now);
 void dht_walks_go(struct dht *d, usec now); /* all that had to wait */

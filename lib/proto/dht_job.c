@@ -58,6 +58,7 @@ static void done(struct dht *d, struct job *j)
 {
     struct dht_event e = {.type = DHT_DONE,
                           .job = j->id,
+                          .asked = j->asked,
                           .replies = j->replies,
                           .stored = j->stored,
                           .code = j->code,
@@ -443,6 +444,7 @@ void dht_job_walked(struct dht *d, struct walk *w, usec now)
     struct job *j = dht_job_find(d, w->job);
     if (!j)
         return;
+    j->asked += w->asked;
     j->replies += w->replies;
     j->stored += w->stored;
     if (w->code)

@@ -71,7 +71,7 @@ static void fill_put(struct krpc_msg *m, const struct job *j, const struct cand 
         m->salt = i->salt;
 }
 
-static bool place(struct dht *d, struct walk *w, struct cand *c, usec now)
+static void place(struct dht *d, struct walk *w, struct cand *c, usec now)
 {
     const struct job *j = dht_job_find(d, w->job);
     struct krpc_msg m = {.token = BYTES(c->token, c->token_n)};
@@ -79,12 +79,10 @@ static bool place(struct dht *d, struct walk *w, struct cand *c, usec now)
         fill_put(&m, j, c);
     else
         fill_announce(&m, j);
-    if (!dht_may_ask(d, dht_walk_least(w), now) ||
-        !dht_ask(d, ASK_PLACE, w->id, c->uid, &c->addr, &m, now))
-        return false;
+    if (!dht_walk_ask(d, w, ASK_PLACE, c, &m, now))
+        return;
     c->place = PLACE_ASKED;
     c->tries++;
-    return true;
 }
 
 bool dht_place_go(struct dht *d, struct walk *w, usec now)
@@ -92,8 +90,8 @@ bool dht_place_go(struct dht *d, struct walk *w, usec now)
     bool more = false;
     for (unsigned i = 0; i < w->n; i++) {
         struct cand *c = &w->v[i];
-        if (c->place == PLACE_TODO && !place(d, w, c, now))
-            dht_starve(d, dht_walk_least(w), now);
+        if (c->place == PLACE_TODO)
+            place(d, w, c, now);
         more |= c->place == PLACE_TODO || c->place == PLACE_ASKED;
     }
     return more;

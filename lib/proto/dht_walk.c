@@ -315,9 +315,15 @@ static unsigned want_of(struct dht *d, const struct walk *w)
     return w->joins && other->on && !other->joined ? KRPC_WANT4 | KRPC_WANT6 : 0;
 }
 
-uint64_t dht_walk_least(const struct walk *w)
+bool dht_walk_ask(struct dht *d, struct walk *w, enum ask_kind kind, const struct cand *c,
+                  struct krpc_msg *m, usec now)
 {
-    return w->patient ? DHT_OWN_BURST / 2 : 0;
+    uint64_t least = w->patient ? DHT_OWN_BURST / 2 : 0;
+    bool ok = dht_may_ask(d, least, now) && dht_ask(d, kind, w->id, c->uid, &c->addr, m, now);
+    if (!ok)
+        dht_starve(d, least, now);
+    w->asked += ok;
+    return ok;
 }
 
 static bool ask(struct dht *d, struct walk *w, struct cand *c, usec now)
@@ -331,8 +337,7 @@ static bool ask(struct dht *d, struct walk *w, struct cand *c, usec now)
     } else if (m.method == KRPC_GET) {
         m.pad = PAD_ITEM;
     }
-    return dht_may_ask(d, dht_walk_least(w), now) &&
-           dht_ask(d, ASK_WALK, w->id, c->uid, &c->addr, &m, now);
+    return dht_walk_ask(d, w, ASK_WALK, c, &m, now);
 }
 
 static bool ask_first(struct dht *d, struct walk *w, struct cand *c, usec now)
@@ -363,10 +368,8 @@ void dht_walk_go(struct dht *d, struct walk *w, usec now)
         c = choose(w, &waiting);
         if (!c || w->fast >= alpha || w->fast + w->slow >= UNDER_WAY)
             break;
-        if (!ask_first(d, w, c, now)) {
-            dht_starve(d, dht_walk_least(w), now);
+        if (!ask_first(d, w, c, now))
             break;
-        }
     }
     if (!w->enough && !w->places && (c || waiting))
         return;

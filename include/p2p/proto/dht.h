@@ -122,7 +122,7 @@ enum dht_event_type {
     DHT_ITEM,     /* job, from, item: valid; of a mutable one, newer than those told before */
     DHT_SAMPLES,  /* job, from, samples, num, interval */
     DHT_PONG,     /* job, from, id, rtt, version */
-    DHT_DONE,     /* job, replies, stored, code, seq, seeds, downloaders */
+    DHT_DONE,     /* job, asked, replies, stored, code, seq, seeds, downloaders */
     DHT_JOINED,   /* family: there are good nodes now */
     DHT_LOST,     /* family: there are none any more */
     DHT_EXTERNAL, /* family, from: our public address, as others see it */
@@ -143,6 +143,7 @@ struct dht_event {
     uint8_t id[DHT_ID];
     usec rtt;
     char version[5];           /* "" if it told none; may hold any bytes but NUL */
+    unsigned asked;            /* questions that it took */
     unsigned replies;          /* nodes that answered */
     unsigned stored;           /* nodes that took the announce or item */
     int code;                  /* the krpc_code of a refusal to store, 0: none */
