@@ -365,9 +365,7 @@ static void nodes_of_the_manifest(void **state)
         addr_text(&a, at);
         if (by_name)
             snprintf(at, sizeof at, "h%u.test:6881", host_number(w.first));
-        m->nodes = mem_array(1, sizeof *m->nodes);
-        m->nodes[0] = mem_str(at);
-        m->n_nodes = 1;
+        manifest_add_node(m, at);
         struct host *b = host(&w, &(struct host_config){ON});
         completes(&w, adds(&w, b, m, false), 10 * USEC_SEC);
     }

@@ -421,10 +421,12 @@ static void add_with_nodes(struct world *w, unsigned n, const char *form)
     struct err e = {0};
     struct node_task_config c = {.manifest = tube_copy(w->g->m)};
     goals_init(&c.goals);
-    c.manifest->nodes = mem_array(n, sizeof *c.manifest->nodes);
-    c.manifest->n_nodes = n;
-    for (unsigned i = 0; i < n; i++)
-        c.manifest->nodes[i] = mem_fmt(form, i >> 8, i & 255);
+    for (unsigned i = 0; i < n; i++) {
+        char *at = mem_fmt(form, i >> 8, i & 255);
+        manifest_add_node(c.manifest, at);
+        free(at);
+    }
+    assert_int_equal(c.manifest->n_nodes, n);
     rig_forget(w->g);
     w->g->task = node_add(w->g->n, &c, w->g->now, &e);
     assert_true(w->g->task != 0);
