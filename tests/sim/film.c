@@ -54,7 +54,7 @@ void film_free(struct film *f)
 static uint8_t level(struct tube *t, struct host *h)
 {
     struct node_status s;
-    if (h->dead || h->n_items == 0 || !node_status(h->node, h->items[0]->task, &s, t->now))
+    if (h->dead || h->n_items == 0 || !node_status(h->node, h->items[0]->it.task, &s, t->now))
         return ABSENT;
     return s.wanted ? (uint8_t)(s.done * LEVELS / s.wanted) : 0;
 }
@@ -98,7 +98,7 @@ static void sample(struct tube *t, void *arg)
         memset(f->row[f->rows].level, ABSENT, MAX_COLUMNS);
     }
     memset(f->sent[f->columns], 0, sizeof f->sent[0]);
-    f->sent[f->columns][0] = t->origin_sent;
+    f->sent[f->columns][0] = tube_origin_sent(t);
     for (uint32_t i = 0; i < f->rows; i++)
         sample_host(f, &f->row[i], t->hosts[i]);
     f->columns++;

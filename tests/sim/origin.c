@@ -1,92 +1,41 @@
-/* The tracker and the web origins of the test tube. */
+/*
+ * Web origins. An origin's line is shared by all transfers, a chunk of each in turn; a transfer has
+ * few chunks under way, which pass the links of the one who asked like everything else.
+ */
 #include "tube_int.h"
 
-#include <p2p/format/bencode.h>
-#include <p2p/base/text.h>
 #include <p2p/proto/webseed.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define CHUNK 16384u
-#define FAR (20 * USEC_MS)
-
-/* ---- tracker ---- */
-
-static bool query_value(const char *url, const char *key, struct buf *out)
-{
-    const char *at = strstr(url, key);
-    if (!at)
-        return false;
-    at += strlen(key);
-    return text_unpercent(out, BYTES(at, strcspn(at, "&")), false);
-}
-
-static void remember(struct tube *t, const uint8_t *hash, const struct addr *a)
-{
-    for (size_t i = 0; i < t->n_tracked; i++)
-        if (memcmp(t->tracked[i].hash, hash, 20) == 0 && addr_eq(&t->tracked[i].a, a))
-            return;
-    t->tracked = mem_grow(t->tracked, t->n_tracked + 1, sizeof *t->tracked);
-    memcpy(t->tracked[t->n_tracked].hash, hash, 20);
-    t->tracked[t->n_tracked++].a = *a;
-}
-
-static void peers_of(struct tube *t, const uint8_t *hash, struct buf *out)
-{
-    struct buf peers = {0};
-    uint8_t compact[18];
-    size_t n = 0, start = t->n_tracked ? rng_below(&t->rng, t->n_tracked) : 0;
-    for (size_t i = 0; i < t->n_tracked && n < 50; i++) {
-        const struct tracked *k = &t->tracked[(start + i) % t->n_tracked];
-        if (memcmp(k->hash, hash, 20) != 0)
-            continue;
-        addr_put_compact(&k->a, compact);
-        buf_put(&peers, compact, 6);
-        n++;
-    }
-    bencode_put_dict(out);
-    bencode_put_key_int(out, "complete", 1);
-    bencode_put_key_int(out, "incomplete", (int64_t)n);
-    bencode_put_key_int(out, "interval", 120);
-    bencode_put_key_str(out, "peers", buf_bytes(&peers));
-    bencode_put_end(out);
-    buf_fini(&peers);
-}
-
-void tracker_answer(struct host *h, const struct node_op *op)
-{
-    struct tube *t = h->tube;
-    struct buf hash = {0}, body = {0};
-    bool here = strncmp(op->text, "http://tracker.test/announce", 28) == 0;
-    struct event *e =
-        tube_event(t, t->now + (here ? 2 * (FAR + h->cfg.delay) : 30 * USEC_SEC), EV_HTTP);
-    e->host = h;
-    e->job = op->job;
-    e->err =
-        here && query_value(op->text, "info_hash=", &hash) && buf_len(&hash) == 20 ? 0 : ERR_NET;
-    if (!e->err) {
-        peers_of(t, buf_bytes(&hash).p, &body);
-        if (strstr(op->text, "event=stopped"))
-            t->stopped++;
-        else
-            remember(t, buf_bytes(&hash).p, &h->addr);
-        struct bytes b = buf_bytes(&body);
-        e->data = mem_dup(b.p, b.n);
-        e->n = b.n;
-    }
-    buf_fini(&hash);
-    buf_fini(&body);
-}
-
-/* ---- origins ---- */
+#define AT_ONCE (4 * CHUNK) /* of one transfer, not taken yet */
+#define FAR (20 * USEC_MS)  /* from an origin to the middle of the net */
+#define NO_ANSWER (30 * USEC_SEC)
 
 void tube_origin(struct tube *t, const char *base, const struct manifest *m, const uint8_t *content,
                  uint64_t rate, bool no_ranges, uint32_t lies)
 {
+    if (t->n_origins == MAX_ORIGINS)
+        abort();
     struct origin *o = &t->origin[t->n_origins++];
     *o = (struct origin){
-        .m = m, .content = content, .rate = rate, .no_ranges = no_ranges, .lies = lies};
+        .m = m, .content = content, .line.rate = rate, .no_ranges = no_ranges, .lies = lies};
     snprintf(o->base, sizeof o->base, "%s", base);
+}
+
+uint64_t tube_origin_sent(const struct tube *t)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < t->n_origins; i++)
+        n += t->origin[i].sent;
+    return n;
+}
+
+void tube_origin_dead(struct tube *t, bool dead)
+{
+    for (int i = 0; i < t->n_origins; i++)
+        t->origin[i].dead = dead;
 }
 
 static bool find_file(struct tube *t, const char *url, int *origin, uint32_t *file)
@@ -109,17 +58,107 @@ static bool find_file(struct tube *t, const char *url, int *origin, uint32_t *fi
     return false;
 }
 
-static void next_chunk(struct web_get *g)
+/* ---- one transfer ---- */
+
+void origin_unref(struct tube *t, struct web_get *g)
+{
+    (void)t;
+    if (--g->refs > 0 || !g->over)
+        return;
+    free(g);
+}
+
+static void unlink_get(struct web_get *g)
+{
+    struct web_get **p = &g->host->gets;
+    while (*p != g)
+        p = &(*p)->next;
+    *p = g->next;
+}
+
+/* Nothing more is said about it. */
+static void over(struct web_get *g)
+{
+    if (g->over)
+        return;
+    g->over = true;
+    g->refs++;
+    unlink_get(g);
+    origin_unref(g->host->tube, g);
+}
+
+static struct event *get_event(struct web_get *g, usec at, enum event_kind kind)
+{
+    struct event *e = host_event(g->host, at, kind);
+    e->get = g;
+    g->refs++;
+    return e;
+}
+
+static void send_more(struct web_get *g)
 {
     struct tube *t = g->host->tube;
     struct origin *o = &t->origin[g->origin];
-    size_t n = g->left < CHUNK ? (size_t)g->left : CHUNK;
-    usec start = t->now > o->free_at ? t->now : o->free_at;
-    o->free_at = start + (o->rate ? (usec)(n * 1000000ull / o->rate) : 10);
-    struct event *e = tube_event(t, o->free_at, EV_WEB);
-    e->host = g->host;
-    e->get = g;
-    e->n = n;
+    while (g->left > 0 && g->arriving + g->ready < AT_ONCE) {
+        size_t n = g->left < CHUNK ? (size_t)g->left : CHUNK;
+        struct event *e = get_event(g, net_through(&o->line, t->now, n), EV_WEB_DATA);
+        e->n = n;
+        e->hop = 2;
+        g->left -= n;
+        g->arriving += n;
+        o->sent += n;
+    }
+}
+
+static void finish(struct web_get *g, int err)
+{
+    struct err why = {0};
+    struct host *h = g->host;
+    node_id job = g->job;
+    int status = g->status;
+    if (err)
+        err_set(&why, err, "the server answered %d", status);
+    over(g);
+    node_web_end(h->node, job, err, &why, status, h->tube->now);
+}
+
+/* Gives the node what is here, as far as it reads. Its operations may end the transfer. */
+static void feed(struct web_get *g)
+{
+    struct tube *t = g->host->tube;
+    struct origin *o = &t->origin[g->origin];
+    g->refs++;
+    while (g->ready > 0 && !g->paused && !g->over) {
+        size_t n = g->ready < CHUNK ? (size_t)g->ready : CHUNK;
+        uint8_t *copy = g->flip ? mem_dup(o->content + g->content_at, n) : NULL;
+        if (copy)
+            copy[g->content_at % LAYOUT_BLOCK < PHANTOM_MARK ? 0 : n / 2] ^= 4;
+        const uint8_t *p = copy ? copy : o->content + g->content_at;
+        bool go_on = node_web_data(g->host->node, g->job, BYTES(p, n), &g->paused, t->now);
+        free(copy);
+        g->content_at += n;
+        g->ready -= n;
+        g->host->received += n;
+        g->host->site->in += n;
+        if (!go_on)
+            over(g);
+    }
+    if (!g->over && g->left + g->arriving + g->ready == 0)
+        finish(g, 0);
+    else if (!g->over)
+        send_more(g);
+    origin_unref(t, g);
+}
+
+static void head(struct web_get *g)
+{
+    struct tube *t = g->host->tube;
+    if (g->status == 404 || g->status == 0)
+        finish(g, ERR_NET);
+    else if (!node_web_head(g->host->node, g->job, g->status, g->from, g->total, t->now))
+        over(g);
+    else
+        send_more(g);
 }
 
 void origin_get(struct host *h, const struct node_op *op)
@@ -129,73 +168,50 @@ void origin_get(struct host *h, const struct node_op *op)
     struct web_get *g = mem_zero(sizeof *g);
     g->host = h;
     g->job = op->job;
-    t->gets = mem_grow(t->gets, t->n_gets + 1, sizeof *t->gets);
-    t->gets[t->n_gets++] = g;
-    struct event *e = tube_event(t, t->now + 2 * (FAR + h->cfg.delay), EV_WEB);
-    e->host = h;
-    e->get = g;
-    if (!find_file(t, op->text, &g->origin, &file)) {
-        g->status = 404;
-        return;
-    }
+    g->next = h->gets;
+    h->gets = g;
+    bool known = find_file(t, op->text, &g->origin, &file);
     struct origin *o = &t->origin[g->origin];
-    bool part = !o->no_ranges;
-    g->status = part ? 206 : 200;
+    bool silent = h->island != 0 || (known && o->dead);
+    usec there = FAR + h->cfg.delay + h->site->cfg.delay;
+    get_event(g, t->now + (silent ? NO_ANSWER : 2 * there), EV_WEB_HEAD);
+    if (silent)
+        return;
+    g->status = !known ? 404 : o->no_ranges ? 200 : 206;
+    if (!known)
+        return;
     g->total = o->m->files[file].length;
-    g->from = part ? op->offset : 0;
-    g->left = part ? op->length : g->total;
+    g->from = o->no_ranges ? 0 : op->offset;
+    g->left = o->no_ranges ? g->total : op->length;
     g->content_at = o->m->files[file].offset + g->from;
     g->flip = o->lies && ++o->requests % o->lies == 0;
-}
-
-static void get_over(struct web_get *g, int err)
-{
-    g->over = true;
-    struct err why = {0};
-    if (err)
-        err_set(&why, err, "the server answered %d", g->status);
-    node_web_end(g->host->node, g->job, err, &why, g->status, g->host->tube->now);
 }
 
 void origin_event(struct tube *t, struct event *e)
 {
     struct web_get *g = e->get;
-    struct origin *o = &t->origin[g->origin];
     if (g->over)
         return;
-    if (g->status == 404) {
-        get_over(g, ERR_NET);
+    if (e->kind == EV_WEB_HEAD) {
+        head(g);
         return;
     }
-    if (e->n == 0) { /* the head */
-        if (!node_web_head(g->host->node, g->job, g->status, g->from, g->total, t->now))
-            g->over = true;
-        else
-            next_chunk(g);
+    if (!net_hop(t, e, NULL, e->host, e->n, NULL))
+        return;
+    if (t->origin[g->origin].dead || e->host->island != 0) { /* what was under way is late */
+        event_again(t, e, t->now + RETRY);
         return;
     }
-    uint8_t *copy = mem_dup(o->content + g->content_at, e->n);
-    if (g->flip)
-        copy[e->n / 2] ^= 4;
-    bool go_on = node_web_data(g->host->node, g->job, BYTES(copy, e->n), &g->paused, t->now);
-    free(copy);
-    t->origin_sent += e->n;
-    g->content_at += e->n;
-    g->left -= e->n;
-    if (!go_on)
-        g->over = true;
-    else if (g->left == 0)
-        get_over(g, 0);
-    else if (!g->paused)
-        next_chunk(g);
+    g->arriving -= e->n;
+    g->ready += e->n;
+    feed(g);
 }
 
 static struct web_get *find_get(struct host *h, node_id job)
 {
-    struct tube *t = h->tube;
-    for (size_t i = t->n_gets; i-- > 0;)
-        if (t->gets[i]->host == h && t->gets[i]->job == job && !t->gets[i]->over)
-            return t->gets[i];
+    for (struct web_get *g = h->gets; g; g = g->next)
+        if (g->job == job)
+            return g;
     return NULL;
 }
 
@@ -205,12 +221,18 @@ void origin_resume(struct host *h, node_id job)
     if (!g || !g->paused)
         return;
     g->paused = false;
-    next_chunk(g);
+    feed(g);
 }
 
 void origin_cancel(struct host *h, node_id job)
 {
     struct web_get *g = find_get(h, job);
     if (g)
-        g->over = true;
+        over(g);
+}
+
+void origin_forget(struct host *h)
+{
+    while (h->gets)
+        over(h->gets);
 }

@@ -1,281 +1,131 @@
-/* Streams between hosts: ordered bytes that share the hosts' rates and arrive late when lost. */
+/*
+ * Streams between hosts: ordered bytes in segments. A segment waits for its sender's uplink, which
+ * the streams of the host share in turn, passes the links, and is acknowledged when the receiving
+ * node has read it. How much may be under way follows the queues it meets, as TCP would: doubled each
+ * round trip until a queue of a tenth of a second or a loss, then less and slowly more.
+ */
 #include "tube_int.h"
 
 #include <stdlib.h>
 
-#define RTO (250 * USEC_MS)
+#define RTO (250 * USEC_MS) /* what a loss costs */
+#define LONG_QUEUE (100 * USEC_MS)
+#define UPLINK_QUEUE (20 * USEC_MS) /* what is queued there cannot be reordered any more */
+#define SEGMENT_TIME (20 * USEC_MS) /* the slowest link's for one segment */
+#define LEAST_SEGMENT 1460u
+#define FIRST_WINDOW 16384u
+#define MOST_WINDOW (4u << 20)
+#define NOBODY USEC_SEC         /* until a dial to an unused address fails */
+#define SILENCE (60 * USEC_SEC) /* until one that nothing answers does */
 
-static struct stream_end *find(struct host *h, node_id conn, struct stream **out, int *side)
+/* ---- which stream is meant ---- */
+
+static struct bytes conn_key(const node_id *conn)
 {
-    struct tube *t = h->tube;
-    for (size_t i = t->n_streams; i-- > 0;) {
-        struct stream *s = t->streams[i];
-        for (int k = 0; k < 2; k++) {
-            if (!s->open || s->end[k].host != h || s->end[k].conn != conn ||
-                (!s->end[k].up && k == 1))
-                continue;
-            *out = s;
-            *side = k;
-            return &s->end[k];
-        }
+    return BYTES((const uint8_t *)conn, sizeof *conn);
+}
+
+static struct stream_end *find(const struct host *h, node_id conn)
+{
+    return map_get(h->by_conn, conn_key(&conn));
+}
+
+static void attach(struct stream_end *end, struct host *h, node_id conn)
+{
+    end->host = h;
+    end->conn = conn;
+    map_put(h->by_conn, conn_key(&conn), end);
+    h->ends = mem_grow(h->ends, h->n_ends + 1, sizeof(struct stream_end *));
+    end->place = h->n_ends;
+    h->ends[h->n_ends++] = end;
+}
+
+static void detach(struct stream_end *end)
+{
+    struct host *h = end->host;
+    map_remove(h->by_conn, conn_key(&end->conn));
+    h->ends[end->place] = h->ends[--h->n_ends];
+    h->ends[end->place]->place = end->place;
+    end->host = NULL;
+    end->up = false;
+}
+
+static struct stream_end *other_end(const struct stream_end *end)
+{
+    return &end->stream->end[end == &end->stream->end[0]];
+}
+
+static uint8_t side_of(const struct stream_end *end)
+{
+    return end == &end->stream->end[1];
+}
+
+void stream_unref(struct tube *t, struct stream *s)
+{
+    (void)t;
+    if (--s->refs == 0 && !s->end[0].host && !s->end[1].host)
+        free(s);
+}
+
+/* An event for one end; the stream lives at least as long. */
+static struct event *end_event(struct stream_end *end, struct host *h, enum event_kind kind)
+{
+    struct event *e = event_new(h->tube, kind, h);
+    e->stream = end->stream;
+    e->side = side_of(end);
+    end->stream->refs++;
+    return e;
+}
+
+/* ---- dialling ---- */
+
+static void slower(uint64_t *least, uint64_t rate)
+{
+    if (rate && rate < *least)
+        *least = rate;
+}
+
+static void init_end(struct stream *s, unsigned side, const struct host *from,
+                     const struct host *to)
+{
+    struct stream_end *end = &s->end[side];
+    uint64_t rate = UINT64_MAX / USEC_SEC;
+    slower(&rate, from->up.rate);
+    slower(&rate, to->down.rate);
+    if (from->site != to->site) {
+        slower(&rate, from->site->up.rate);
+        slower(&rate, to->site->down.rate);
     }
-    return NULL;
+    uint64_t n = rate * SEGMENT_TIME / USEC_SEC;
+    end->stream = s;
+    end->segment = n > SEGMENT ? SEGMENT : n < LEAST_SEGMENT ? LEAST_SEGMENT : (uint32_t)n;
+    end->window = FIRST_WINDOW;
 }
 
 void stream_dial(struct host *h, const struct node_op *op)
 {
     struct tube *t = h->tube;
-    struct host *to = net_find(t, &op->addr);
+    struct addr seen;
+    struct host *to = net_route(h, &op->addr, false, &seen);
     struct stream *s = mem_zero(sizeof *s);
-    s->end[0] = (struct stream_end){.host = h, .conn = op->conn};
-    s->end[1] = (struct stream_end){.host = to};
+    usec there = to ? net_distance(h, to) : 0;
+    bool refused = !to || to->dead || !to->node || to->cfg.offline;
+    init_end(s, 0, h, to ? to : h);
+    init_end(s, 1, to ? to : h, h);
     s->open = true;
-    t->streams = mem_grow(t->streams, t->n_streams + 1, sizeof *t->streams);
-    t->streams[t->n_streams++] = s;
-    bool refused = !to || to->dead || to->cfg.offline;
-    struct event *e = tube_event(t, t->now + (to ? 2 * net_distance(h, to) : USEC_SEC), EV_CONNECTED);
-    e->host = h;
-    e->stream = s;
+    s->end[0].seen = seen;
+    attach(&s->end[0], h, op->conn);
+    struct event *e = end_event(&s->end[0], h, EV_CONNECTED);
     e->err = refused ? ERR_NET : 0;
-    if (refused)
+    if (to && net_cut(h, to))
+        event_again(t, e, t->now + SILENCE);
+    else if (to)
+        event_again(t, e, t->now + 2 * there);
+    else
+        event_again(t, e, t->now + (net_is_nat(t, &op->addr) ? SILENCE : NOBODY));
+    if (refused || net_cut(h, to))
         return;
-    e = tube_event(t, t->now + net_distance(h, to), EV_ACCEPT);
-    e->host = to;
-    e->stream = s;
-}
-
-static void drop_late(struct stream_end *end)
-{
-    for (size_t i = 0; i < end->n_late; i++) {
-        free(end->late[i]->data);
-        free(end->late[i]);
-    }
-    free(end->late);
-    end->late = NULL;
-    end->n_late = 0;
-}
-
-void stream_close(struct stream *s, int side)
-{
-    struct stream_end *other = &s->end[!side];
-    s->end[side].up = false;
-    s->end[side].host = NULL;
-    drop_late(&s->end[side]);
-    if (!other->host || other->host->dead) {
-        s->open = false;
-        drop_late(other);
-        return;
-    }
-    struct tube *t = other->host->tube;
-    usec at = t->now + other->host->cfg.delay + 100;
-    struct event *e = tube_event(t, at > other->last_arrival ? at : other->last_arrival, EV_CLOSED);
-    e->host = other->host;
-    e->stream = s;
-    e->side = !side;
-}
-
-void stream_close_conn(struct host *h, node_id conn)
-{
-    struct stream *s;
-    int side;
-    if (find(h, conn, &s, &side))
-        stream_close(s, side);
-}
-
-void stream_free(struct stream *s)
-{
-    drop_late(&s->end[0]);
-    drop_late(&s->end[1]);
-    free(s);
-}
-
-/* ---- sending ---- */
-
-static size_t gather(struct host *h, node_id conn, uint8_t *to, size_t max)
-{
-    struct node_out v[8];
-    size_t n = node_send_what(h->node, conn, v, 8, h->tube->now), got = 0;
-    for (size_t i = 0; i < n && got < max; i++) {
-        size_t len = v[i].length < max - got ? v[i].length : max - got;
-        if (v[i].b.p) {
-            memcpy(to + got, v[i].b.p, len);
-        } else {
-            const struct item *it = host_item(h, v[i].task);
-            memcpy(to + got, it->disk + v[i].offset, len);
-            if (h->cfg.liar && ++h->blocks_sent % h->cfg.liar == 0)
-                to[got] ^= 1;
-        }
-        got += len;
-    }
-    return got;
-}
-
-/* One segment at a time goes onto the wire, so that the streams of a host share its rate. */
-static bool send_one(struct stream *s, int side)
-{
-    struct stream_end *from = &s->end[side], *to = &s->end[!side];
-    struct host *h = from->host;
-    struct tube *t = h->tube;
-    uint8_t *data = mem_alloc(SEGMENT);
-    size_t n = to->host ? gather(h, from->conn, data, SEGMENT) : 0;
-    if (n == 0) {
-        free(data);
-        return false;
-    }
-    node_sent(h->node, from->conn, n, t->now);
-    h->sent += n;
-    from->in_flight += n;
-    usec at = net_through(&h->up_free, h->cfg.up, t->now, n);
-    struct event *sent = tube_event(t, at, EV_ACK);
-    sent->host = h;
-    sent->stream = s;
-    sent->side = side;
-    sent->n = 0;
-    at += net_distance(h, to->host);
-    if (to->host->cfg.down)
-        at = net_through(&to->host->down_free, to->host->cfg.down, at, n);
-    double loss = h->cfg.loss + to->host->cfg.loss;
-    if (loss > 0 && (double)rng_below(&t->rng, 1000000) < loss * 1e6)
-        at += RTO;
-    if (at < to->last_arrival)
-        at = to->last_arrival;
-    to->last_arrival = at;
-    struct event *e = tube_event(t, at, EV_SEGMENT);
-    e->host = to->host;
-    e->stream = s;
-    e->side = !side;
-    e->data = data;
-    e->n = n;
-    return true;
-}
-
-static void push(struct stream *s, int side)
-{
-    struct stream_end *from = &s->end[side];
-    struct tube *t = from->host->tube;
-    uint64_t window = from->host->cfg.window ? from->host->cfg.window : WINDOW;
-    while (from->want_send && from->up && s->open && from->host && !from->host->dead) {
-        /* the uplink's queue is short: what is queued there cannot be reordered any more */
-        if (from->in_flight >= window || from->host->up_free > t->now + 20 * USEC_MS)
-            return;
-        if (!send_one(s, side))
-            from->want_send = false;
-    }
-}
-
-/* The uplink has room again: every stream of the host may go on, from a different one each time. */
-static void push_all(struct host *h)
-{
-    struct tube *t = h->tube;
-    size_t n = t->n_streams, from = n ? h->turn++ % n : 0;
-    for (size_t i = 0; i < n; i++) {
-        struct stream *s = t->streams[(from + i) % n];
-        for (int k = 0; k < 2; k++)
-            if (s->open && s->end[k].host == h)
-                push(s, k);
-    }
-}
-
-void stream_push(struct host *h, node_id conn)
-{
-    struct stream *s;
-    int side;
-    struct stream_end *end = find(h, conn, &s, &side);
-    if (!end)
-        return;
-    end->want_send = true;
-    push(s, side);
-}
-
-/* ---- receiving ---- */
-
-/* Gives a segment to the node as far as it reads. True when all of it went in. */
-static bool deliver(struct stream *s, int side, struct event *e)
-{
-    struct host *h = s->end[side].host;
-    while (e->off < e->n) {
-        struct span v[2];
-        node_id conn = s->end[side].conn;
-        size_t k = node_recv_where(h->node, conn, v, h->tube->now), got = 0;
-        for (size_t i = 0; i < k && e->off < e->n; i++) {
-            size_t len = v[i].n < e->n - e->off ? v[i].n : e->n - e->off;
-            memcpy(v[i].p, e->data + e->off, len);
-            e->off += len;
-            got += len;
-        }
-        if (got == 0)
-            return false;
-        node_received(h->node, conn, got, h->tube->now);
-        tube_pump(h);
-        if (!s->open || s->end[side].host != h)
-            return true;
-    }
-    return true;
-}
-
-static void ack(struct stream *s, int side, size_t n)
-{
-    struct stream_end *from = &s->end[!side];
-    struct host *h = s->end[side].host;
-    if (!from->host || !h)
-        return;
-    struct event *e = tube_event(h->tube, h->tube->now + net_distance(h, from->host), EV_ACK);
-    e->host = from->host;
-    e->stream = s;
-    e->side = !side;
-    e->n = n;
-}
-
-static void segment(struct event *e)
-{
-    struct stream *s = e->stream;
-    struct stream_end *end = &s->end[e->side];
-    if (!s->open || !end->host || !end->up)
-        return;
-    if (end->n_late == 0 && deliver(s, e->side, e)) {
-        ack(s, e->side, e->n);
-        return;
-    }
-    if (!s->open || end->host != e->host)
-        return;
-    struct event *keep = mem_dup(e, sizeof *e);
-    e->data = NULL;
-    end->late = mem_grow(end->late, end->n_late + 1, sizeof(struct event *));
-    end->late[end->n_late++] = keep;
-}
-
-void stream_read_on(struct host *h, node_id conn)
-{
-    struct stream *s;
-    int side;
-    struct stream_end *end = find(h, conn, &s, &side);
-    while (end && end->n_late > 0) {
-        struct event *e = end->late[0];
-        bool whole = deliver(s, side, e);
-        if (!s->open || end->host != h || end->n_late == 0 || end->late[0] != e)
-            return;
-        if (!whole)
-            return;
-        ack(s, side, e->n);
-        memmove(end->late, end->late + 1, --end->n_late * sizeof *end->late);
-        free(e->data);
-        free(e);
-    }
-}
-
-/* ---- events ---- */
-
-static void connected(struct tube *t, struct event *e)
-{
-    struct stream_end *end = &e->stream->end[0];
-    if (!end->host)
-        return;
-    if (e->err == 0 && !e->stream->end[1].up)
-        e->err = ERR_NET; /* refused by the other node */
-    end->up = e->err == 0;
-    if (e->err)
-        e->stream->open = false;
-    node_connected(end->host->node, end->conn, e->err, t->now);
+    event_again(t, end_event(&s->end[1], to, EV_ACCEPT), t->now + there);
 }
 
 static void accepted(struct tube *t, struct event *e)
@@ -283,40 +133,442 @@ static void accepted(struct tube *t, struct event *e)
     struct stream_end *end = &e->stream->end[1];
     if (!e->stream->end[0].host)
         return;
-    struct addr from = e->stream->end[0].host->addr;
-    from.port = (uint16_t)(20000 + t->n_streams % 40000);
-    end->conn = node_accepted(e->host->node, &from, t->now);
-    end->up = end->conn != 0;
+    node_id conn = node_accepted(e->host->node, &e->stream->end[0].seen, t->now);
+    if (conn == 0)
+        return;
+    attach(end, e->host, conn);
+    end->up = true;
+}
+
+static void end_close(struct stream_end *end);
+
+static void connected(struct tube *t, struct event *e)
+{
+    struct stream_end *end = &e->stream->end[0];
+    if (!end->host)
+        return;
+    end->up = e->err == 0 && e->stream->end[1].up; /* it may have refused */
+    node_id conn = end->conn;
+    if (!end->up)
+        end_close(end);
+    node_connected(e->host->node, conn, end->up ? 0 : ERR_NET, t->now);
+}
+
+/* ---- closing ---- */
+
+static void drop_late(struct tube *t, struct stream_end *end)
+{
+    while (end->late) {
+        struct event *e = end->late;
+        end->late = e->next;
+        event_free(t, e);
+    }
+}
+
+/* This side is gone; the other hears of it when all that is under way to it has come. */
+static void end_close(struct stream_end *end)
+{
+    struct stream_end *other = other_end(end);
+    struct stream *s = end->stream;
+    struct tube *t = end->host->tube;
+    struct host *h = end->host;
+    s->refs++;
+    detach(end);
+    s->open = false;
+    drop_late(t, end);
+    if (other->host) {
+        usec at = t->now + net_distance(h, other->host);
+        struct event *e = end_event(other, other->host, EV_CLOSED);
+        e->from = h;
+        event_again(t, e, at > other->last_arrival ? at : other->last_arrival);
+    }
+    stream_unref(t, s);
+}
+
+void stream_close_conn(struct host *h, node_id conn)
+{
+    struct stream_end *end = find(h, conn);
+    if (end)
+        end_close(end);
+}
+
+void stream_close_all(struct host *h)
+{
+    while (h->n_ends > 0)
+        end_close(h->ends[h->n_ends - 1]);
+}
+
+static void closed(struct tube *t, struct event *e)
+{
+    struct stream_end *end = &e->stream->end[e->side];
+    if (!end->host)
+        return;
+    if (end->coming > 0 || net_cut(e->from, end->host)) {
+        event_again(t, e, t->now + (end->coming ? RTO : RETRY));
+        return;
+    }
+    node_id conn = end->conn;
+    bool up = end->up;
+    end_close(end);
+    if (up)
+        node_closed(e->host->node, conn, t->now);
+}
+
+/* ---- sending ---- */
+
+static void add_bytes(struct packet *p, uint8_t *room, const uint8_t *from, uint32_t n)
+{
+    struct part *last = p->n_parts ? &p->part[p->n_parts - 1] : NULL;
+    memcpy(room + p->n_bytes, from, n);
+    if (last && !last->ref)
+        last->n += n;
+    else
+        p->part[p->n_parts++] = (struct part){.n = n, .at = p->n_bytes};
+    p->n_bytes += n;
+    p->n += n;
+}
+
+/* A liar flips a bit of the first byte that it sends of a block's part. */
+static void add_content(struct packet *p, uint8_t *room, struct host *h, const struct node_out *v,
+                        uint32_t n)
+{
+    const struct item_state *s = disk_item(h, v->task);
+    bool whole = !s->phantom || v->offset % LAYOUT_BLOCK == 0; /* else the lie would not be seen */
+    bool wrong = h->cfg.liar && whole && ++h->blocks_sent % h->cfg.liar == 0;
+    if (s->phantom) {
+        p->part[p->n_parts++] = (struct part){
+            .n = n, .ref = s->phantom->content + v->offset, .offset = v->offset, .wrong = wrong};
+        p->n += n;
+        return;
+    }
+    uint32_t at = p->n_bytes;
+    add_bytes(p, room, s->it.disk + v->offset, n);
+    room[at] ^= wrong;
+}
+
+static struct packet *gather(struct stream_end *end)
+{
+    struct host *h = end->host;
+    struct node_out v[MAX_PARTS];
+    uint8_t room[SEGMENT];
+    struct packet p = {0};
+    size_t n = node_send_what(h->node, end->conn, v, MAX_PARTS, h->tube->now);
+    for (size_t i = 0; i < n && p.n < end->segment; i++) {
+        uint32_t left = end->segment - p.n, len = v[i].length < left ? v[i].length : left;
+        if (v[i].b.p)
+            add_bytes(&p, room, v[i].b.p, len);
+        else
+            add_content(&p, room, h, &v[i], len);
+    }
+    if (p.n == 0)
+        return NULL;
+    struct packet *whole = mem_alloc(sizeof p + p.n_bytes);
+    memcpy(whole, &p, sizeof p);
+    memcpy(whole->bytes, room, p.n_bytes);
+    return whole;
+}
+
+/* One segment at a time goes onto the wire, so that the streams of a host share its rate. */
+static bool send_one(struct stream_end *end)
+{
+    struct stream_end *to = other_end(end);
+    struct host *h = end->host;
+    struct tube *t = h->tube;
+    struct packet *p = to->host ? gather(end) : NULL;
+    if (!p)
+        return false;
+    node_sent(h->node, end->conn, p->n, t->now);
+    h->sent += p->n;
+    end->in_flight += p->n;
+    usec at = net_through(&h->up, t->now, p->n);
+    if (h->up.rate)
+        event_again(t, end_event(end, h, EV_SENT), at);
+    struct event *e = end_event(to, to->host, EV_SEGMENT);
+    to->coming++;
+    e->number = to->numbers++;
+    e->packet = p;
+    e->n = p->n;
+    e->from = h;
+    if (h->site == to->host->site || h->site->up.rate == 0) { /* nothing to wait for there */
+        at += net_distance(h, to->host);
+        e->hop = 2;
+    }
+    event_again(t, e, at);
+    return true;
+}
+
+static uint64_t window(const struct stream_end *end)
+{
+    return end->host->cfg.window ? end->host->cfg.window : end->window;
+}
+
+/* False if it had nothing to send. */
+static bool push(struct stream_end *end)
+{
+    bool sent = false;
+    while (end->host && end->want_send && end->up && end->stream->open && !end->host->dead) {
+        struct host *h = end->host;
+        if (end->in_flight >= window(end) || h->up.free_at > h->tube->now + UPLINK_QUEUE)
+            return sent;
+        if (send_one(end))
+            sent = true;
+        else
+            end->want_send = false;
+    }
+    return sent;
+}
+
+/* The uplink has room again: the streams of the host go on in turn. */
+static void push_all(struct host *h)
+{
+    uint32_t from = h->turn;
+    for (size_t i = 0; i < h->n_ends; i++) {
+        size_t k = (from + i) % h->n_ends;
+        if (push(h->ends[k]))
+            h->turn = (uint32_t)k + 1;
+    }
+}
+
+void stream_push(struct host *h, node_id conn)
+{
+    struct stream_end *end = find(h, conn);
+    if (!end)
+        return;
+    end->want_send = true;
+    push(end);
+}
+
+/* ---- acknowledged ---- */
+
+static void reduce(struct stream_end *end, usec now, usec rtt)
+{
+    end->avoiding = true;
+    if (now - end->reduced_at < rtt)
+        return;
+    end->reduced_at = now;
+    end->window = end->window * 7 / 10;
+    if (end->window < end->segment)
+        end->window = end->segment;
+}
+
+static void acked(struct tube *t, struct event *e)
+{
+    struct stream_end *end = &e->stream->end[e->side];
+    if (!end->host)
+        return;
+    bool full = end->in_flight + end->segment > end->window;
+    end->in_flight -= e->n < end->in_flight ? e->n : end->in_flight;
+    if (e->lost || e->queued > LONG_QUEUE)
+        reduce(end, t->now, 2 * net_distance(end->host, e->from) + e->queued);
+    else if (full && end->window < MOST_WINDOW)
+        end->window += end->avoiding ? (uint64_t)end->segment * e->n / end->window : e->n;
+    push(end);
+}
+
+static void ack(struct stream_end *end, const struct event *of)
+{
+    struct stream_end *to = other_end(end);
+    if (!to->host || !end->host)
+        return;
+    struct event *e = end_event(to, to->host, EV_ACK);
+    e->from = end->host;
+    e->n = of->n;
+    e->queued = of->queued;
+    e->lost = of->lost;
+    event_again(e->from->tube, e, e->from->tube->now + net_distance(end->host, to->host));
+}
+
+/* ---- receiving ---- */
+
+/* Of phantom content only the first bytes of blocks are carried; by them disk.c knows it. */
+static void put_phantom(const struct part *p, uint32_t done, uint8_t *to, size_t n)
+{
+    uint64_t at = p->offset + done, end = at + n;
+    for (uint64_t b = at / LAYOUT_BLOCK * LAYOUT_BLOCK; b < end; b += LAYOUT_BLOCK)
+        for (uint64_t k = b; k < b + PHANTOM_MARK && k < end; k++)
+            if (k >= at)
+                to[k - at] = p->ref[k - p->offset];
+    if (p->wrong && done == 0)
+        to[0] ^= 1;
+}
+
+static void put_part(const struct packet *pk, const struct part *p, uint32_t done, uint8_t *to,
+                     size_t n)
+{
+    if (p->ref)
+        put_phantom(p, done, to, n);
+    else
+        memcpy(to, pk->bytes + p->at + done, n);
+}
+
+/* Which part is next, and how much of it is taken. */
+static const struct part *part_at(const struct packet *pk, uint32_t *done)
+{
+    uint32_t at = 0, i = 0;
+    for (; at + pk->part[i].n <= pk->off; i++)
+        at += pk->part[i].n;
+    *done = pk->off - at;
+    return &pk->part[i];
+}
+
+/* Never two parts at once: payload then goes straight to its block's place. */
+static size_t give(struct stream_end *end, struct packet *pk)
+{
+    struct host *h = end->host;
+    struct span v[2];
+    uint32_t done;
+    const struct part *p = part_at(pk, &done);
+    size_t k = node_recv_where(h->node, end->conn, v, h->tube->now), got = 0;
+    for (size_t i = 0; i < k && done < p->n; i++) {
+        uint32_t n = v[i].n < p->n - done ? (uint32_t)v[i].n : p->n - done;
+        put_part(pk, p, done, v[i].p, n);
+        done += n;
+        got += n;
+    }
+    return got;
+}
+
+/* Gives a segment to the node as far as it reads. True when all of it went in, or the end is gone:
+ * then `end->host` is not h any more. */
+static bool deliver(struct stream_end *end, struct event *e)
+{
+    struct host *h = end->host;
+    struct packet *pk = e->packet;
+    end->reading = true;
+    while (pk->off < pk->n) {
+        size_t got = give(end, pk);
+        if (got == 0)
+            break;
+        pk->off += (uint32_t)got;
+        h->received += got;
+        node_received(h->node, end->conn, got, h->tube->now);
+        tube_pump(h);
+        if (end->host != h)
+            return true;
+    }
+    end->reading = false;
+    return pk->off == pk->n;
+}
+
+/* How long until it is really here: 0, unless it is lost now, cut off, or behind one that is. */
+static usec held_up(struct tube *t, struct event *e, struct stream_end *end)
+{
+    if (net_cut(e->from, e->host))
+        return RETRY;
+    if (!e->judged && net_lost(e->from, e->host)) {
+        e->judged = e->lost = true;
+        return RTO;
+    }
+    e->judged = true;
+    if (e->number == end->expected)
+        return 0;
+    return end->last_arrival > t->now ? end->last_arrival - t->now : USEC_MS;
+}
+
+static bool arrived(struct tube *t, struct event *e, struct stream_end *end)
+{
+    if (!net_hop(t, e, e->from, e->host, e->n, NULL))
+        return false;
+    usec wait = held_up(t, e, end);
+    if (wait == 0)
+        return true;
+    if (end->last_arrival < t->now + wait)
+        end->last_arrival = t->now + wait;
+    event_again(t, e, t->now + wait);
+    return false;
+}
+
+static void count_crossing(const struct event *e)
+{
+    if (e->from->site == e->host->site)
+        return;
+    e->from->site->out += e->n;
+    e->host->site->in += e->n;
+}
+
+static void segment(struct tube *t, struct event *e)
+{
+    struct stream_end *end = &e->stream->end[e->side];
+    if (!end->host || !arrived(t, e, end))
+        return;
+    end->last_arrival = t->now;
+    end->coming--;
+    end->expected++;
+    count_crossing(e);
+    if (!end->late && end->up && deliver(end, e)) {
+        ack(end, e);
+        return;
+    }
+    if (!end->host)
+        return;
+    e->held = true;
+    e->next = NULL;
+    if (end->late)
+        end->late_last->next = e;
+    else
+        end->late = e;
+    end->late_last = e;
+}
+
+static void read_on(struct stream_end *end)
+{
+    struct host *h = end->host;
+    struct tube *t = h->tube;
+    while (!end->reading && end->host == h && end->late && end->up) {
+        struct event *e = end->late;
+        end->stream->refs++;
+        bool whole = deliver(end, e), here = end->host == h && end->late == e;
+        stream_unref(t, end->stream);
+        if (!here || !whole)
+            return;
+        end->late = e->next;
+        ack(end, e);
+        event_free(t, e);
+    }
+}
+
+void stream_read_on(struct host *h, node_id conn)
+{
+    struct stream_end *end = find(h, conn);
+    if (end)
+        read_on(end);
+}
+
+/* ---- events ---- */
+
+static void answered(struct tube *t, struct event *e)
+{
+    connected(t, e);
+    if (e->stream->end[0].host)
+        read_on(&e->stream->end[0]);
+}
+
+static void sent(struct tube *t, struct event *e)
+{
+    (void)t;
+    push_all(e->host);
 }
 
 void stream_event(struct tube *t, struct event *e)
 {
-    struct stream *s = e->stream;
-    struct stream_end *end = &s->end[e->side];
-    if (!s->open)
-        return;
     switch (e->kind) {
     case EV_CONNECTED:
-        connected(t, e);
+        answered(t, e);
         break;
     case EV_ACCEPT:
         accepted(t, e);
         break;
+    case EV_SENT:
+        sent(t, e);
+        break;
     case EV_SEGMENT:
-        segment(e);
+        segment(t, e);
         break;
     case EV_ACK:
-        end->in_flight -= e->n < end->in_flight ? e->n : end->in_flight;
-        if (end->host && e->n == 0)
-            push_all(end->host);
-        else if (end->host)
-            push(s, e->side);
+        acked(t, e);
         break;
     case EV_CLOSED:
-        if (end->host && end->up)
-            node_closed(end->host->node, end->conn, t->now);
-        s->open = false;
-        drop_late(end);
+        closed(t, e);
         break;
     default:
         break;

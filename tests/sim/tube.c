@@ -1,115 +1,49 @@
-/* The test tube; see tube.h. Events in one queue by time, then by the order of their making. */
+/* The test tube: its time, its trace, who is called when; see tube.h. */
 #include "tube_int.h"
 
 #include <stdlib.h>
-#include <stdio.h>
-
-/* ---- events ---- */
-
-static bool before(const struct event *a, const struct event *b)
-{
-    return a->at != b->at ? a->at < b->at : a->seq < b->seq;
-}
-
-struct event *tube_event(struct tube *t, usec at, enum event_kind kind)
-{
-    if (t->n_events == t->cap_events) {
-        t->cap_events = t->cap_events ? t->cap_events * 2 : 256;
-        t->events = mem_grow(t->events, t->cap_events, sizeof *t->events);
-    }
-    struct event *e = mem_zero(sizeof *e);
-    e->at = at < t->now ? t->now : at;
-    e->seq = t->seq++;
-    e->kind = kind;
-    size_t i = t->n_events++;
-    for (; i > 0 && before(e, t->events[(i - 1) / 2]); i = (i - 1) / 2)
-        t->events[i] = t->events[(i - 1) / 2];
-    t->events[i] = e;
-    return e;
-}
-
-static struct event *pop(struct tube *t)
-{
-    struct event *top = t->events[0], *last = t->events[--t->n_events];
-    size_t i = 0, n = t->n_events;
-    for (;;) {
-        size_t k = 2 * i + 1;
-        if (k >= n)
-            break;
-        if (k + 1 < n && before(t->events[k + 1], t->events[k]))
-            k++;
-        if (!before(t->events[k], last))
-            break;
-        t->events[i] = t->events[k];
-        i = k;
-    }
-    if (n > 0)
-        t->events[i] = last;
-    return top;
-}
-
-/* ---- hosts ---- */
 
 struct tube *tube_new(uint64_t seed)
 {
     struct tube *t = mem_zero(sizeof *t);
     rng_seed(&t->rng, seed);
+    heap_init(&t->deadlines);
     t->by_ip = map_new(seed);
     t->now = 1000 * USEC_SEC;
     return t;
 }
 
-struct host *tube_host(struct tube *t, const struct host_config *c)
+static void free_places(struct map *m)
 {
-    struct host *h = mem_zero(sizeof *h);
-    h->tube = t;
-    h->cfg = *c;
-    h->index = t->n_hosts;
-    site_join(c->site ? t->sites[c->site - 1] : site_new(t, &(struct site_config){0}), h);
-    struct node_config nc = {.client = "tube 1",
-                             .port = 6881,
-                             .limit_down = c->limit_down,
-                             .limit_up = c->limit_up,
-                             .no_trackers = c->no_trackers,
-                             .no_dht = !c->dht,
-                             .no_pex = c->no_pex,
-                             .no_lsd = c->no_lsd || !c->site,
-                             .udp4 = c->udp && !c->no_v4,
-                             .udp6 = c->udp && c->v6,
-                             .dht_read_only = c->dht_read_only,
-                             .prefer_local = c->prefer_local};
-    rng_fill(&t->rng, nc.peer_id, sizeof nc.peer_id);
-    h->node = node_new(&nc, rng_u64(&t->rng), t->now);
-    h->hasher = piecehash_new();
-    t->hosts = mem_grow(t->hosts, t->n_hosts + 1, sizeof *t->hosts);
-    t->hosts[t->n_hosts++] = h;
-    return h;
+    struct bytes key;
+    void *value;
+    for (size_t it = 0; map_walk(m, &it, &key, &value);)
+        free(value);
+    map_free(m);
 }
 
-struct node *host_node(struct host *h)
+void tube_free(struct tube *t)
 {
-    return h->node;
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        stream_close_all(t->hosts[i]);
+        origin_forget(t->hosts[i]);
+    }
+    queue_fini(t);
+    for (size_t i = 0; i < t->n_hosts; i++)
+        host_free(t->hosts[i]);
+    for (uint32_t i = 0; i < t->n_sites; i++)
+        site_free(t->sites[i]);
+    for (size_t i = 0; i < t->n_phantoms; i++)
+        phantom_free(t->phantoms[i]);
+    free_places(t->by_ip);
+    heap_fini(&t->deadlines);
+    free(t->phantoms);
+    free(t->sites);
+    free(t->tracked);
+    free(t->hosts);
+    free(t);
 }
-struct addr host_addr(const struct host *h)
-{
-    return h->cfg.no_v4 ? h->addr6 : h->addr;
-}
-struct addr host_public(const struct host *h)
-{
-    return host_addr(h);
-}
-struct addr host_addr6(const struct host *h)
-{
-    return h->addr6;
-}
-uint32_t host_number(const struct host *h)
-{
-    return h->index;
-}
-struct tube_datagrams tube_datagrams(const struct tube *t)
-{
-    return t->datagrams;
-}
+
 usec tube_now(const struct tube *t)
 {
     return t->now;
@@ -118,136 +52,99 @@ struct rng *tube_rng(struct tube *t)
 {
     return &t->rng;
 }
-uint64_t host_sent(const struct host *h)
+struct tube_datagrams tube_datagrams(const struct tube *t)
 {
-    return h->sent;
+    return t->datagrams;
 }
-uint64_t tube_origin_sent(const struct tube *t)
+struct tube_crossed tube_crossed(const struct tube *t, unsigned site)
 {
-    return t->origin_sent;
+    const struct site *s = t->sites[site - 1];
+    return (struct tube_crossed){.in = s->in, .out = s->out};
 }
-unsigned tube_stopped_announces(const struct tube *t)
+uint64_t tube_trace(const struct tube *t)
 {
-    return t->stopped;
+    return t->trace;
 }
-
-bool host_banned(const struct host *h, const struct host *whom)
+uint64_t tube_events(const struct tube *t)
 {
-    for (size_t i = 0; i < h->n_banned; i++)
-        if (addr_same_ip(&h->banned[i], &whom->addr))
-            return true;
-    return false;
+    return t->n_handled;
 }
 
-struct item *host_item(struct host *h, node_id task)
+void tube_on_start(struct tube *t, void (*fn)(struct host *h, void *arg), void *arg)
 {
-    for (size_t i = 0; i < h->n_items; i++)
-        if (h->items[i]->task == task)
-            return h->items[i];
-    return NULL;
+    t->on_start = fn;
+    t->on_start_arg = arg;
 }
 
-struct item *host_add(struct host *h, struct node_task_config *c, const uint8_t *content)
+void tube_on_dht(struct tube *t, void (*fn)(struct host *h, const struct dht_event *e, void *arg),
+                 void *arg)
 {
-    struct err e = {0};
-    struct item *it = mem_zero(sizeof *it);
-    if (c->manifest) {
-        it->disk_size = c->manifest->space;
-        it->disk = mem_zero(it->disk_size + 1);
-        if (content)
-            memcpy(it->disk, content, it->disk_size);
-    }
-    it->task = node_add(h->node, c, h->tube->now, &e);
-    if (!it->task) {
-        fprintf(stderr, "tube: %s\n", e.msg);
-        abort();
-    }
-    h->items = mem_grow(h->items, h->n_items + 1, sizeof *h->items);
-    h->items[h->n_items++] = it;
-    tube_pump(h);
-    return it;
+    t->on_dht = fn;
+    t->on_dht_arg = arg;
 }
 
-void host_kill(struct host *h)
+void tube_at(struct tube *t, usec at, void (*fn)(struct tube *t, void *arg), void *arg)
 {
-    h->dead = true;
-    for (size_t i = 0; i < h->tube->n_streams; i++) {
-        struct stream *s = h->tube->streams[i];
-        if (s->open && (s->end[0].host == h || s->end[1].host == h))
-            stream_close(s, s->end[0].host == h ? 0 : 1);
-    }
+    struct event *e = tube_event(t, at, EV_CALL);
+    e->fn = fn;
+    e->arg = arg;
 }
 
-void tube_free(struct tube *t)
+/* ---- trace ---- */
+
+void trace_add(struct tube *t, uint64_t v)
 {
-    while (t->n_events > 0) {
-        struct event *e = pop(t);
-        free(e->data);
-        free(e);
-    }
-    for (size_t i = 0; i < t->n_hosts; i++) {
-        struct host *h = t->hosts[i];
-        node_free(h->node);
-        for (size_t k = 0; k < h->n_items; k++) {
-            free(h->items[k]->disk);
-            free(h->items[k]);
-        }
-        piecehash_free(h->hasher);
-        free(h->items);
-        free(h->banned);
-        free(h);
-    }
-    for (uint32_t i = 0; i < t->n_sites; i++)
-        site_free(t->sites[i]);
-    for (size_t i = 0; i < t->n_streams; i++)
-        stream_free(t->streams[i]);
-    map_free(t->by_ip);
-    free(t->sites);
-    for (size_t i = 0; i < t->n_gets; i++)
-        free(t->gets[i]);
-    free(t->gets);
-    free(t->tracked);
-    free(t->streams);
-    free(t->hosts);
-    free(t->events);
-    free(t);
+    uint64_t x = (t->trace ^ v) * 0x9e3779b97f4a7c15u;
+    t->trace = x ^ (x >> 29);
+}
+
+static void trace_event(struct tube *t, const struct event *e)
+{
+    trace_add(t, (uint64_t)e->at);
+    trace_add(t, (uint64_t)e->kind << 56 | (uint64_t)e->hop << 48 | (uint64_t)e->side << 40 |
+                     (e->host ? e->host->index : UINT32_MAX));
+    trace_add(t, e->n);
+    if (e->data)
+        trace_add(t, hash_bytes(0, BYTES(e->data, e->n)));
 }
 
 /* ---- running ---- */
 
-static void arm(struct host *h)
+static void handle(struct tube *t)
 {
-    usec at = node_deadline(h->node);
-    if (at == USEC_NEVER || (h->armed && h->armed <= at && h->armed > h->tube->now))
-        return;
-    h->armed = at;
-    tube_event(h->tube, at, EV_TICK)->host = h;
-}
-
-void tube_pump(struct host *h)
-{
-    struct node_op op;
-    while (node_next(h->node, &op))
-        op_perform(h, &op);
-    arm(h);
-}
-
-static void handle(struct tube *t, struct event *e)
-{
+    struct event *e = queue_pop(t);
     struct host *h = e->host;
-    if (!h->dead) {
-        if (e->kind == EV_TICK) {
-            if (h->armed == e->at)
-                h->armed = 0;
-            if (node_deadline(h->node) <= t->now)
-                node_tick(h->node, t->now);
-        } else {
-            event_handle(t, e);
-        }
-        tube_pump(h);
+    uint32_t life = e->life;
+    t->now = e->at;
+    e->held = false;
+    trace_event(t, e);
+    if (!h || (!h->dead && life == h->life)) {
+        event_handle(t, e);
+        if (h && !h->dead && life == h->life)
+            tube_pump(h);
     }
-    free(e->data);
-    free(e);
+    if (!e->held)
+        event_free(t, e);
+}
+
+static void tick(struct tube *t)
+{
+    struct host *h = LIST_OF(heap_peek(&t->deadlines), struct host, deadline);
+    t->now = h->deadline.at > t->now ? h->deadline.at : t->now;
+    trace_add(t, (uint64_t)t->now ^ (uint64_t)h->index << 48);
+    node_tick(h->node, t->now);
+    tube_pump(h);
+}
+
+/* When the next thing happens, and whether that is an event of the queue. */
+static usec next_at(const struct tube *t, bool *event)
+{
+    const struct event *e = queue_peek(t);
+    const struct heap_item *d = heap_peek(&t->deadlines);
+    *event = e && (!d || e->at <= d->at);
+    if (*event)
+        return e->at;
+    return d ? d->at : USEC_NEVER;
 }
 
 void tube_observe(struct tube *t, usec every, void (*fn)(struct tube *t, void *arg), void *arg)
@@ -268,12 +165,17 @@ static void observe(struct tube *t, usec until)
 
 bool tube_run(struct tube *t, usec limit, bool (*until)(void *arg), void *arg)
 {
-    usec end = t->now + limit;
-    while (t->n_events > 0 && t->events[0]->at <= end) {
-        observe(t, t->events[0]->at);
-        struct event *e = pop(t);
-        t->now = e->at;
-        handle(t, e);
+    usec end = t->now + limit, at;
+    bool event;
+    for (uint32_t i = 0; i < t->n_hosts; i++) /* what a test did to nodes meanwhile */
+        tube_pump(t->hosts[i]);
+    while ((at = next_at(t, &event)) <= end) {
+        observe(t, at);
+        t->n_handled++;
+        if (event)
+            handle(t);
+        else
+            tick(t);
         if (until && until(arg))
             return true;
     }
