@@ -14,21 +14,25 @@
 #define EVERY (USEC_SEC / 4) /* twice that for each million pieces */
 #define HEARD_MAX 64u
 #define PASSED_OVER USEC_MIN
+#define MEASURED (USEC_SEC / 4)
 #define LOW_WEB 6 /* times as long must peers be slow, before they are passed by */
 
 enum circle_kind { NEIGHBOURS, EVERYBODY, CIRCLES };
 
 struct mate {
     struct near_mate in[CIRCLES];
+    bool counted; /* since it has told what it has */
 };
 
 struct circle {
     struct near_parts parts;
     struct bits seen;           /* had by us or somebody of it */
     struct bits hold;           /* to be left alone by the dear source */
-    size_t n, givers;           /* peers in it; those that serve us */
-    uint64_t taken;             /* of the dear source, so far */
+    size_t n;                   /* peers in it */
+    uint64_t taken;             /* of the dear source, since it was measured last */
     uint64_t speed;             /* of the dear source, while it was in use */
+    usec used;                  /* for so long, since it was measured; */
+    usec looked;                /* until then */
     bool idle;                  /* the dear source has nothing to do for us */
     usec idle_since, low_since; /* 0: it is not so */
 };
@@ -36,14 +40,24 @@ struct circle {
 struct near {
     struct circle circle[CIRCLES];
     bool ready;
-    usec next, measured;
+    usec next;
     struct addr heard[HEARD_MAX];
     uint32_t n_heard;
 };
 
+static unsigned prefer_of(const struct node *n)
+{
+    return n->cfg.prefer_local < NEAR_MAX_PREFER ? n->cfg.prefer_local : NEAR_MAX_PREFER;
+}
+
 static unsigned prefer(const struct task *t)
 {
-    return t->node->cfg.prefer_local;
+    return prefer_of(t->node);
+}
+
+unsigned near_strength(const struct conn *c)
+{
+    return c->nearness > NEAR_FAR ? prefer_of(c->node) : 0;
 }
 
 static struct near *near_of(struct task *t)
@@ -197,7 +211,7 @@ static size_t at_work(struct task *t, enum circle_kind k, struct conn **who, uin
 static void gather(struct task *t, enum circle_kind k)
 {
     struct circle *r = &t->near->circle[k];
-    r->n = r->givers = 0;
+    r->n = 0;
     bits_fill(&r->hold, false);
     bits_fill(&r->seen, false);
     bits_or(&r->seen, &t->have);
@@ -206,7 +220,7 @@ static void gather(struct task *t, enum circle_kind k)
         if (!belongs(c, k))
             continue;
         r->n++;
-        r->givers += !c->peer_choking;
+        c->mate->counted = c->told_have;
         add_has(&r->seen, c);
         if (!c->mate->in[k].let_down)
             add_has(&r->hold, c);
@@ -278,7 +292,7 @@ static uint64_t rate_from(const struct task *t, enum circle_kind k, usec now)
 static uint64_t least(const struct task *t, enum circle_kind k)
 {
     const struct circle *r = &t->near->circle[k];
-    return near_least(r->speed, r->givers ? r->givers : 1, k == EVERYBODY, prefer(t));
+    return near_least(r->speed, k == EVERYBODY, prefer(t));
 }
 
 /* Rule 5. */
@@ -304,17 +318,6 @@ static void let_down(struct task *t, enum circle_kind k, usec now)
 
 /* ---- reckoning ---- */
 
-static void measure(struct task *t, enum circle_kind k, bool busy, usec span)
-{
-    struct circle *r = &t->near->circle[k];
-    uint64_t rate = (uint64_t)((double)r->taken * 1e6 / (double)span);
-    r->taken = 0;
-    if (rate > r->speed)
-        r->speed = rate;
-    else if (busy)
-        r->speed -= (r->speed - rate) / 8;
-}
-
 static bool far_is_idle(const struct task *t, usec now)
 {
     bool idle = false;
@@ -326,12 +329,27 @@ static bool far_is_idle(const struct task *t, usec now)
     return idle;
 }
 
+/* The speed of the dear source is what it gave in the time that it was asked. */
+static void measure(struct circle *r, bool idle, usec now)
+{
+    if (!r->idle)
+        r->used += now - r->looked;
+    r->looked = now;
+    r->idle = idle;
+    if (r->used < MEASURED || r->taken == 0)
+        return;
+    uint64_t rate = (uint64_t)((double)r->taken * 1e6 / (double)r->used);
+    r->speed = rate > r->speed ? rate : r->speed - (r->speed - rate) / 8;
+    r->taken = 0;
+    r->used = 0;
+}
+
 static void reckon(struct task *t, enum circle_kind k, usec now)
 {
     struct circle *r = &t->near->circle[k];
     struct conn *who[NEAR_MAX_MATES];
     uint64_t keys[NEAR_MAX_MATES];
-    r->idle = k == EVERYBODY ? !web_busy(t) : far_is_idle(t, now);
+    measure(r, k == EVERYBODY ? !web_busy(t) : far_is_idle(t, now), now);
     let_down(t, k, now);
     gather(t, k);
     size_t n = at_work(t, k, who, keys, now);
@@ -343,32 +361,39 @@ static void reckon(struct task *t, enum circle_kind k, usec now)
     hold_parts(r);
 }
 
-static void set_up(struct task *t)
+static void set_up(struct task *t, usec now)
 {
     struct near *v = near_of(t);
-    for (int k = 0; k < CIRCLES && !v->ready; k++)
+    for (int k = 0; k < CIRCLES && !v->ready; k++) {
         circle_init(t, &v->circle[k]);
+        v->circle[k].looked = now;
+    }
     v->ready = true;
+}
+
+static bool somebody_new(const struct task *t)
+{
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->phase == CONN_OPEN && c->told_have && c->mate && !c->mate->counted)
+            return true;
+    }
+    return false;
 }
 
 void near_pulse(struct task *t, usec now)
 {
     if (prefer(t) == 0 || t->state != NODE_DOWNLOADING)
         return;
-    set_up(t);
+    set_up(t, now);
     struct near *v = t->near;
-    if (now < v->next)
+    if (now < v->next && !somebody_new(t))
         return;
     v->next = now + EVERY * (1 + 2 * (usec)(t->m->n_pieces >> 20));
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
         if (c->phase == CONN_OPEN)
             classify(c, c->pipe.least_delay);
-    }
-    if (now - v->measured >= USEC_SEC) {
-        measure(t, NEIGHBOURS, !far_is_idle(t, now), now - v->measured);
-        measure(t, EVERYBODY, web_busy(t), now - v->measured);
-        v->measured = now;
     }
     for (int k = 0; k < CIRCLES; k++)
         reckon(t, k, now);

@@ -555,6 +555,7 @@ void near_gone(struct conn *c, usec now); /* still in task.conns */
 void near_fini(struct task *t);
 void near_heard(struct task *t, const struct addr *a, usec now); /* LSD told of it */
 void near_pulse(struct task *t, usec now);
+unsigned near_strength(const struct conn *c); /* prefer_local if it is a neighbour, else 0 */
 void near_has(struct conn *c, uint32_t piece, usec now); /* it has one more */
 void near_got(struct conn *c, uint32_t bytes);           /* a block came from it */
 void near_got_web(struct task *t, uint64_t bytes);

@@ -197,14 +197,25 @@ static bool is_idle(const struct conn *c, usec now)
            now - c->choke_since > IDLE_AFTER && now - c->last_gave > IDLE_AFTER;
 }
 
-static size_t being_served(const struct task *t, usec now)
+/* Near ones and others sit apart. */
+static size_t being_served(const struct task *t, bool near, usec now)
 {
     size_t n = 0;
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         const struct conn *c = LIST_OF(l, struct conn, in_task);
-        n += c->phase == CONN_OPEN && c->peer_interested && !c->am_choking && !is_idle(c, now);
+        n += c->phase == CONN_OPEN && c->peer_interested && !c->am_choking && !is_idle(c, now) &&
+             (near_strength(c) > 0) == near;
     }
     return n;
+}
+
+static bool has_room_for(const struct conn *c, usec now)
+{
+    const struct task *t = c->task;
+    unsigned near = near_strength(c);
+    if (near && being_served(t, true, now) < choker_near_seats(near))
+        return true;
+    return choker_admit(&t->choker, being_served(t, false, now));
 }
 
 void serve_interest(struct conn *c, bool interested, usec now)
@@ -215,7 +226,7 @@ void serve_interest(struct conn *c, bool interested, usec now)
     c->peer_interested = interested;
     c->interested_at = now;
     task_wake(t, now);
-    if (interested && c->am_choking && t->picker && choker_admit(&t->choker, being_served(t, now)))
+    if (interested && c->am_choking && t->picker && has_room_for(c, now)) /* near ones first */
         serve_choke(c, false, now);
 }
 
@@ -233,6 +244,7 @@ static size_t seats(struct task *t, struct choker_peer *v, usec now)
             .snubbed = c->pipe.snubbed,
             .upload_only = c->upload_only || c->has_all,
             .idle = is_idle(c, now),
+            .near = (uint8_t)near_strength(c),
             .gave = rate_now(&c->down, now),
             .took = rate_now(&c->up, now),
             .since = c->choke_since,

@@ -104,6 +104,7 @@ static struct task *task_new(struct node *n, const struct node_task_config *c, u
     t->first_byte = t->completed_at = USEC_NEVER;
     t->tracker_seeds = t->tracker_peers = -1;
     t->pool = pool_new(&n->rng);
+    pool_prefer_near(t->pool, n->cfg.prefer_local > 0);
     self_task(t);
     t->m = c->manifest;
     list_init(&t->conns);

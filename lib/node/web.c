@@ -16,10 +16,11 @@
 #define RUN_FIRST 64u /* blocks */
 #define RUN_MOST 1024u
 #define RUN_QUICK USEC_SEC
-/* So long after the beginning, and in so few lanes, it is fetched while peers that may bring the
- * same are only being looked for. */
+/* While peers that may bring the same are only being looked for, so long after the beginning, a
+ * hundredth of the item is under way, and twice that after each half second. */
 #define ALONE_AFTER (3 * USEC_SEC)
-#define LANES_FIRST 2u
+#define RUN_SHARE (100u * LANES)
+#define RUN_LEAST 4u
 #define MAX_FAILURES 6u
 #define RETRY_FIRST (2 * USEC_SEC)
 #define RETRY_MAX (5 * USEC_MIN)
@@ -28,6 +29,7 @@ struct lane {
     struct web *web;
     struct job *job;    /* the transfer; NULL: idle */
     uint64_t pos, end;  /* of content space: next byte, end of the run */
+    uint32_t asked;     /* blocks of the run; 0: it is no run */
     uint64_t part_left; /* bytes that this transfer still brings */
     uint64_t skip;      /* bytes to throw away first */
     struct webseed_part part;
@@ -152,8 +154,28 @@ static void begin_whole(struct lane *l, usec now)
         return;
     l->pos = (uint64_t)p * t->m->piece_length;
     l->end = t->m->space;
+    l->asked = 0;
     l->begun = now;
     next_transfer(l, now);
+}
+
+/* Will peers perhaps be found in a moment, with whom this can be shared? */
+static bool may_meet(const struct task *t, usec now)
+{
+    return t->node->cfg.prefer_local && now - t->started < ALONE_AFTER && t->n_open == 0 &&
+           !task_sources_exhausted(t);
+}
+
+static uint32_t run_length(const struct web *w, usec now)
+{
+    const struct task *t = w->t;
+    if (may_meet(t, now)) {
+        uint64_t run = t->m->size / LAYOUT_BLOCK / RUN_SHARE;
+        run = (run < RUN_LEAST ? RUN_LEAST : run) << (now - t->started) * 2 / USEC_SEC;
+        return run < w->run ? (uint32_t)run : w->run;
+    }
+    bool shared = t->node->cfg.prefer_local && t->n_open > 0;
+    return shared && w->run > RUN_FIRST ? RUN_FIRST : w->run;
 }
 
 /*
@@ -163,13 +185,14 @@ static void begin_whole(struct lane *l, usec now)
 static size_t pick_run(struct web *w, struct block_ref v[RUN_MOST], usec now)
 {
     struct task *t = w->t;
+    near_pulse(t, now); /* who has come meanwhile? */
     struct picker_ask ask = {.peer = w->sender,
                              .avoid = near_hold_web(t),
                              .speed = 1,
                              .whole_runs = true,
                              .from = w->from,
                              .now = now};
-    size_t n = picker_pick(t->picker, &ask, v, w->run);
+    size_t n = picker_pick(t->picker, &ask, v, run_length(w, now));
     if (n == 0 && ask.avoid && !web_busy(t) && near_starves(t, now)) {
         ask.avoid = NULL;
         n = picker_pick(t->picker, &ask, v, RUN_FIRST);
@@ -197,17 +220,11 @@ static void begin_run(struct lane *l, usec now)
                  : piece_end == t->m->space ? piece_end
                                             : (uint64_t)(v[i].piece + 1) * t->m->piece_length;
     }
+    l->asked = (uint32_t)i;
     for (; i < n; i++)
         picker_drop(t->picker, v[i], w->sender);
     l->begun = now;
     next_transfer(l, now);
-}
-
-/* Will peers perhaps be found in a moment, with whom this can be shared? */
-static bool may_meet(const struct task *t, usec now)
-{
-    return t->node->cfg.prefer_local && now - t->started < ALONE_AFTER && t->n_open == 0 &&
-           !task_sources_exhausted(t);
 }
 
 void web_run(struct task *t, usec now)
@@ -218,7 +235,7 @@ void web_run(struct task *t, usec now)
         struct web *w = &t->webs[i];
         if (w->struck || w->retry_at > now)
             continue;
-        unsigned lanes = w->no_range ? 1 : may_meet(t, now) ? LANES_FIRST : LANES;
+        unsigned lanes = w->no_range ? 1 : LANES;
         for (unsigned k = 0; k < lanes; k++) {
             if (w->lane[k].job)
                 continue;
@@ -408,7 +425,7 @@ void node_web_end(struct node *n, node_id job, int err, const struct err *why, i
         return;
     if (l->b)
         drop_rest(l);
-    if (!w->no_range && now - l->begun < RUN_QUICK && w->run < RUN_MOST)
+    if (l->asked >= w->run && now - l->begun < RUN_QUICK && w->run < RUN_MOST)
         w->run *= 2;
     web_run(w->t, now);
 }

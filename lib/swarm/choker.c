@@ -83,6 +83,8 @@ static struct load measure(const struct choker_peer *v, size_t n)
 {
     struct load l = {0};
     for (size_t i = 0; i < n; i++) {
+        if (v[i].near)
+            continue; /* near ones sit elsewhere, and say nothing of the line */
         l.rate += v[i].took;
         l.served += v[i].interested && v[i].unchoked && !v[i].idle;
         l.waiting += v[i].interested && !v[i].unchoked && !v[i].upload_only;
@@ -134,8 +136,8 @@ static void seat_givers(struct seat *s, size_t n, uint32_t *slots)
 {
     for (size_t i = 0; i < n && *slots; i++) {
         struct choker_peer *p = s[i].peer;
-        if (p->gave == 0 || p->snubbed || p->upload_only)
-            continue;
+        if (s[i].taken || p->gave == 0 || p->snubbed || p->upload_only)
+            continue; /* near ones sit already */
         s[i].taken = true;
         *slots -= p->interested;
     }
@@ -234,6 +236,25 @@ static void order_givers(struct seat *s, size_t n, usec now)
     qsort(s, n, sizeof *s, seat_cmp);
 }
 
+uint32_t choker_near_seats(unsigned strength)
+{
+    return (CHOKER_NEAR_SEATS * strength + 99) / 100;
+}
+
+/* Those neighbours that give most, then those that are served, then those that wait longest. What
+ * is left of them is treated as anybody. The seats are in the order of the givers. */
+static void seat_near(struct seat *s, size_t n)
+{
+    uint32_t taken = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct choker_peer *p = s[i].peer;
+        if (!p->near || !may_sit(&s[i]) || taken >= choker_near_seats(p->near))
+            continue;
+        s[i].taken = true;
+        taken++;
+    }
+}
+
 static unsigned weight(const struct choker *c, const struct seat *s, usec now)
 {
     if (!may_sit(s) || s->peer->id == c->optimistic)
@@ -300,12 +321,13 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
         s[i].peer = &v[i];
     find_slots(c, v, n, up_rate_limit);
     c->next = now + CHOKER_PERIOD;
+    order_givers(s, n, now);
+    seat_near(s, n);
     if (seeding) {
         c->optimistic = CHOKER_NONE;
         seat_rotation(s, n, c->slots, true, now);
     } else {
         uint32_t slots = c->slots - 1; /* the last is the optimistic one */
-        order_givers(s, n, now);
         seat_givers(s, n, &slots);
         seat_optimistic(c, s, n, r, now);
         seat_rotation(s, n, slots, false, now);

@@ -173,12 +173,10 @@ uint32_t near_part_end(const struct near_parts *p, uint32_t piece)
     return end < p->n_pieces ? end : p->n_pieces;
 }
 
-uint64_t near_least(uint64_t dear, size_t givers, bool sparing, unsigned prefer)
+uint64_t near_least(uint64_t dear, bool sparing, unsigned prefer)
 {
-    if (prefer >= NEAR_MAX_PREFER || givers == 0)
+    if (prefer >= NEAR_MAX_PREFER)
         return 1;
-    /* With one peer beside a web seed half of what that gives must come; with a crowd an eighth. */
-    uint64_t share = !sparing ? 2 : givers < 7 ? givers + 1 : 8;
-    uint64_t least = dear / share / 50 * (NEAR_MAX_PREFER - prefer);
+    uint64_t least = dear / (sparing ? 8 : 2) / 50 * (NEAR_MAX_PREFER - prefer);
     return least ? least : 1;
 }

@@ -2,12 +2,14 @@
  * Candidates in one array, found by address through a map. Looking for the best is a walk over at
  * most 3,000 of them, and is not done before the remembered time when the next falls due.
  *
- * Who is dialled first: fewest failures, then those the user or the link named, then by BEP 40
- * priority, high first. Who goes when all places are taken: most failures first, then the least
- * priority; never one that is connected or was named by the user or the link. A newcomer that
+ * Who is dialled first: fewest failures, then those the user or the link named, then neighbours,
+ * then by BEP 40 priority, high first. Who goes when all places are taken: most failures first, then
+ * the least priority; never one that is connected or was named by the user or the link. A newcomer that
  * promises less than all others is not taken, so a flood of addresses drives nobody out.
  */
 #include <p2p/swarm/pool.h>
+
+#include <p2p/swarm/near.h>
 
 #include <p2p/base/list.h>
 #include <p2p/base/map.h>
@@ -26,7 +28,7 @@ struct cand {
     struct addr a;
     uint16_t source;
     uint8_t state, failures;
-    bool seed;
+    bool seed, near;
     uint32_t prio;
     usec retry_at;
     size_t index; /* in pool.v */
@@ -46,6 +48,7 @@ struct pool {
     struct list ban_order;      /* all last equally long, so the first ends first */
     struct addr self[2], selves[SELVES_MAX];
     size_t n_selves; /* ever met; the last SELVES_MAX are kept */
+    bool prefer_near;
     usec due[2]; /* by want_seeds: nobody is due before; kept while not stale */
     bool stale;
 };
@@ -183,6 +186,19 @@ static uint32_t rank(const struct pool *p, const struct addr *a)
     return self->family ? pool_priority(self, a) : (uint32_t)rng_u64(p->rng);
 }
 
+static bool is_near(const struct pool *p, const struct cand *c)
+{
+    struct near_clue clue = {p->self, 2, &c->a, c->source & POOL_LSD, USEC_NEVER};
+    return p->prefer_near && near_class(&clue) > NEAR_FAR;
+}
+
+void pool_prefer_near(struct pool *p, bool on)
+{
+    p->prefer_near = on;
+    for (size_t i = 0; i < p->n; i++)
+        p->v[i]->near = is_near(p, p->v[i]);
+}
+
 void pool_set_self(struct pool *p, const struct addr *self)
 {
     struct addr *mine = &p->self[self->family == 6];
@@ -192,6 +208,7 @@ void pool_set_self(struct pool *p, const struct addr *self)
     for (size_t i = 0; i < p->n; i++)
         if (p->v[i]->a.family == self->family)
             p->v[i]->prio = rank(p, &p->v[i]->a);
+    pool_prefer_near(p, p->prefer_near);
 }
 
 static bool is_self(const struct pool *p, const struct addr *a)
@@ -220,7 +237,9 @@ static bool better(const struct cand *x, const struct cand *y)
     if (x->failures != y->failures)
         return x->failures < y->failures;
     bool xg = x->source & GIVEN, yg = y->source & GIVEN;
-    return xg != yg ? xg : x->prio > y->prio;
+    if (xg != yg)
+        return xg;
+    return x->near != y->near ? x->near : x->prio > y->prio;
 }
 
 static bool make_room(struct pool *p, const struct cand *newcomer)
@@ -246,12 +265,17 @@ bool pool_add(struct pool *p, const struct addr *a, unsigned source, bool seed_h
     struct cand *c = find(p, a);
     if (c) {
         c->source |= (uint16_t)source;
+        c->near = is_near(p, c);
         c->seed = c->seed || seed_hint;
         p->stale = true;
         return true;
     }
-    struct cand fresh = {
-        .a = *a, .source = (uint16_t)source, .seed = seed_hint, .prio = rank(p, a), .retry_at = now};
+    struct cand fresh = {.a = *a,
+                         .source = (uint16_t)source,
+                         .seed = seed_hint,
+                         .prio = rank(p, a),
+                         .retry_at = now};
+    fresh.near = is_near(p, &fresh);
     if (!make_room(p, &fresh))
         return false;
     uint8_t k[KEY_SIZE];

@@ -7,6 +7,7 @@
  * whole. Peers that are not interested hold no slot but may be unchoked ahead of interest when they
  * give well; nor does one hold a slot that is unchoked and asks for nothing: another that waits is
  * unchoked at once, and the next round judges them all.
+ * Some neighbours have seats beyond the slots: what goes to them does not leave the house.
  */
 #ifndef P2P_SWARM_CHOKER_H
 #define P2P_SWARM_CHOKER_H
@@ -20,6 +21,7 @@
 #define CHOKER_OPTIMISTIC (30 * USEC_SEC)
 #define CHOKER_MIN_SLOTS 4u
 #define CHOKER_MAX_SLOTS 20u
+#define CHOKER_NEAR_SEATS 16u /* at the full strength of preferring neighbours; less in proportion */
 #define CHOKER_NONE UINT32_MAX
 
 struct choker_peer { /* one per connected peer of the item, filled by the owner for each round */
@@ -29,6 +31,7 @@ struct choker_peer { /* one per connected peer of the item, filled by the owner 
     bool snubbed;      /* it has not sent although it should */
     bool upload_only;  /* needs nothing */
     bool idle;         /* unchoked, and yet it has asked for nothing lately */
+    uint8_t near;      /* a neighbour, preferred with this strength, 1 to 100; 0: it is none */
     uint64_t gave;     /* bytes a second from it, lately */
     uint64_t took;     /* bytes a second to it, lately */
     usec since;        /* when the present choke state began */
@@ -55,6 +58,7 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
  * are idle. Nobody loses a slot by it. Returns how many were unchoked.
  */
 size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding, usec now);
+uint32_t choker_near_seats(unsigned strength);
 /* A peer became interested between rounds: may it be unchoked at once (a slot is free)? */
 bool choker_admit(const struct choker *c, size_t unchoked_interested);
 /* The peer left. A free slot is filled at the next run, which is made due soon. */

@@ -86,9 +86,9 @@ void near_parts_divide(struct near_parts *p, const uint64_t *keys, size_t n);
 uint32_t near_part_end(const struct near_parts *p, uint32_t piece);
 
 /*
- * What must arrive, in bytes a second, for the dear source to be left alone, if it would give `dear`
- * and so many others are here to give. `sparing`: it is a web seed, which peers are to relieve.
+ * What must arrive, in bytes a second, for the dear source to be left alone, if that would give
+ * `dear`. `sparing`: it is a web seed, which peers are to relieve even if they are slower.
  */
-uint64_t near_least(uint64_t dear, size_t givers, bool sparing, unsigned prefer);
+uint64_t near_least(uint64_t dear, bool sparing, unsigned prefer);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Candidate peers: addresses heard of (tracker, link, incoming, DHT, PEX, LSD), whom to dial
  * next, and back-off after failures. 3,000 at most; when full, the least promising goes. Among the
- * untried, order is by BEP 40 priority. Seeds are not dialled by seeds. Bans expire.
+ * untried, neighbours come first if they are preferred, then order is by BEP 40 priority. Seeds are not dialled by seeds. Bans expire.
  */
 #ifndef P2P_SWARM_POOL_H
 #define P2P_SWARM_POOL_H
@@ -34,6 +34,8 @@ struct pool *pool_new(struct rng *r);
 void pool_free(struct pool *p);
 /* Our own address for BEP 40; until known, the order is random. */
 void pool_set_self(struct pool *p, const struct addr *self);
+/* Off at first. A neighbour is who LSD told of, or whose address says so (near_class). */
+void pool_prefer_near(struct pool *p, bool on);
 /* Hears of an address. Refused (false): port 0, unusable, ports below 1024 but 80 and 443 unless
  * POOL_USER, banned, a known address of ourselves. */
 bool pool_add(struct pool *p, const struct addr *a, unsigned source, bool seed_hint, usec now);

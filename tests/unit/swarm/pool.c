@@ -74,16 +74,16 @@ static void refusals(void **state)
         unsigned source;
         bool taken;
     } v[] = {
-        {"9.9.9.9:6881", POOL_TRACKER, true},     {"9.9.9.9:0", POOL_USER, false},
-        {"9.9.9.9:25", POOL_TRACKER, false},      {"9.9.9.9:25", POOL_LINK, false},
-        {"9.9.9.9:25", POOL_USER, true},          {"9.9.9.9:80", POOL_PEX, true},
-        {"9.9.9.9:443", POOL_DHT, true},          {"9.9.9.9:1023", POOL_DHT, false},
-        {"9.9.9.9:1024", POOL_DHT, true},         {"0.0.0.0:6881", POOL_TRACKER, false},
-        {"224.0.0.1:6881", POOL_TRACKER, false},  {"255.255.255.255:6881", POOL_PEX, false},
-        {"10.1.2.3:6881", POOL_TRACKER, true},    {"127.0.0.1:6881", POOL_TRACKER, true},
-        {"169.254.1.1:6881", POOL_PEX, false},    {"169.254.1.1:6882", POOL_LSD, true},
-        {"[::]:6881", POOL_TRACKER, false},       {"[ff02::1]:6881", POOL_TRACKER, false},
-        {"[2a00::1]:6881", POOL_TRACKER, true},   {"[fe80::1]:6881", POOL_PEX, false},
+        {"9.9.9.9:6881", POOL_TRACKER, true},    {"9.9.9.9:0", POOL_USER, false},
+        {"9.9.9.9:25", POOL_TRACKER, false},     {"9.9.9.9:25", POOL_LINK, false},
+        {"9.9.9.9:25", POOL_USER, true},         {"9.9.9.9:80", POOL_PEX, true},
+        {"9.9.9.9:443", POOL_DHT, true},         {"9.9.9.9:1023", POOL_DHT, false},
+        {"9.9.9.9:1024", POOL_DHT, true},        {"0.0.0.0:6881", POOL_TRACKER, false},
+        {"224.0.0.1:6881", POOL_TRACKER, false}, {"255.255.255.255:6881", POOL_PEX, false},
+        {"10.1.2.3:6881", POOL_TRACKER, true},   {"127.0.0.1:6881", POOL_TRACKER, true},
+        {"169.254.1.1:6881", POOL_PEX, false},   {"169.254.1.1:6882", POOL_LSD, true},
+        {"[::]:6881", POOL_TRACKER, false},      {"[ff02::1]:6881", POOL_TRACKER, false},
+        {"[2a00::1]:6881", POOL_TRACKER, true},  {"[fe80::1]:6881", POOL_PEX, false},
     };
     struct rng r;
     rng_seed(&r, 1);
@@ -350,20 +350,53 @@ static void random_walk(void **state)
     }
 }
 
+/* How many of the first four to be dialled are the one named and three neighbours. */
+static unsigned near_among_first(bool prefer)
+{
+    static const char *const near[] = {"192.168.1.9:6881", "7.7.7.7:6881", "9.9.9.9:6881"};
+    struct rng r;
+    rng_seed(&r, 3);
+    struct pool *p = pool_new(&r);
+    struct addr self = at("9.9.9.9:1"), named = at("6.6.6.6:6881"), out, v[3];
+    unsigned found = 0;
+    pool_prefer_near(p, prefer);
+    for (uint32_t i = 0; i < 100; i++) {
+        out = numbered(i);
+        assert_true(pool_add(p, &out, POOL_TRACKER, false, 0));
+    }
+    for (int i = 0; i < 3; i++) {
+        v[i] = at(near[i]);
+        assert_true(pool_add(p, &v[i], POOL_TRACKER, false, 0));
+    }
+    assert_true(pool_add(p, &v[1], POOL_LSD, false, 0)); /* heard on the link */
+    assert_true(pool_add(p, &named, POOL_LINK, false, 0));
+    pool_set_self(p, &self);
+    for (int k = 0; k < 4; k++) {
+        assert_true(pool_next(p, true, &out, 0));
+        assert_int_equal(addr_eq(&out, &named), k == 0);
+        for (int i = 0; i < 3; i++)
+            found += addr_eq(&out, &v[i]);
+    }
+    pool_free(p);
+    return found;
+}
+
+static void neighbours_first(void **state)
+{
+    (void)state;
+    assert_int_equal(near_among_first(true), 3);
+    assert_int_equal(near_among_first(false), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bep40),
-        cmocka_unit_test(bep40_ipv6),
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(dial),
-        cmocka_unit_test(back_off),
-        cmocka_unit_test(seeds_for_leechers_only),
-        cmocka_unit_test(order),
-        cmocka_unit_test(ourselves),
-        cmocka_unit_test(bans),
-        cmocka_unit_test(floods),
-        cmocka_unit_test(random_walk),
+        cmocka_unit_test(bep40),       cmocka_unit_test(bep40_ipv6),
+        cmocka_unit_test(refusals),    cmocka_unit_test(dial),
+        cmocka_unit_test(back_off),    cmocka_unit_test(seeds_for_leechers_only),
+        cmocka_unit_test(order),       cmocka_unit_test(ourselves),
+        cmocka_unit_test(bans),        cmocka_unit_test(floods),
+        cmocka_unit_test(random_walk), cmocka_unit_test(neighbours_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
