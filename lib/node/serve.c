@@ -258,7 +258,7 @@ void serve_pulse(struct task *t, usec now)
 {
     struct choker *k = &t->choker;
     bool due = choker_deadline(k) <= now;
-    if (!due && !choker_admit(k, being_served(t, now)))
+    if (!due && !choker_admit(k, being_served(t, false, now)))
         return;
     struct choker_peer *v = mem_array(t->conns.count ? t->conns.count : 1, sizeof *v);
     size_t n = seats(t, v, now);
