@@ -11,7 +11,7 @@ int net_open(struct engine **out, struct engine_options *eo, const struct net_op
 
 /* How the DHT of a session is, for `p2p-node status`: lines, or an object on a line. */
 void net_status(struct engine *g, const char *program, bool as_json, struct buf *out);
-#define NET_ASK "dht"           /* the requests for it at a control socket */
+#define NET_ASK "dht" /* the requests for it at a control socket */
 #define NET_ASK_JSON "dht json"
 
 #endif

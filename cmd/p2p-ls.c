@@ -428,7 +428,13 @@ static int ask(struct ls *l, struct entry *n)
 {
     char *owned, *link = link_of(n); /* what was found is not to be looked for again */
     struct ask_options a = {
-        .home = l->home.dir, .source = link, .timeout = l->o->timeout, .version = P2P_VERSION};
+        .home = l->home.dir,
+        .source = link,
+        .timeout = l->o->timeout,
+        .no_dht = l->o->dht.no_dht || (n->k.m && n->k.m->private_flag), /* a link does not tell */
+        .bootstrap = {l->o->dht.bootstrap.v, l->o->dht.bootstrap.n},
+        .version = P2P_VERSION,
+    };
     struct err e = {0};
     int rc = 0;
 

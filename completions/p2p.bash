@@ -1,5 +1,5 @@
 # Completion of the p2p suite for bash. Source it, or install it once for each program under
-# share/bash-completion/completions/ (p2p, p2p-add, p2p-get, p2p-seed, p2p-ls, p2p-rm).
+# share/bash-completion/completions/ (p2p, p2p-add, p2p-get and so on).
 
 # The options of a program; tests/lint/manuals holds these lists against --help.
 _p2p_options()
@@ -32,6 +32,10 @@ _p2p_options()
     p2p-rm)
         echo "--data"
         ;;
+    p2p-node)
+        echo "--for --daemon --timeout --scrape --key --salt --seq --cas --port --bind
+            --bootstrap"
+        ;;
     esac
     if [ "$1" != p2p ]; then
         echo "--home -q --quiet -v --verbose --progress --json -0 --null -h
@@ -39,7 +43,8 @@ _p2p_options()
     fi
 }
 
-_p2p_commands='add get seed ls rm help'
+_p2p_commands='add get seed ls rm node help'
+_p2p_lookups='get-peers put get ping sample key status'
 
 # Puts into COMPREPLY the words of $1 that begin with the word being completed.
 _p2p_among()
@@ -82,6 +87,8 @@ _p2p_value()
     p2p-get-o | p2p-get--output) _p2p_files -d ;;
     *-o | *--output | *--torrent | *--files-from) _p2p_files ;;
     *-d | *--data) [ "$1" = p2p-seed ] || return 1; _p2p_files -d ;;
+    *--key) _p2p_files ;;
+    *--salt | *--seq | *--cas) ;;
     *--home) _p2p_files -d ;;
     *--progress) _p2p_among "auto always never" ;;
     *--format) _p2p_among "v1 v2 hybrid" ;;
@@ -115,6 +122,7 @@ _p2p_program()
     esac
     case $program in
     p2p-add) ;;
+    p2p-node) case $before in key) _p2p_files ;; *) _p2p_among "$_p2p_lookups" ;; esac ;;
     *) _p2p_items ;;
     esac
     case $program in
@@ -145,4 +153,4 @@ _p2p()
     fi
 }
 
-complete -F _p2p p2p p2p-add p2p-get p2p-seed p2p-ls p2p-rm
+complete -F _p2p p2p p2p-add p2p-get p2p-seed p2p-ls p2p-rm p2p-node

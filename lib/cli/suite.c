@@ -35,14 +35,17 @@ static const struct option_def common_defs[] = {
 };
 #define COMMON(s) {"All programs", common_defs, COUNT(common_defs), AT(s, common)}
 
+#define PORT(s)                         \
+    VALUE(0, "port", PORT, "N", s, port, \
+          "listen on this port (default: 0, any free one)")
+#define BIND(s) VALUE(0, "bind", STRING, "ADDR", s, bind, "listen on this address (default: all)")
 static const struct option_def net_defs[] = {
     VALUE(0, "limit-down", RATE, "RATE", net_options, limit_down,
           "download no faster than this (default: no limit)"),
     VALUE(0, "limit-up", RATE, "RATE", net_options, limit_up,
           "upload no faster than this (default: no limit)"),
-    VALUE(0, "port", PORT, "N", net_options, port,
-          "listen on this port (default: 0, any free one)"),
-    VALUE(0, "bind", STRING, "ADDR", net_options, bind, "listen on this address (default: all)"),
+    PORT(net_options),
+    BIND(net_options),
     FLAG(0, "no-trackers", net_options, no_trackers, "do not ask trackers"),
     FLAG(0, "no-web-seeds", net_options, no_web_seeds, "do not use web seeds"),
     FLAG(0, "no-port-mapping", net_options, no_port_mapping, "do not ask the router for a way in"),
@@ -57,13 +60,15 @@ static const struct option_def net_defs[] = {
 #define NET(s) {"Network", net_defs, COUNT(net_defs), AT(s, net)}
 
 static const char *const bootstrap_words[] = {SUITE_NONE, NULL};
+#define BOOTSTRAP                                                                            \
+    {.name = "bootstrap",                                                                    \
+     .kind = OPTION_HOSTPORT,                                                                \
+     .arg = "HOST:PORT",                                                                     \
+     .choices = bootstrap_words,                                                             \
+     .at = AT(dht_options, bootstrap),                                                       \
+     .help = "DHT node to join by, in place of the public ones (none: no such); repeat"}
 static const struct option_def dht_defs[] = {
-    {.name = "bootstrap",
-     .kind = OPTION_HOSTPORT,
-     .arg = "HOST:PORT",
-     .choices = bootstrap_words,
-     .at = AT(dht_options, bootstrap),
-     .help = "DHT node to join by, in place of the public ones (none: no such); repeat"},
+    BOOTSTRAP,
     FLAG(0, "no-dht", dht_options, no_dht, "do not look for peers in the DHT"),
 };
 #define DHT(s) {"The DHT", dht_defs, COUNT(dht_defs), AT(s, dht)}
@@ -221,7 +226,7 @@ static const struct option_def ls_what[] = {
 static const struct option_def ls_how[] = {
     FLAG(0, "verify", ls_options, verify, "hash the data again; exit 4 if anything differs"),
     FLAG(0, "fetch", ls_options, fetch, "get the manifest of a link from peers first"),
-    FLAG(0, "peers", ls_options, peers, "ask trackers who has it: seeds and peers"),
+    FLAG(0, "peers", ls_options, peers, "ask trackers and the DHT who has it: seeds and peers"),
     VALUE(0, "timeout", DURATION, "DUR", ls_options, timeout,
           "give up on the network after so long"),
 };
@@ -238,6 +243,51 @@ const struct option_table suite_ls = {
     .groups = ls_groups,
     .n_groups = COUNT(ls_groups),
     .size = sizeof(struct ls_options),
+};
+
+/* --- p2p-node ----------------------------------------------------------------------------- */
+
+static const struct option_def node_where[] = {
+    PORT(net_options),
+    BIND(net_options),
+};
+static const struct option_def node_by[] = {
+    BOOTSTRAP,
+};
+static const struct option_def node_run[] = {
+    VALUE(0, "for", DURATION, "DUR", node_options, run_for,
+          "stop after so long (default: run until stopped)"),
+    FLAG(0, "daemon", node_options, daemon, "go to the background once ready"),
+};
+static const struct option_def node_look[] = {
+    VALUE(0, "timeout", DURATION, "DUR", node_options, timeout,
+          "give up on a look-up after so long (default: 20s)"),
+    FLAG(0, "scrape", node_options, scrape, "get-peers: only count seeds and peers"),
+    VALUE(0, "key", STRING, "FILE", node_options, key,
+          "put: sign with the key in FILE, so that the value can be replaced later"),
+    VALUE(0, "salt", STRING, "TEXT", node_options, salt,
+          "put, get: tells apart the values of one key"),
+    VALUE(0, "seq", STRING, "N", node_options, seq,
+          "put: number of this version (default: one more than the newest found)"),
+    VALUE(0, "cas", STRING, "N", node_options, cas, "put: only in place of version N"),
+};
+static const struct option_group node_groups[] = {
+    {"The node", node_run, COUNT(node_run), 0},
+    {"Look-ups", node_look, COUNT(node_look), 0},
+    {"Network", node_where, COUNT(node_where), AT(node_options, net)},
+    {"The DHT", node_by, COUNT(node_by), AT(node_options, dht)},
+    COMMON(node_options),
+};
+const struct option_table suite_node = {
+    .program = "p2p-node",
+    .summary = "be a node of the DHT, or look something up in it",
+    .usage = (const char *const[]){"[option]...", "[option]... get-peers HASH|LINK",
+                                   "[option]... put VALUE|-", "[option]... get TARGET|PUBLICKEY",
+                                   "[option]... ping HOST:PORT", "[option]... sample [TARGET]",
+                                   "[option]... key FILE", "[option]... status", NULL},
+    .groups = node_groups,
+    .n_groups = COUNT(node_groups),
+    .size = sizeof(struct node_options),
 };
 
 /* --- p2p-rm ------------------------------------------------------------------------------- */
@@ -279,7 +329,7 @@ const struct option_table suite_p2p = {
 };
 
 const struct option_table *const suite[] = {
-    &suite_p2p, &suite_add, &suite_get, &suite_seed, &suite_ls, &suite_rm, NULL,
+    &suite_p2p, &suite_add, &suite_get, &suite_seed, &suite_ls, &suite_rm, &suite_node, NULL,
 };
 
 const struct option_table *suite_find(const char *program)

@@ -63,8 +63,13 @@ static void happened(void *arg, const struct engine_event *ev)
 
 static int session(struct asking *a, struct engine_spec *s)
 {
-    struct engine_options o = {
-        .home = a->o->home, .version = a->o->version, .event = happened, .arg = a};
+    struct engine_options o = {.home = a->o->home,
+                               .version = a->o->version,
+                               .no_dht = a->o->no_dht,
+                               .dht_brief = true,
+                               .bootstrap = a->o->bootstrap,
+                               .event = happened,
+                               .arg = a};
     usec timeout = a->o->timeout;
 
     goals_init(&s->goals);
@@ -104,7 +109,7 @@ int ask_peers(const struct known *k, const struct ask_options *o, struct ask_ans
     size_t trackers = k->m ? k->m->n_tiers : k->link.n_trackers;
     int rc;
 
-    if (trackers == 0)
+    if (trackers == 0 && o->no_dht)
         return err_set(e, ERR_NOTFOUND, "it names no tracker to ask");
     rc = session(&a, &s);
     *out = a.answer;

@@ -18,10 +18,10 @@
 #define FOLDER "dht"
 #define RECORD "nodes"
 #define LOCK_NAME "dht"
-#define LOCK_PATIENCE 2000u             /* milliseconds */
-#define SAVE_FIRST (20 * USEC_SEC)      /* after joining */
+#define LOCK_PATIENCE 2000u        /* milliseconds */
+#define SAVE_FIRST (20 * USEC_SEC) /* after joining */
 #define SAVE_EACH (5 * USEC_MIN)
-#define SAVE_IDS (2 * USEC_SEC)         /* after they have changed */
+#define SAVE_IDS (2 * USEC_SEC) /* after they have changed */
 
 /* Hosts that are there for everybody. --bootstrap takes their place. */
 static const char *const public_hosts[] = {

@@ -4,7 +4,7 @@ load helper
 
 @test "p2p alone lists the commands with one line each" {
     status 0 p2p
-    for command in add get seed ls rm; do
+    for command in add get seed ls rm node; do
         grep -q "^$command	." <<<"$output"
     done
     silent

@@ -76,6 +76,15 @@ struct ls_options {
     struct dht_options dht;
 };
 
+struct node_options {
+    struct common_options common;
+    usec run_for, timeout;
+    bool daemon, scrape;
+    char *key, *salt, *seq, *cas; /* seq, cas: numbers */
+    struct net_options net;       /* port and bind of it */
+    struct dht_options dht;       /* bootstrap of it */
+};
+
 struct rm_options {
     struct common_options common;
     bool data;
@@ -85,7 +94,8 @@ struct p2p_options {
     bool help, version;
 };
 
-extern const struct option_table suite_p2p, suite_add, suite_get, suite_seed, suite_ls, suite_rm;
+extern const struct option_table suite_p2p, suite_add, suite_get, suite_seed, suite_ls, suite_rm,
+    suite_node;
 
 /* All of them, in the order in which they are listed; NULL behind the last. */
 extern const struct option_table *const suite[];
