@@ -1,6 +1,6 @@
 /*
- * A film of a swarm: how much of their items the hosts of a tube hold over time, and what they sent,
- * drawn as one SVG picture.
+ * A film of a swarm: how much of their items the hosts of a tube hold over time, and what they
+ * sent, drawn as one SVG picture.
  */
 #ifndef P2P_SIM_FILM_H
 #define P2P_SIM_FILM_H

@@ -1,8 +1,8 @@
 /*
- * Address translation of the four classic kinds (RFC 3489, section 5), for datagrams: what goes out
- * makes a mapping, and the kind says who may answer by it. Mappings and permissions last two minutes
- * after the last datagram out (RFC 4787, REQ-5). Ports that are mapped by hand, as a router does
- * when asked, hold for ever and for everybody.
+ * Address translation of the four classic kinds (RFC 3489, section 5), for datagrams: what goes
+ * out makes a mapping, and the kind says who may answer by it. Mappings and permissions last two
+ * minutes after the last datagram out (RFC 4787, REQ-5). Ports that are mapped by hand, as a router
+ * does when asked, hold for ever and for everybody.
  *
  *   full cone        anybody may send to a mapped port
  *   restricted       only addresses that were sent to

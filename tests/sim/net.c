@@ -1,7 +1,7 @@
 /*
  * The ground of the tube: sites, addresses, distances, links and cuts. Every site has a network of
- * its own, a /16 of IPv4 and a /32 of IPv6, in public space; its hosts share the first three octets,
- * or, behind a NAT, one address, and have private ones inside. IPv6 is never translated.
+ * its own, a /16 of IPv4 and a /32 of IPv6, in public space; its hosts share the first three
+ * octets, or, behind a NAT, one address, and have private ones inside. IPv6 is never translated.
  *
  * A packet's way: the sender's uplink, its site's uplink, the distance, the other site's downlink,
  * the receiver's downlink. Bytes pass a link one after the other in the order of their coming.

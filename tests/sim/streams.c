@@ -1,8 +1,8 @@
 /*
  * Streams between hosts: ordered bytes in segments. A segment waits for its sender's uplink, which
  * the streams of the host share in turn, passes the links, and is acknowledged when the receiving
- * node has read it. How much may be under way follows the queues it meets, as TCP would: doubled each
- * round trip until a queue of a tenth of a second or a loss, then less and slowly more.
+ * node has read it. How much may be under way follows the queues it meets, as TCP would: doubled
+ * each round trip until a queue of a tenth of a second or a loss, then less and slowly more.
  */
 #include "tube_int.h"
 

@@ -1,7 +1,7 @@
 /*
  * The test tube: many whole nodes on a simulated internet under virtual time. Disks are memory;
- * trackers and web origins live in it too. Everything follows from the seed: the same calls with the
- * same seed give the same trace (tube_trace).
+ * trackers and web origins live in it too. Everything follows from the seed: the same calls with
+ * the same seed give the same trace (tube_trace).
  *
  * The net. A packet passes its sender's uplink, its site's uplink, a distance, the other site's
  * downlink and the receiver's downlink; links have a rate and a queue. Streams keep order, begin
@@ -78,8 +78,8 @@ struct addr host_public(const struct host *h);
 uint32_t host_number(const struct host *h); /* in order of making; "hN.test" is its name */
 void host_kill(struct host *h);              /* it and its connections vanish without a word */
 /*
- * Stops a host as by a signal that it cannot see, and starts it again: a new node with the disk as it
- * was, the same items (all files wanted) and what its DHT remembered. Items keep their struct, but
+ * Stops a host as by a signal that it cannot see, and starts it again: a new node with the disk as
+ * it was, the same items (all files wanted) and what its DHT remembered. Items keep their struct, but
  * have a new task number. What else the program would do at its start is done by tube_on_start.
  */
 void host_stop(struct host *h);
