@@ -135,6 +135,7 @@ void fetch_peer_has(struct conn *c, uint32_t piece, usec now)
     struct task *t = c->task;
     if (c->has_all || !bits_set(&c->has, piece))
         return;
+    hint_peer_has(c, piece);
     picker_peer_have(t->picker, piece, 1);
     near_has(c, piece, now);
     if (!c->am_interested && picker_wanted(t->picker, piece))
@@ -198,6 +199,8 @@ void fetch_more(struct conn *c, usec now)
             .has = c->has_all ? NULL : &c->has,
             .only = c->peer_choking ? &c->fast_in : NULL,
             .avoid = near_hold(c),
+            .hint = c->hint_in,
+            .n_hint = c->n_hint_in,
             .speed = pipeline_speed(&c->pipe, t->fastest),
             .snubbed = c->pipe.snubbed,
             .now = now,

@@ -169,12 +169,10 @@ static void on_allowed_fast(struct conn *c, const struct wire_msg *m, usec now)
     (void)now;
 }
 
-/* A hint that we do not follow: rarest first knows better, and the pages a peer has at hand pass.
- */
 static void on_suggest(struct conn *c, const struct wire_msg *m, usec now)
 {
-    if (c->task->picker)
-        piece_exists(c, m->index, now);
+    if (c->task->picker && piece_exists(c, m->index, now))
+        hint_suggested(c, m->index);
 }
 
 static void on_donthave(struct conn *c, struct bytes body, usec now)

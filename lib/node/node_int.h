@@ -13,6 +13,7 @@
  *   announce.c  trackers                                  web.c       web seeds
  *   webmeta.c   the manifest beside a web seed's content
  *   super.c     super-seeding                             status.c    figures
+ *   hint.c      suggesting pieces, and being suggested some (BEP 6)
  *   finder.c    the DHT: look-ups, announces, joining (finder_join.c)
  *   pex.c       peer exchange (BEP 11)
  *   lsd.c       local service discovery (BEP 14)          self.c      what our own address is
@@ -48,6 +49,7 @@
 #define SCRATCH_LEN (128u << 10)
 #define MAX_EARLY_HAVES 65536u /* HAVE messages kept before the number of pieces is known */
 #define NO_SENDER UINT32_MAX
+#define MAX_HINTS 32u /* pieces on their way to one peer that are counted */
 /* Leaf hashes computed for an address, a second and at once; for all together four times that. */
 #define HASH_RATE 4096u
 #define HASH_BURST 16384u
@@ -113,6 +115,12 @@ struct request { /* asked of a peer */
 
 struct asked { /* by a peer, of us */
     uint32_t piece, begin, length;
+};
+
+struct hint { /* a piece on its way to a peer and, as far as we see, to nobody else */
+    uint32_t piece;
+    bool asked; /* the peer has begun to ask for it */
+    usec at;
 };
 
 struct hash_ask { /* hash request that we sent */
@@ -188,6 +196,14 @@ struct conn {
     usec connected_at, last_recv, last_sent, choke_since, interested_at, bored_since;
     uint32_t super_piece; /* the piece revealed to it */
     unsigned nearness;    /* enum near_class of swarm/near.h */
+
+    uint32_t hint_in[NODE_MAX_FAST]; /* pieces suggested to us, the latest */
+    uint32_t n_hint_in;
+    struct hint hint_out[MAX_HINTS]; /* and by us, or asked for unsuggested */
+    uint32_t n_hint_out, hints_ignored;
+    uint32_t gave_piece; /* the piece that the last block given was of, */
+    uint32_t gave_bytes; /* and how much of it in a row */
+    uint32_t grace_piece; /* it may have the rest of this one although it is choked */
     struct mate *mate;    /* while it is open */
 };
 
@@ -258,6 +274,8 @@ struct task {
     uint8_t **uppers;             /* by file: see upper_layer; NULL until one is asked for */
 
     struct choker choker;
+    uint8_t *on_way;  /* by piece: peers to which a seed has suggested it; NULL: none yet */
+    uint32_t hint_at; /* where to look for the next one */
     struct web *webs;
     uint32_t n_webs;
 
@@ -563,6 +581,14 @@ void near_got_web(struct task *t, uint64_t bytes);
 const struct bits *near_hold(const struct conn *c);
 const struct bits *near_hold_web(const struct task *t);
 bool near_starves(const struct task *t, usec now); /* web seeds must help out all the same */
+
+/* hint.c */
+void hint_suggested(struct conn *c, uint32_t piece);       /* by the peer, to us */
+void hint_more(struct conn *c, usec now);                  /* by us, if that helps */
+void hint_asked(struct conn *c, uint32_t piece, usec now); /* it asks for a block of this piece */
+void hint_peer_has(struct conn *c, uint32_t piece);
+/* It is choked or gone: others may have what was meant for it, but this piece. */
+void hint_withdraw(struct conn *c, uint32_t but);
 
 /* super.c */
 void super_greet(struct conn *c, usec now);

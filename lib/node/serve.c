@@ -51,6 +51,8 @@ static void reject(struct conn *c, uint32_t piece, uint32_t begin, uint32_t leng
 /* Offered for its first steps only (BEP 6): who has this much can trade for the rest. */
 static bool allowed_fast(const struct conn *c, uint32_t piece)
 {
+    if (piece == c->grace_piece)
+        return true;
     if (c->has_all || c->has.ones > FAST_STEPS)
         return false;
     for (uint32_t i = 0; i < c->n_fast_out; i++)
@@ -96,6 +98,7 @@ void serve_request(struct conn *c, const struct wire_msg *m, usec now)
         return;
     }
     asked_push(c, (struct asked){m->index, m->begin, m->length});
+    hint_asked(c, m->index, now);
     if (c->idle_out) {
         c->idle_out = false;
         node_op(c->node, NODE_SEND)->conn = c->id;
@@ -161,6 +164,8 @@ void serve_fill(struct conn *c, usec now)
         if (n->cfg.limit_up)
             bucket_take(&n->up, a.length, now);
         put_block(c, &a);
+        c->gave_bytes = c->gave_piece == a.piece ? c->gave_bytes + a.length : a.length;
+        c->gave_piece = a.piece;
     }
     c->send_turn = false;
 }
@@ -178,15 +183,39 @@ static void reject_queue(struct conn *c)
     c->asked_n = kept;
 }
 
+/*
+ * Half of a piece that nobody else has is of use to no one: what a choked peer has begun of such a
+ * one it may finish. That is at most one piece a choke.
+ */
+static void grant_rest(struct conn *c)
+{
+    uint32_t p = c->gave_piece;
+    const struct task *t = c->task;
+    c->grace_piece = UINT32_MAX;
+    if (!c->fast || p == UINT32_MAX || fetch_peer_has_piece(c, p) ||
+        c->gave_bytes >= layout_piece_len(t->m, p) || picker_availability(t->picker, p) > 0)
+        return;
+    c->grace_piece = p;
+    wire_put_index(&c->out.bytes, WIRE_ALLOWED_FAST, p);
+}
+
 void serve_choke(struct conn *c, bool choke, usec now)
 {
     if (c->am_choking == choke)
         return;
+    if (choke)
+        grant_rest(c);
+    else
+        c->grace_piece = UINT32_MAX;
     c->am_choking = choke;
     c->choke_since = now;
     wire_put_simple(&c->out.bytes, choke ? WIRE_CHOKE : WIRE_UNCHOKE);
-    if (choke)
+    if (choke) {
+        hint_withdraw(c, c->grace_piece);
         reject_queue(c);
+    } else {
+        hint_more(c, now);
+    }
     conn_flush(c);
 }
 
@@ -254,8 +283,18 @@ static size_t seats(struct task *t, struct choker_peer *v, usec now)
     return n;
 }
 
+static void serve_hints(struct task *t, usec now)
+{
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->phase == CONN_OPEN && !c->am_choking)
+            hint_more(c, now);
+    }
+}
+
 void serve_pulse(struct task *t, usec now)
 {
+    serve_hints(t, now);
     struct choker *k = &t->choker;
     bool due = choker_deadline(k) <= now;
     if (!due && !choker_admit(k, being_served(t, false, now)))

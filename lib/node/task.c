@@ -428,6 +428,7 @@ static void free_picker(struct task *t)
     bits_fini(&t->have);
     free(t->priority);
     free(t->unstored);
+    free(t->on_way);
     free(t->file_left);
     free(t->culprits);
 }

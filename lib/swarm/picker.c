@@ -280,8 +280,8 @@ static uint64_t merit(const struct picker *p, const struct open_piece *o)
  * stand convicted. */
 static bool is_anothers(const struct picker *p, const struct open_piece *o, uint32_t peer)
 {
-    return (p->flags[o->piece] & FLAG_FAILED) && o->owner != peer &&
-           o->owner != PICKER_NO_PEER && o->count[BLOCK_ASKED] > 0;
+    return (p->flags[o->piece] & FLAG_FAILED) && o->owner != peer && o->owner != PICKER_NO_PEER &&
+           o->count[BLOCK_ASKED] > 0;
 }
 
 static void survey(const struct picker *p, const struct picker_ask *ask,
@@ -318,6 +318,20 @@ static const uint8_t *plan_for(const struct picker *p, const struct picker_ask *
     return little && p->have > 0 && !p->sequential ? apart : together;
 }
 
+/* A piece of those suggested that is as good as this one, or this one. */
+static uint32_t hinted(const struct picker *p, const struct picker_ask *ask,
+                       const struct order_filter *f, uint32_t piece)
+{
+    const struct order *o = &p->order;
+    for (uint32_t i = 0; i < ask->n_hint; i++) {
+        uint32_t h = ask->hint[i];
+        if (known(p, h) && o->cls[h] == o->cls[piece] && order_match(f, h) &&
+            (p->have == 0 || o->avail[h] <= o->avail[piece]))
+            return h;
+    }
+    return piece;
+}
+
 static uint32_t find_fresh(struct picker *p, const struct picker_ask *ask, uint32_t after)
 {
     struct order_filter f = filter_of(ask);
@@ -325,7 +339,8 @@ static uint32_t find_fresh(struct picker *p, const struct picker_ask *ask, uint3
         return order_find(&p->order, &f, ORDER_SEQUENTIAL, p->rng);
     if (ask->whole_runs)
         return order_find_run(&p->order, &f, after, ask->from);
-    return order_find(&p->order, &f, p->have ? ORDER_RAREST : ORDER_RANDOM, p->rng);
+    uint32_t piece = order_find(&p->order, &f, p->have ? ORDER_RAREST : ORDER_RANDOM, p->rng);
+    return piece == ORDER_NONE ? piece : hinted(p, ask, &f, piece);
 }
 
 static struct open_piece *open_fresh(struct picker *p, const struct picker_ask *ask, uint32_t after)

@@ -9,8 +9,10 @@
  *    while we have no piece at all, or when no fresh piece is left; so few pieces are open, and
  *    yet most have one sender. A slow peer joins a fast one's piece only if nothing else is left.
  * 3. Among fresh pieces: higher priority first; then, while we have no piece at all, one at random
- *    (so we soon have something to give), later the rarest, ties at random.
- *    Sequential mode: lowest index first instead.
+ *    (so we soon have something to give), later the rarest, ties at random. Among those one that
+ *    the peer has suggested (BEP 6) goes first: a seed knows what it is giving to whom, and so two
+ *    of a crowd do not have the same piece of it. A suggestion never makes us take what is less
+ *    rare. Sequential mode: lowest index first instead.
  * 4. Endgame: when every missing block that somebody has was asked for, blocks are asked for a
  *    second time (at most ENDGAME_COPIES peers a block, not counting those that were silent for
  *    seconds), those longest outstanding first and few that were asked for this moment; the first
@@ -79,6 +81,8 @@ struct picker_ask {
     const struct bits *has;  /* what the peer has; NULL: everything (seed) */
     const struct bits *only; /* only of these pieces (allowed fast while choked); NULL: any */
     const struct bits *avoid; /* pieces that others are to bring; NULL: none */
+    const uint32_t *hint;     /* pieces that the peer would like to give: first among equals */
+    uint32_t n_hint;
     unsigned speed;          /* 0 slow, 1 medium, 2 fast: by the peer's rate */
     bool snubbed;            /* only takes one block at a time, from pieces of its own */
     bool whole_runs;         /* a web seed: prefers long runs of fresh pieces, in order, */

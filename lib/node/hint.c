@@ -1,0 +1,134 @@
+/*
+ * Suggested pieces (BEP 6), both ways.
+ *
+ * A seed alone knows which pieces are on their way from it to whom; the crowd sees them only when
+ * they have arrived. So it suggests to each peer that it serves pieces which nobody has and nobody
+ * is being given, some time's worth ahead; who follows that never fetches from it what another
+ * fetches too. When all is spread there is nothing to suggest. A peer that does not follow is left
+ * alone after a few.
+ *
+ * Of what others suggest to us the latest few are kept; the picker follows them among equals.
+ */
+#include "node/node_int.h"
+
+#include <stdlib.h>
+
+#define LOOK_AT 512u              /* pieces looked at for the next suggestion */
+#define AHEAD_TIME (2 * USEC_SEC) /* suggested and not yet asked for, by the peer's rate, */
+#define AHEAD_LEAST 2u            /* pieces, at least */
+#define UNASKED (15 * USEC_SEC)   /* then it is another's */
+#define UNFINISHED (60 * USEC_SEC)
+#define IGNORED_MOST 6u
+
+void hint_suggested(struct conn *c, uint32_t piece)
+{
+    if (c->n_hint_in == NODE_MAX_FAST) {
+        memmove(c->hint_in, c->hint_in + 1, (NODE_MAX_FAST - 1) * sizeof *c->hint_in);
+        c->n_hint_in--;
+    }
+    c->hint_in[c->n_hint_in++] = piece;
+}
+
+static bool suggests(const struct conn *c)
+{
+    const struct task *t = c->task;
+    return c->fast && t->picker && t->was_complete && !t->super_seed && t->n_open > 1 &&
+           c->hints_ignored < IGNORED_MOST;
+}
+
+static void forget(struct conn *c, uint32_t i)
+{
+    c->task->on_way[c->hint_out[i].piece]--;
+    c->hint_out[i] = c->hint_out[--c->n_hint_out];
+}
+
+static void expire(struct conn *c, usec now)
+{
+    for (uint32_t i = c->n_hint_out; i-- > 0;) {
+        const struct hint *h = &c->hint_out[i];
+        if (now - h->at < (h->asked ? UNFINISHED : UNASKED))
+            continue;
+        c->hints_ignored += !h->asked;
+        forget(c, i);
+    }
+}
+
+static void note(struct conn *c, uint32_t piece, bool asked, usec now)
+{
+    struct task *t = c->task;
+    if (!t->on_way)
+        t->on_way = mem_zero(t->m->n_pieces);
+    if (c->n_hint_out == MAX_HINTS || t->on_way[piece] == UINT8_MAX)
+        return;
+    t->on_way[piece]++;
+    c->hint_out[c->n_hint_out++] = (struct hint){piece, asked, now};
+}
+
+/* The next piece that only we have and that nobody is being given. */
+static uint32_t choose(struct task *t)
+{
+    uint32_t n = t->m->n_pieces, look = n < LOOK_AT ? n : LOOK_AT;
+    for (uint32_t i = 0; i < look; i++) {
+        uint32_t p = t->hint_at;
+        t->hint_at = p + 1 < n ? p + 1 : 0;
+        if (bits_get(&t->have, p) && !(t->unstored && t->unstored[p]) &&
+            picker_availability(t->picker, p) == 0 && !(t->on_way && t->on_way[p]))
+            return p;
+    }
+    return UINT32_MAX;
+}
+
+static uint32_t enough(const struct conn *c, usec now)
+{
+    uint64_t n = rate_now(&c->up, now) * (AHEAD_TIME / USEC_SEC) / c->task->m->piece_length;
+    return n < AHEAD_LEAST ? AHEAD_LEAST : n > NODE_MAX_FAST / 2 ? NODE_MAX_FAST / 2 : (uint32_t)n;
+}
+
+void hint_more(struct conn *c, usec now)
+{
+    uint32_t waiting = 0, piece;
+    if (!suggests(c) || c->am_choking || !c->peer_interested)
+        return;
+    expire(c, now);
+    for (uint32_t i = 0; i < c->n_hint_out; i++)
+        waiting += !c->hint_out[i].asked;
+    for (uint32_t most = enough(c, now); waiting < most && c->n_hint_out < MAX_HINTS; waiting++) {
+        if ((piece = choose(c->task)) == UINT32_MAX)
+            return;
+        note(c, piece, false, now);
+        wire_put_index(&c->out.bytes, WIRE_SUGGEST, piece);
+        conn_flush(c);
+    }
+}
+
+void hint_asked(struct conn *c, uint32_t piece, usec now)
+{
+    if (!c->task->was_complete || c->task->super_seed)
+        return;
+    for (uint32_t i = 0; i < c->n_hint_out; i++) {
+        struct hint *h = &c->hint_out[i];
+        if (h->piece != piece)
+            continue;
+        if (h->asked)
+            return;
+        *h = (struct hint){piece, true, now};
+        c->hints_ignored = 0;
+        hint_more(c, now);
+        return;
+    }
+    note(c, piece, true, now);
+}
+
+void hint_peer_has(struct conn *c, uint32_t piece)
+{
+    for (uint32_t i = c->n_hint_out; i-- > 0;)
+        if (c->hint_out[i].piece == piece)
+            forget(c, i);
+}
+
+void hint_withdraw(struct conn *c, uint32_t but)
+{
+    for (uint32_t i = c->n_hint_out; i-- > 0;)
+        if (c->hint_out[i].piece != but)
+            forget(c, i);
+}
