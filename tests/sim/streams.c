@@ -362,7 +362,7 @@ static void acked(struct tube *t, struct event *e)
         reduce(end, t->now, 2 * net_distance(end->host, e->from) + e->queued);
     else if (full && end->window < MOST_WINDOW)
         end->window += end->avoiding ? (uint64_t)end->segment * e->n / end->window : e->n;
-    push(end);
+    push_all(end->host); /* what is acknowledged does not go before others that wait */
 }
 
 static void ack(struct stream_end *end, const struct event *of)
