@@ -1,8 +1,6 @@
 /* From network options to a session; and how its DHT is, in words. */
 #include "net.h"
 
-#include <p2p/format/json.h>
-
 #include <stdlib.h>
 
 #define PREFER_LOCAL 50u
@@ -29,6 +27,14 @@ int net_open(struct engine **out, struct engine_options *eo, const struct net_op
     *out = engine_new(eo, e);
     eo->bind = NULL;
     return *out ? 0 : e->code;
+}
+
+void net_set_locality(struct json *j, const struct item_status *s)
+{
+    json_set_int(j, "from_local", (int64_t)s->from_near);
+    json_set_int(j, "from_far", (int64_t)(s->from_peers - s->from_near));
+    json_set_int(j, "to_local", (int64_t)s->to_near);
+    json_set_int(j, "to_far", (int64_t)(s->uploaded - s->to_near));
 }
 
 /* ---- how the DHT is ---- */

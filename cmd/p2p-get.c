@@ -138,6 +138,7 @@ static void event_done(struct get *g, struct item *it, const char *path)
     json_set_int(j, "reused", (int64_t)s.reused);
     json_set_int(j, "wasted", (int64_t)s.wasted);
     json_set_int(j, "uploaded", (int64_t)s.uploaded);
+    net_set_locality(j, &s);
     json_set_real(j, "seconds", seconds(took));
     if (s.first_byte != USEC_NEVER)
         json_set_real(j, "seconds_to_first_byte", seconds(s.first_byte - s.started));

@@ -27,7 +27,7 @@ struct seed {
     struct serving serving;
     struct engine *engine;
     struct option_list sources;
-    bool ready, named;
+    bool ready, named, stopping;
     int status; /* worst of the named items */
     usec started, last_upload, looked_at;
     uint64_t uploaded;
@@ -70,8 +70,9 @@ static void put_item(struct buf *out, struct item *it, bool as_json)
     if (!as_json) {
         buf_putf(out, "%s\t", hex);
         put_name(out, item_name(it));
-        buf_putf(out, "\t%llu\t%llu\t%u\t%.3f\n", (unsigned long long)s.rate_up,
-                 (unsigned long long)s.uploaded_ever, (unsigned)s.peers, ratio_of(&s));
+        buf_putf(out, "\t%llu\t%llu\t%u\t%.3f\t%llu\t%llu\n", (unsigned long long)s.rate_up,
+                 (unsigned long long)s.uploaded_ever, (unsigned)s.peers, ratio_of(&s),
+                 (unsigned long long)s.to_near, (unsigned long long)(s.uploaded - s.to_near));
         return;
     }
     struct json *j = json_new_object();
@@ -84,7 +85,9 @@ static void put_item(struct buf *out, struct item *it, bool as_json)
     json_set_int(j, "rate_up", (int64_t)s.rate_up);
     json_set_int(j, "uploaded", (int64_t)s.uploaded_ever);
     json_set_int(j, "peers", (int64_t)s.peers);
+    json_set_int(j, "peers_local", (int64_t)s.near);
     json_set_real(j, "ratio", ratio_of(&s));
+    net_set_locality(j, &s);
     json_set_str(j, "path", item_path(it));
     char *line = json_line(j);
     buf_putf(out, "%s\n", line);
@@ -121,6 +124,7 @@ static int ask_status(struct seed *g)
 
 static void stop(struct seed *g, const char *why)
 {
+    g->stopping = true;
     output_verbose(&g->p->output, "stops: %s", why);
     engine_stop(g->engine, ENGINE_PATIENCE);
 }
@@ -192,13 +196,26 @@ static usec after(usec from, usec by)
     return by == USEC_NEVER || from > USEC_NEVER - by ? USEC_NEVER : from + by;
 }
 
+/* What was named and never got its manifest was not served. */
+static void tell_missing(struct seed *g)
+{
+    for (struct item *it = engine_next(g->engine, NULL); it; it = engine_next(g->engine, it))
+        if (g->named && !item_manifest(it)) {
+            output_error(&g->p->output, "%s: its manifest did not come in time", item_label(it));
+            g->status = status_worst(g->status, STATUS_NOTFOUND);
+        }
+}
+
 static void on_tick(struct seed *g, const struct engine_event *ev)
 {
     usec now = engine_now(g->engine);
     bool by_ratio = g->o->until_ratio > 0;
 
     (void)ev;
+    if (g->stopping)
+        return;
     if (now >= after(g->started, g->o->run_for)) {
+        tell_missing(g);
         stop(g, "ran for the time wished");
         return;
     }

@@ -118,6 +118,20 @@ serves() { rm -rf "$BATS_TEST_TMPDIR/getter" got; P2P_HOME="$BATS_TEST_TMPDIR/ge
     status 0 p2p-seed --until-ratio 0.5
 }
 
+@test "--for: a manifest that does not come in that time is status 3, and said" {
+    background py -u -c '
+import socket, time
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+time.sleep(60)' >port
+    wait_for 5 test -s port
+    random_file f 1000
+    p2p-add f >/dev/null
+    status 3 p2p-seed --bind 127.0.0.1 --for 1s "http://127.0.0.1:$(cat port)/a.torrent" f
+    says "a.torrent: its manifest did not come in time"
+    [ "$(grep -c 'in time' <<<"$stderr")" = 1 ]
+}
+
 @test "--status: a line for each item of the running one" {
     sample_folder d
     hash=$(p2p-add --print hash d)
@@ -125,11 +139,14 @@ serves() { rm -rf "$BATS_TEST_TMPDIR/getter" got; P2P_HOME="$BATS_TEST_TMPDIR/ge
     says "no p2p-seed"
     seeding
     status 0 p2p-seed --status
-    prints "$(printf '%s\td\t0\t0\t0\t0.000' "$hash")"
+    prints "$(printf '%s\td\t0\t0\t0\t0.000\t0\t0' "$hash")"
     get -o got "$(p2p-ls --link d)"
     status 0 p2p-seed --status --json
     [ "$(json name)" = d ]
     [ "$(json uploaded)" -ge 386397 ]
+    [ $(($(json to_local) + $(json to_far))) = "$(json uploaded)" ]
+    [ "$(json from_local)" = 0 ]
+    [ "$(json from_far)" = 0 ]
 }
 
 @test "--daemon: back when it is ready, with its line; the work goes on" {
