@@ -1,5 +1,5 @@
 /* Nodes find each other by the DHT alone. */
-#include "../../sim/tube_int.h"
+#include "../../sim/tube.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/swarm/pool.h>
@@ -28,7 +28,7 @@ static void begin_with(struct world *w, uint64_t seed, int format, const struct 
     *w = (struct world){.t = tube_new(seed)};
     w->m = tube_manifest(tube_rng(w->t), "thing", &one, 1, format, 32768, &w->content);
     w->first = tube_host(w->t, first);
-    tube_pump(w->first);
+    host_turn(w->first);
 }
 
 static void begin(struct world *w, uint64_t seed, int format)
@@ -47,14 +47,14 @@ static void end(struct world *w)
 static struct host *host(struct world *w, const struct host_config *c)
 {
     struct host *h = tube_host(w->t, c);
-    tube_pump(h);
+    host_turn(h);
     return h;
 }
 
 static void names_bootstrap(struct world *w, struct host *h, const char *name)
 {
     node_add_bootstrap(host_node(h), name, tube_now(w->t));
-    tube_pump(h);
+    host_turn(h);
 }
 
 static void point_at(struct world *w, struct host *h, const struct host *to)
@@ -205,7 +205,7 @@ static void a_family_that_comes_late(void **state)
     names_bootstrap(&w, b, a6);
     wait(&w, 30 * USEC_SEC);
     node_add_dht_node(host_node(a), a6, tube_now(w.t));
-    tube_pump(a);
+    host_turn(a);
     completes(&w, leeches(&w, b), 60 * USEC_SEC);
     end(&w);
 }
@@ -386,7 +386,7 @@ static void peers_say_port(void **state)
     struct item *it = leeches(&w, b);
     assert_false(dht_of(&w, b).v4.joined);
     node_add_peer(host_node(b), it->task, &at, POOL_USER, tube_now(w.t));
-    tube_pump(b);
+    host_turn(b);
     wait(&w, 5 * USEC_SEC);
     assert_true(dht_of(&w, b).v4.joined);
     assert_true(dht_of(&w, b).v4.good >= 2); /* a, and by it the first */
