@@ -23,7 +23,7 @@ struct dht_store {
     struct map *torrents; /* owned values */
     struct map *hosts;    /* by dht_addr_key: under how many torrents it stands, as a number */
     size_t peers;
-    uint8_t sample[DHT_SAMPLES * DHT_ID];
+    uint8_t sample[DHT_STORE_SAMPLES * DHT_ID];
     size_t sample_n;
     bool sampled;
     usec sampled_at;
@@ -222,12 +222,12 @@ static void choose_sample(struct dht_store *s, struct dht_dice *dice)
     s->sample_n = 0;
     for (size_t it = 0; map_walk(s->torrents, &it, NULL, &v); seen++) {
         size_t at = s->sample_n;
-        if (at == DHT_SAMPLES)
+        if (at == DHT_STORE_SAMPLES)
             at = dht_dice_below(dice, seen + 1);
-        if (at >= DHT_SAMPLES)
+        if (at >= DHT_STORE_SAMPLES)
             continue;
         memcpy(s->sample + at * DHT_ID, ((const struct torrent *)v)->hash, DHT_ID);
-        s->sample_n += s->sample_n < DHT_SAMPLES;
+        s->sample_n += s->sample_n < DHT_STORE_SAMPLES;
     }
 }
 

@@ -16,7 +16,7 @@
 #define DHT_STORE_PEERS 500u    /* of a torrent */
 #define DHT_STORE_PER_HOST 500u /* torrents that one host may stand under */
 #define DHT_STORE_TIME (30 * USEC_MIN)
-#define DHT_SAMPLES 50u                /* info-hashes told at once (BEP 51) */
+#define DHT_STORE_SAMPLES 50u          /* info-hashes told at once (BEP 51) */
 #define DHT_SAMPLE_TIME (5 * USEC_MIN) /* the same ones for so long */
 
 struct dht_store;

@@ -171,7 +171,7 @@ static void samples(void **state)
     (void)state;
     uint32_t interval;
     struct bytes first, again;
-    uint8_t copy[DHT_SAMPLES * DHT_ID];
+    uint8_t copy[DHT_STORE_SAMPLES * DHT_ID];
     assert_int_equal(dht_store_sample(s, &dice, &interval, 0).n, 0);
     for (uint32_t i = 0; i < 500; i++)
         add(i, i % 50, false, 0);
@@ -180,7 +180,7 @@ static void samples(void **state)
     assert_int_equal(first.n, sizeof copy);
     assert_int_equal(interval, DHT_SAMPLE_TIME / USEC_SEC);
     memcpy(copy, first.p, sizeof copy);
-    for (size_t i = 0; i < DHT_SAMPLES; i++)
+    for (size_t i = 0; i < DHT_STORE_SAMPLES; i++)
         for (size_t k = 0; k < i; k++)
             assert_memory_not_equal(copy + i * DHT_ID, copy + k * DHT_ID, DHT_ID);
     again = dht_store_sample(s, &dice, &interval, now + USEC_MIN);
