@@ -145,6 +145,17 @@ static void append(struct dht_store *s, struct torrent *t, const struct peer *p)
     host_set(s, &p->addr, host_count(s, &p->addr) + 1);
 }
 
+/* Has one network taken its share, though others may want to come? */
+static bool crowded(const struct torrent *t, const struct addr *a)
+{
+    uint32_t near = 0;
+    if (t->n < DHT_STORE_PEERS / 2)
+        return false;
+    for (uint32_t i = 0; i < t->n; i++)
+        near += dht_addr_near(&t->v[i].addr, a);
+    return near >= DHT_STORE_PER_NET;
+}
+
 bool dht_store_add(struct dht_store *s, const uint8_t hash[DHT_ID], const uint8_t own[DHT_ID],
                    const struct addr *peer, bool seed, usec now)
 {
@@ -157,9 +168,9 @@ bool dht_store_add(struct dht_store *s, const uint8_t hash[DHT_ID], const uint8_
     }
     if (host_count(s, peer) >= DHT_STORE_PER_HOST)
         return false;
-    if (t && t->n >= DHT_STORE_PEERS)
+    if (t && (t->n >= DHT_STORE_PEERS || crowded(t, peer)))
         drop_expired(s, t, now);
-    if (t && t->n >= DHT_STORE_PEERS)
+    if (t && (t->n >= DHT_STORE_PEERS || crowded(t, peer)))
         return false;
     if (!t)
         t = make_torrent(s, hash, own);
@@ -173,8 +184,10 @@ bool dht_store_room(const struct dht_store *s, const uint8_t hash[DHT_ID], const
                     usec now)
 {
     const struct torrent *t = find(s, hash);
-    if (!t || t->n < DHT_STORE_PEERS || find_peer(t, peer))
+    if (!t || find_peer(t, peer))
         return true;
+    if (t->n < DHT_STORE_PEERS)
+        return !crowded(t, peer);
     for (uint32_t i = 0; i < t->n; i++)
         if (t->v[i].until <= now)
             return true;

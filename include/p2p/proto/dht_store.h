@@ -13,7 +13,8 @@
 #include <p2p/proto/dht_id.h>
 
 #define DHT_STORE_TORRENTS 2000u
-#define DHT_STORE_PEERS 500u    /* of a torrent */
+#define DHT_STORE_PEERS 500u  /* of a torrent */
+#define DHT_STORE_PER_NET 50u /* of them of one network (IPv4 /24, IPv6 /48), when half are taken */
 #define DHT_STORE_PER_HOST 500u /* torrents that one host may stand under */
 #define DHT_STORE_TIME (30 * USEC_MIN)
 #define DHT_STORE_SAMPLES 50u          /* info-hashes told at once (BEP 51) */

@@ -31,7 +31,7 @@ static int teardown(void **state)
 static struct addr peer(uint32_t n, uint16_t port)
 {
     struct addr a = {.family = 4, .port = port};
-    put_be32(a.ip, 0x3c000000 + n);
+    put_be32(a.ip, 0x3c000000 + (n << 8)); /* each in a network of its own */
     return a;
 }
 
@@ -64,7 +64,7 @@ static void choice(void **state)
     for (int round = 0; round < 200; round++) {
         assert_int_equal(pick(1, false, out, 20, 0), 20);
         for (int i = 0; i < 20; i++)
-            seen[get_be32(out[i].ip) - 0x3c000001]++;
+            seen[((get_be32(out[i].ip) - 0x3c000000) >> 8) - 1]++;
     }
     for (int i = 0; i < 60; i++) /* 67 each are expected */
         assert_in_range(seen[i], 35, 105);
@@ -72,7 +72,7 @@ static void choice(void **state)
     unsigned first = 0;
     for (int round = 0; round < 600; round++) {
         assert_int_equal(pick(1, false, out, 60, 0), 60);
-        first += get_be32(out[0].ip) == 0x3c000001;
+        first += get_be32(out[0].ip) == 0x3c000100;
     }
     assert_in_range(first, 1, 40);
     assert_int_equal(pick(1, true, out, 100, 0), 30);
@@ -139,6 +139,31 @@ static void many_peers(void **state)
     assert_int_equal(dht_store_peers(s), 1);
 }
 
+/* Somebody with a network of addresses leaves room for the others. */
+static void one_network(void **state)
+{
+    (void)state;
+    struct addr a = peer(7, 1000), other = peer(8, 1000);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < 256; i++) {
+        a.ip[3] = (uint8_t)i;
+        n += dht_store_add(s, hash(1), own, &a, false, 0);
+    }
+    assert_int_equal(n, DHT_STORE_PEERS / 2);
+    assert_false(dht_store_room(s, hash(1), &a, 0));
+    assert_true(dht_store_room(s, hash(1), &other, 0));
+    a.ip[3] = 1; /* it may tell that it is still there */
+    assert_true(dht_store_room(s, hash(1), &a, 0));
+    assert_true(dht_store_add(s, hash(1), own, &a, true, 0));
+    for (n = 0; n < DHT_STORE_PER_NET + 1; n++) {
+        other.ip[3] = (uint8_t)n;
+        assert_int_equal(dht_store_add(s, hash(1), own, &other, false, 0), n < DHT_STORE_PER_NET);
+    }
+    /* The first network's have expired: it has room again. */
+    a.ip[3] = 255;
+    assert_true(dht_store_add(s, hash(1), own, &a, false, DHT_STORE_TIME));
+}
+
 /* Too many torrents: those close to us stay, wherever the flood comes from. */
 static void many_torrents(void **state)
 {
@@ -195,8 +220,8 @@ static void samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(choice),        TEST(unique),   TEST(expiry),  TEST(many_peers),
-        TEST(many_torrents), TEST(one_host), TEST(samples),
+        TEST(choice),      TEST(unique),        TEST(expiry),   TEST(many_peers),
+        TEST(one_network), TEST(many_torrents), TEST(one_host), TEST(samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
