@@ -43,6 +43,7 @@ struct host *tube_host(struct tube *t, const struct host_config *c)
     h->index = t->n_hosts;
     h->up.rate = c->up;
     h->down.rate = c->down;
+    list_init(&h->ready);
     h->by_conn = map_new(rng_u64(&t->rng));
     t->hosts = mem_grow(t->hosts, t->n_hosts + 1, sizeof(struct host *));
     t->hosts[t->n_hosts++] = h;
@@ -162,6 +163,7 @@ static void vanish(struct host *h)
 {
     h->dead = true;
     h->life++;
+    h->uplink_awaited = false;
     heap_remove(&h->tube->deadlines, &h->deadline);
     stream_close_all(h);
     origin_forget(h);

@@ -15,6 +15,7 @@
 #define MAX_SITES (OCTETS * 256)
 #define MAX_SITE_HOSTS 250u
 #define HOP 100              /* microseconds between any two hosts at least */
+#define TOO_SHORT 50         /* microseconds on a link that are not worth an event */
 #define QUEUE (2 * USEC_SEC) /* a link holds so much; datagrams beyond it are dropped */
 
 /* ---- sites ---- */
@@ -268,7 +269,8 @@ bool net_hop(struct tube *t, struct event *e, struct host *from, struct host *to
             return false;
         }
         e->queued += wait;
-        at = net_through(l, at, n);
+        usec out = net_through(l, at, n);
+        at = out - at < TOO_SHORT ? at : out;
     }
     if (at == t->now)
         return true;

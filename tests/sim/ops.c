@@ -153,7 +153,7 @@ void event_handle(struct tube *t, struct event *e)
 {
     static void (*const handler[])(struct tube *, struct event *) = {
         [EV_CONNECTED] = stream_event,  [EV_ACCEPT] = stream_event,
-        [EV_SENT] = stream_event,       [EV_SEGMENT] = stream_event,
+        [EV_UPLINK] = stream_uplink,    [EV_SEGMENT] = stream_event,
         [EV_ACK] = stream_event,        [EV_CLOSED] = stream_event,
         [EV_STORED] = disk_event,       [EV_CHECKED] = disk_event,
         [EV_LEAVES] = disk_event,       [EV_DONE] = disk_event,

@@ -13,6 +13,7 @@
 #define UPLINK_QUEUE (20 * USEC_MS) /* what is queued there cannot be reordered any more */
 #define SEGMENT_TIME (20 * USEC_MS) /* the slowest link's for one segment */
 #define LEAST_SEGMENT 1460u
+#define LEAST_ACK 512u /* bytes: less is not worth an event; far below any window */
 #define FIRST_WINDOW 16384u
 #define MOST_WINDOW (4u << 20)
 #define NOBODY USEC_SEC         /* until a dial to an unused address fails */
@@ -46,6 +47,8 @@ static void detach(struct stream_end *end)
     map_remove(h->by_conn, conn_key(&end->conn));
     h->ends[end->place] = h->ends[--h->n_ends];
     h->ends[end->place]->place = end->place;
+    if (list_linked(&end->ready))
+        list_remove(&h->ready, &end->ready);
     end->host = NULL;
     end->up = false;
 }
@@ -281,8 +284,6 @@ static bool send_one(struct stream_end *end)
     h->sent += p->n;
     end->in_flight += p->n;
     usec at = net_through(&h->up, t->now, p->n);
-    if (h->up.rate)
-        event_again(t, end_event(end, h, EV_SENT), at);
     struct event *e = end_event(to, to->host, EV_SEGMENT);
     to->coming++;
     e->number = to->numbers++;
@@ -302,31 +303,45 @@ static uint64_t window(const struct stream_end *end)
     return end->host->cfg.window ? end->host->cfg.window : end->window;
 }
 
-/* False if it had nothing to send. */
-static bool push(struct stream_end *end)
+static bool may_send(const struct stream_end *end)
 {
-    bool sent = false;
-    while (end->host && end->want_send && end->up && end->stream->open && !end->host->dead) {
-        struct host *h = end->host;
-        if (end->in_flight >= window(end) || h->up.free_at > h->tube->now + UPLINK_QUEUE)
-            return sent;
-        if (send_one(end))
-            sent = true;
-        else
-            end->want_send = false;
-    }
-    return sent;
+    return end->host && end->want_send && end->up && end->stream->open &&
+           end->in_flight < window(end);
 }
 
-/* The uplink has room again: the streams of the host go on in turn. */
-static void push_all(struct host *h)
+static void make_ready(struct stream_end *end)
 {
-    uint32_t from = h->turn;
-    for (size_t i = 0; i < h->n_ends; i++) {
-        size_t k = (from + i) % h->n_ends;
-        if (push(h->ends[k]))
-            h->turn = (uint32_t)k + 1;
+    if (may_send(end) && !list_linked(&end->ready))
+        list_push(&end->host->ready, &end->ready);
+}
+
+/* The streams that may send do so in turn, a segment each, while the uplink's queue is short. */
+static void send_in_turn(struct host *h)
+{
+    struct tube *t = h->tube;
+    while (h->ready.count > 0 && h->up.free_at <= t->now + UPLINK_QUEUE) {
+        struct stream_end *end = LIST_OF(list_pop(&h->ready), struct stream_end, ready);
+        if (may_send(end) && !send_one(end))
+            end->want_send = false;
+        make_ready(end);
     }
+    if (h->ready.count > 0 && !h->uplink_awaited) {
+        h->uplink_awaited = true;
+        host_event(h, h->up.free_at - UPLINK_QUEUE, EV_UPLINK);
+    }
+}
+
+void stream_uplink(struct tube *t, struct event *e)
+{
+    (void)t;
+    e->host->uplink_awaited = false;
+    send_in_turn(e->host);
+}
+
+static void push(struct stream_end *end)
+{
+    make_ready(end);
+    send_in_turn(end->host);
 }
 
 void stream_push(struct host *h, node_id conn)
@@ -362,7 +377,7 @@ static void acked(struct tube *t, struct event *e)
         reduce(end, t->now, 2 * net_distance(end->host, e->from) + e->queued);
     else if (full && end->window < MOST_WINDOW)
         end->window += end->avoiding ? (uint64_t)end->segment * e->n / end->window : e->n;
-    push_all(end->host); /* what is acknowledged does not go before others that wait */
+    push(end);
 }
 
 static void ack(struct stream_end *end, const struct event *of)
@@ -370,9 +385,13 @@ static void ack(struct stream_end *end, const struct event *of)
     struct stream_end *to = other_end(end);
     if (!to->host || !end->host)
         return;
+    end->unacked += of->n;
+    if (end->unacked < LEAST_ACK && !of->lost)
+        return;
     struct event *e = end_event(to, to->host, EV_ACK);
     e->from = end->host;
-    e->n = of->n;
+    e->n = end->unacked;
+    end->unacked = 0;
     e->queued = of->queued;
     e->lost = of->lost;
     event_again(e->from->tube, e, e->from->tube->now + net_distance(end->host, to->host));
@@ -543,12 +562,6 @@ static void answered(struct tube *t, struct event *e)
         read_on(&e->stream->end[0]);
 }
 
-static void sent(struct tube *t, struct event *e)
-{
-    (void)t;
-    push_all(e->host);
-}
-
 void stream_event(struct tube *t, struct event *e)
 {
     switch (e->kind) {
@@ -557,9 +570,6 @@ void stream_event(struct tube *t, struct event *e)
         break;
     case EV_ACCEPT:
         accepted(t, e);
-        break;
-    case EV_SENT:
-        sent(t, e);
         break;
     case EV_SEGMENT:
         segment(t, e);

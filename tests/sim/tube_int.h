@@ -30,7 +30,7 @@
 enum event_kind {
     EV_CONNECTED, /* stream, err: the dialler hears */
     EV_ACCEPT,    /* stream: the dialled hears */
-    EV_SENT,      /* stream, side, n: they left the sender's uplink */
+    EV_UPLINK,    /* host: its uplink has room again */
     EV_SEGMENT,   /* stream, side, packet: at link `hop` of their way to that side */
     EV_ACK,       /* stream, side, n, queued: that side hears that they arrived */
     EV_CLOSED,    /* stream, side: that side hears that the other is gone */
@@ -112,7 +112,8 @@ struct stream_end {
     bool want_send, reading;
     uint32_t coming; /* segments under way to it */
     uint32_t numbers, expected; /* of the segment sent to it next; of the one that it reads next */
-    uint64_t in_flight, window;
+    uint64_t in_flight, window, unacked;
+    struct list_node ready; /* in host.ready: it may send */
     uint32_t segment; /* longest that it sends */
     bool avoiding;   /* out of slow start */
     usec reduced_at; /* the window, for the last time */
@@ -193,7 +194,7 @@ struct host {
     struct site *site;
     struct addr addr, addr6;
     struct addr outside; /* a port mapped for it; family 0: none */
-    uint32_t index, blocks_sent, turn, life, island;
+    uint32_t index, blocks_sent, life, island;
     bool dead;
     struct heap_item deadline; /* in tube.deadlines */
     struct link up, down;
@@ -206,6 +207,8 @@ struct host {
     struct map *by_conn; /* conn → stream_end */
     struct stream_end **ends;
     size_t n_ends;
+    struct list ready;
+    bool uplink_awaited;
     struct web_get *gets;
     struct buf dht_memory; /* while stopped */
     struct churner *churner;
@@ -320,6 +323,7 @@ void stream_close_conn(struct host *h, node_id conn);
 void stream_close_all(struct host *h);
 void stream_push(struct host *h, node_id conn);
 void stream_read_on(struct host *h, node_id conn);
+void stream_uplink(struct tube *t, struct event *e);
 void stream_event(struct tube *t, struct event *e);
 void stream_unref(struct tube *t, struct stream *s);
 
