@@ -16,13 +16,20 @@ from rig.process import free_port
 class Aria2(Client):
     name = "aria2"
     formats = ("v1",)
+    meets = ("dht", "pex", "lsd")
 
     def _argv(self, folder):
+        # Without another, it is its own way in: the DHT is on for UDP trackers' sake.
+        entry = self.nodes[0] if self.nodes else self
         return ["aria2c", "--no-conf=true", f"--dir={folder}", f"--interface={self.addr}",
                 f"--listen-port={self.port}", f"--dht-listen-port={self.port}",
                 "--enable-dht=true", f"--dht-file-path={self.path('dht.dat')}",
-                f"--dht-entry-point={self.addr}:{self.port}",
-                "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false",
+                f"--dht-entry-point={entry.addr}:{entry.port}",
+                "--enable-dht6=false", f"--bt-enable-lpd={'lsd' in self.ways}".lower(),
+                f"--bt-lpd-interface={self.addr}",
+                f"--enable-peer-exchange={'pex' in self.ways}".lower(),
+                *(f"--max-{way}-limit={'4K' if self.trickle else '0'}"
+                  for way in ("upload", "download")),
                 "--disable-ipv6=true", "--file-allocation=none", "--auto-save-interval=0",
                 "--bt-min-crypto-level=plain", "--bt-require-crypto=false",
                 "--bt-hash-check-seed=true", "--allow-overwrite=true", "--summary-interval=0",

@@ -27,18 +27,27 @@ class Client:
     takes_peer = False           # a leech can be handed an address; False: needs a tracker
     makes = ()                   # formats that make_torrent writes
     udp = True                   # speaks to UDP trackers
+    meets = ()                   # ways of finding peers without a tracker: "dht", "pex", "lsd"
+    company = 1                  # nodes that must be in the DHT before it uses it
     patience = 1.0               # seconds to end after SIGTERM
 
     def __init__(self, folder, addr, port=None, seconds=60):
         self.folder, self.addr, self.seconds = folder, addr, seconds
         self.port = port or free_port(addr)
         self.program = None
+        self.ways, self.nodes, self.trickle = (), (), False
         os.makedirs(folder, exist_ok=True)
 
     @staticmethod
     def make_torrent(path, out, fmt, tracker, folder):
         """Writes a .torrent of path to out with the client's own tool; state may go to folder."""
         raise NotImplementedError
+
+    def meet(self, *ways, nodes=(), trickle=False):
+        """Before it starts: the ways that are switched on, and the nodes (Peer) by which it joins
+        the DHT; trickle: a few kB/s each way at most."""
+        self.ways, self.nodes, self.trickle = ways, nodes, trickle
+        return self
 
     def seed(self, torrent, data):
         """Serves the .torrent whose content lies below data; returns when it serves."""

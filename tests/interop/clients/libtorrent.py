@@ -19,6 +19,7 @@ class Libtorrent(Client):
     formats = ("v1", "v2", "hybrid")
     takes_peer = True
     makes = ("v1", "v2", "hybrid")
+    meets = ("dht", "pex", "lsd")
 
     @staticmethod
     def _argv(what, **job):
@@ -42,7 +43,9 @@ class Libtorrent(Client):
     def _start(self, source, folder, peers):
         self.start(self._argv("serve", source=source, folder=folder,
                               addr=self.addr, port=self.port,
-                              peers=[[p.addr, p.port] for p in peers]))
+                              peers=[[p.addr, p.port] for p in peers],
+                              ways=self.ways, trickle=self.trickle,
+                              nodes=[[n.addr, n.port] for n in self.nodes]))
 
     def _done(self):
         with open(self.path("log"), encoding="utf-8", errors="replace") as f:

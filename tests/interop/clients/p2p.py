@@ -23,11 +23,11 @@ def program(name):
     return path
 
 
-def switches(name, env):
+def switches(name, env, ways=()):
     """The switches that keep it off the network, of those that this build has."""
     text = subprocess.run([program(name), "--help"], capture_output=True, env=env, check=False)
     words = text.stdout.decode("utf-8", "replace").replace(",", " ").replace("=", " ").split()
-    return [q for q in QUIET if q in words]
+    return [q for q in QUIET if q in words and q.removeprefix("--no-") not in ways]
 
 
 class P2p(Client):
@@ -35,12 +35,13 @@ class P2p(Client):
     formats = ("v1", "v2", "hybrid")
     takes_peer = True
     makes = ("v1", "v2", "hybrid")
+    meets = ("dht", "pex", "lsd")
     patience = 10.0
 
     def __init__(self, *args, **kw):
         super().__init__(*args, **kw)
         self.env = clean_env(self.folder, P2P_HOME=self.path("home"))
-        self.configure("bootstrap = none")
+        self.configure("bootstrap = none", "no-port-mapping = true")
         self.answer = self.path("answer")
         self.ended_itself = False
 
@@ -76,6 +77,12 @@ class P2p(Client):
             raise Failed(f"p2p-add printed {out}, not one link")
         return out[0]
 
+    def _how(self, name):
+        """What all of ours are told about the network."""
+        words = switches(name, self.env, self.ways)
+        words += [w for n in self.nodes for w in ("--bootstrap", f"{n.addr}:{n.port}")]
+        return words + (["--limit-up", "4k", "--limit-down", "4k"] if self.trickle else [])
+
     def _run(self, argv):
         with open(self.answer, "wb"):
             pass
@@ -97,7 +104,7 @@ class P2p(Client):
 
     def _serve(self, operands):
         argv = [program("p2p-seed"), "--bind", self.addr, "--port", "0"]
-        self._run(argv + switches("p2p-seed", self.env) + operands)
+        self._run(argv + self._how("p2p-seed") + operands)
         self.until(self._ready, "to be ready")
 
     def _seed(self, torrent, data):
@@ -111,12 +118,12 @@ class P2p(Client):
         self.dest = dest
         if not is_magnet(source):
             argv += [w for p in peers for w in ("--peer", f"{p.addr}:{p.port}")]
-        self._run(argv + switches("p2p-get", self.env) + list(more) + [source])
+        self._run(argv + self._how("p2p-get") + list(more) + [source])
 
-    def leech_and_share(self, source, dest, seconds):
+    def leech_and_share(self, source, dest, seconds, peers=()):
         """p2p-get that goes on to share; its line comes when the content is complete."""
         os.makedirs(dest, exist_ok=True)
-        self._leech(source, dest, (), "--seed-for", f"{seconds}s")
+        self._leech(source, dest, peers, "--seed-for", f"{seconds}s")
 
     def _done(self):
         if self.ended_itself and not self.exited_well():
@@ -135,3 +142,19 @@ class P2p(Client):
             if status != 143:
                 raise Failed(f"{os.path.basename(self.program.argv[0])} ended with {status} "
                              f"on SIGTERM, not 143: {self.program.tail()}")
+
+
+class P2pNode(P2p):
+    """p2p-node: a member of the DHT and nothing else."""
+    name = "p2p-node"
+
+    def _joined(self):
+        lines = self._lines()
+        if lines and not lines[0].startswith("listening\t"):
+            raise Failed(f"p2p-node printed {lines[0]!r}")
+        return bool(lines)
+
+    def run(self):
+        self._run([program("p2p-node"), "--bind", self.addr, "--port", str(self.port)]
+                  + [w for n in self.nodes for w in ("--bootstrap", f"{n.addr}:{n.port}")])
+        self.until(self._joined, "to be ready")

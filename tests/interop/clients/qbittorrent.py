@@ -28,11 +28,13 @@ Connection\\UPnP=false
 Session\\Port={port}
 Session\\InterfaceAddress={addr}
 Session\\DHTEnabled=false
-Session\\LSDEnabled=false
-Session\\PeXEnabled=false
+Session\\LSDEnabled={lsd}
+Session\\PeXEnabled={pex}
 Session\\BTProtocol=TCP
 Session\\Encryption=0
 Session\\MultiConnectionsPerIp=true
+Session\\GlobalDLSpeedLimit={limit}
+Session\\GlobalUPSpeedLimit={limit}
 Session\\QueueingSystemEnabled=false
 Session\\SSRFMitigation=false
 Session\\ResolvePeerCountries=false
@@ -45,6 +47,7 @@ class Qbittorrent(Client):
     name = "qbittorrent-nox"
     formats = ("v1", "v2", "hybrid")
     takes_peer = True
+    meets = ("pex", "lsd")  # its bootstrap hosts cannot be set before version 4.6
     patience = 0.2     # it takes its time to save a session that nobody will open again
 
     def __init__(self, *args, **kw):
@@ -64,7 +67,10 @@ class Qbittorrent(Client):
         config = self.path("qBittorrent/config")
         os.makedirs(config, exist_ok=True)
         with open(f"{config}/qBittorrent.conf", "w", encoding="utf-8") as f:
-            f.write(CONFIG.format(web=self.web, port=self.port, addr=self.addr, folder=folder))
+            f.write(CONFIG.format(web=self.web, port=self.port, addr=self.addr, folder=folder,
+                                  limit=4 if self.trickle else 0,
+                                  lsd=str("lsd" in self.ways).lower(),
+                                  pex=str("pex" in self.ways).lower()))
         self.start(["qbittorrent-nox", f"--profile={self.folder}"])
         self.until(lambda: self._ask("app/version"), "to start")
         line = uuid.uuid4().hex

@@ -20,6 +20,7 @@ class Rtorrent(Client):
     pads = False
     takes_peer = True
     makes = ("v1",)
+    meets = ("dht",)   # peer exchange it considers every other minute, and answers the time after
     patience = 0.2
 
     def __init__(self, *args, **kw):
@@ -83,6 +84,10 @@ class Rtorrent(Client):
             f.write("\n".join(line.strip() for line in settings.splitlines()))
         self.start(["rtorrent", "-n", "-o", "import=./rc"])
         self.until(lambda: self._try("system.pid"), "to start")
+        for n in self.nodes:
+            self._call("dht.add_node", "", f"{n.addr}:{n.port}")
+        if self.nodes:   # a download that begins before asks the DHT some twenty minutes later
+            self.until(lambda: (self._try("dht.statistics", "") or {}).get("nodes"), "to join")
 
     def _torrents(self):
         fields = ("d.hash=", "d.complete=", "d.is_meta=", "d.is_hash_checking=", "d.is_open=",

@@ -29,20 +29,27 @@ class _Transmission(Client):
         settings = {
             "bind-address-ipv4": self.addr, "bind-address-ipv6": "::1", "peer-port": self.port,
             "peer-port-random-on-start": False, "port-forwarding-enabled": False,
-            "dht-enabled": False, "lpd-enabled": False, "pex-enabled": False,
+            "dht-enabled": "dht" in self.ways, "lpd-enabled": "lsd" in self.ways,
+            "pex-enabled": "pex" in self.ways,
             "utp-enabled": False, "encryption": 0, "preallocation": 0,
             "download-dir": download, "incomplete-dir-enabled": False,
             "rename-partial-files": False, "rpc-enabled": bool(rpc), "rpc-port": rpc,
             "rpc-bind-address": "127.0.0.1", "rpc-host-whitelist-enabled": False,
-            "speed-limit-up-enabled": False, "speed-limit-down-enabled": False,
+            "speed-limit-up-enabled": self.trickle, "speed-limit-up": 4,
+            "speed-limit-down-enabled": self.trickle, "speed-limit-down": 4,
             "cache-size-mb": 4, "message-level": 2,
         }
         with open(self.path("settings.json"), "w", encoding="utf-8") as f:
             json.dump(settings, f)
+        # In place of dht.transmissionbt.com, which it would ask otherwise.
+        with open(self.path("dht.bootstrap"), "w", encoding="utf-8") as f:
+            f.writelines(f"{n.addr} {n.port}\n" for n in self.nodes)
 
 
 class TransmissionDaemon(_Transmission):
     name = "transmission-daemon"
+    meets = ("dht", "pex", "lsd")
+    company = 10       # with fewer nodes it calls the DHT broken and asks nothing
 
     def __init__(self, *args, **kw):
         super().__init__(*args, **kw)

@@ -46,10 +46,36 @@ def read(job):
                   if not files.file_flags(i) & files.flag_pad_file]}))
 
 
+def ways_in(job):
+    """How it finds others: private addresses are all there is here, and all are on one net."""
+    return {"enable_dht": "dht" in job["ways"], "enable_lsd": "lsd" in job["ways"],
+                "dht_restrict_routing_ips": False, "dht_restrict_search_ips": False,
+                "dht_ignore_dark_internet": False, "dht_prefer_verified_node_ids": False,
+                "dht_enforce_node_id": False, "local_service_announce_interval": 5,
+                "dht_announce_interval": 30, "upload_rate_limit": 4000 if job["trickle"] else 0,
+            "download_rate_limit": 4000 if job["trickle"] else 0}
+
+
+def join(session, job):
+    for known in job["nodes"]:
+        session.add_dht_node(tuple(known))
+
+
+def node(job):
+    """A member of the DHT that has no torrents."""
+    session = lt.session({**SETTINGS, **ways_in({**job, "ways": ["dht"], "trickle": False}),
+                          "listen_interfaces": f"{job['addr']}:{job['port']}"})
+    join(session, job)
+    print("complete", flush=True)
+    while True:
+        time.sleep(1)
+        session.pop_alerts()
+
+
 def serve(job):
     """Seeds or leeches until it is ended; prints "complete" once all is there."""
     here = f"{job['addr']}:{job['port']}"
-    session = lt.session({**SETTINGS, "listen_interfaces": here,
+    session = lt.session({**SETTINGS, **ways_in(job), "listen_interfaces": here,
                           "outgoing_interfaces": job["addr"],
                           "alert_mask": lt.alert.category_t.error_notification
                           | lt.alert.category_t.tracker_notification
@@ -63,7 +89,10 @@ def serve(job):
     params.save_path = job["folder"]
     params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
     params.peers = [tuple(p) for p in job["peers"]] + list(params.peers)
+    if "pex" not in job["ways"]:
+        params.flags |= lt.torrent_flags.disable_pex
     handle = session.add_torrent(params)
+    join(session, job)
     complete = False
     while True:
         # Not wait_for_alert: what it returns may have moved before Python looks at it (a crash).
@@ -79,4 +108,4 @@ def serve(job):
 
 
 if __name__ == "__main__":
-    {"make": make, "read": read, "serve": serve}[sys.argv[1]](json.loads(sys.argv[2]))
+    {"make": make, "read": read, "serve": serve, "node": node}[sys.argv[1]](json.loads(sys.argv[2]))

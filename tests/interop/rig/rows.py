@@ -6,7 +6,7 @@ those rows instead of multiplying them; each client sees each way in each role.
 """
 
 from clients import OTHERS, OURS
-from rig import scenes
+from rig import meeting, scenes
 
 LT = OTHERS["libtorrent"]
 ARIA2, TRANSMISSION = OTHERS["aria2"], OTHERS["transmission-daemon"]
@@ -44,6 +44,24 @@ def _transfers(pairs):
     return table
 
 
+def _meetings(ours, others):
+    """No tracker, nobody handed a peer: the DHT by a node of ours and of libtorrent's, LSD, PEX."""
+    table = {}
+    for other in others:
+        fmts = [f for f in ("v1", "v2", "hybrid") if f in other.formats and f in ours.formats]
+        for seeder, leecher in ((other, ours), (ours, other)) if other is not ours else ((ours,) * 2,):
+            pair = f"{seeder.name}-to-{leecher.name}"
+            for turn, fmt in enumerate(fmts if "dht" in other.meets else ()):
+                for node in list(meeting.NODES)[turn % 2:][:1] if turn else meeting.NODES:
+                    table[f"dht/{node}/{pair}/{fmt}"] = (
+                        meeting.dht, seeder, leecher, "file", fmt, node)
+            for fmt in fmts if "lsd" in other.meets else ():
+                table[f"lsd/{pair}/{fmt}"] = (meeting.lsd, seeder, leecher, fmt)
+        for middle, far in {(other, ours), (ours, other)} if "pex" in other.meets else ():
+            table[f"pex/{middle.name}-tells-{far.name}"] = (meeting.pex, middle, far)
+    return table
+
+
 def ours():
     """name -> (scene, arguments...): what `make interop` plays."""
     pairs = []
@@ -61,6 +79,11 @@ def ours():
     table["swarm/v1-client-seeds"] = (scenes.swarm, RTORRENT, (OURS, LT, QBITTORRENT))
     table["swarm/v1"] = (scenes.swarm, OURS, (ARIA2, TRANSMISSION, RTORRENT, LT, OURS), "v1")
     table["bridge/rtorrent-p2p-libtorrent"] = (scenes.bridge, RTORRENT, LT)
+    table |= _meetings(OURS, [OURS, *OTHERS.values()])
+    for only in ("v1", "v2"):
+        for seeder, leecher in ((LT, OURS), (OURS, LT)):
+            table[f"dht/p2p-node/{seeder.name}-to-{leecher.name}/hybrid/{only}"] = (
+                meeting.dht, seeder, leecher, "file", "hybrid", "p2p-node", only)
     table["bridge/rtorrent-p2p-qbittorrent"] = (scenes.bridge, RTORRENT, QBITTORRENT)
     return table
 
@@ -80,4 +103,6 @@ def others():
                 pairs += _pair(one, two, ("file",), ("v1",))
     table = _transfers(pairs)
     table["swarm/libtorrent-seeds"] = (scenes.swarm, LT, (QBITTORRENT, RTORRENT, LT))
+    met = _meetings(LT, [LT, ARIA2, TRANSMISSION, RTORRENT, QBITTORRENT])
+    table |= {name: row for name, row in met.items() if "p2p" not in name}
     return table

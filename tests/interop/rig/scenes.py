@@ -12,7 +12,7 @@ HASHES = re.compile(r"xt=urn:(?:btih:|btmh:1220)([0-9a-f]+)")
 LT = OTHERS["libtorrent"]
 
 
-def _publish(stage, seeder, path, fmt, url):
+def publish(stage, seeder, path, fmt, url):
     """A .torrent made by the seeder's own tool, or by libtorrent for those that have none."""
     torrent = stage.path("share.torrent")
     maker = seeder if fmt in seeder.makes else LT
@@ -44,7 +44,7 @@ def _publish_ours(stage, seed, path, fmt, url):
     return made, link
 
 
-def _check(stage, client, path, dest, made):
+def check(stage, client, path, dest, made):
     """The folder holds the content, and in our case nothing else."""
     wrong = content.difference(path, os.path.join(dest, made.name), made.names(),
                                client.empty_files)
@@ -69,7 +69,7 @@ def transfer(stage, seeder, leecher, kind, fmt, source, route):
     if from_catalogue:
         made, link = _publish_ours(stage, seed, path, fmt, url)
     else:
-        made, link = _publish(stage, seeder, path, fmt, url), None
+        made, link = publish(stage, seeder, path, fmt, url), None
     if not seeder.pads:
         content.add_pads(path, made)
     if tracker:
@@ -88,7 +88,7 @@ def transfer(stage, seeder, leecher, kind, fmt, source, route):
         link = made.magnet(url, peers, {"btih": "v1", "btmh": "v2"}.get(source))
     leech.leech(leecher.accept_link(link) if link else made.path, stage.path("got"), peers)
     stage.say("complete")
-    _check(stage, leech, path, stage.path("got"), made)
+    check(stage, leech, path, stage.path("got"), made)
 
 
 def swarm(stage, seeder, leechers, fmt="hybrid", kind="folder"):
@@ -97,7 +97,7 @@ def swarm(stage, seeder, leechers, fmt="hybrid", kind="folder"):
     seed = stage.client(seeder)
     tracker = stage.tracker()
     url = tracker.url("http")
-    made = _publish(stage, seeder, path, fmt, url)
+    made = publish(stage, seeder, path, fmt, url)
     if not seeder.pads:
         content.add_pads(path, made)
     tracker.start(made.announced())
@@ -110,7 +110,7 @@ def swarm(stage, seeder, leechers, fmt="hybrid", kind="folder"):
         started.append((one, dest))
     for one, dest in started:
         one.wait()
-        _check(stage, one, path, dest, made)
+        check(stage, one, path, dest, made)
 
 
 def bridge(stage, seeder, far, kind="file"):
@@ -123,7 +123,7 @@ def bridge(stage, seeder, far, kind="file"):
     seed, ours, last = stage.client(seeder), stage.client(OURS), stage.client(far)
     tracker = stage.tracker()
     url = tracker.url("http")
-    made = _publish(stage, LT, path, "hybrid", url)
+    made = publish(stage, LT, path, "hybrid", url)
     if not seeder.pads:
         content.add_pads(path, made)
     tracker.start(made.announced())
@@ -131,11 +131,11 @@ def bridge(stage, seeder, far, kind="file"):
     tracker.wait_seed([made.v1], seed.seconds, seed.program)
     ours.leech_and_share(made.path, stage.path("got-ours"), 60)
     ours.wait()
-    _check(stage, ours, path, stage.path("got-ours"), made)
+    check(stage, ours, path, stage.path("got-ours"), made)
     wait_until(lambda: sum(tracker.counts(made.v2[:40])) > 0, ours.seconds,
                "p2p-get to be known in the v2 swarm", ours.program)
     last.leech(made.magnet(url, only="v2"), stage.path("got-last"))
-    _check(stage, last, path, stage.path("got-last"), made)
+    check(stage, last, path, stage.path("got-last"), made)
 
 
 def agreement(stage, kind, fmt):

@@ -9,6 +9,8 @@ the loopback device: one address each, for some clients hold one peer an address
 import os
 import subprocess
 
+from rig.process import Failed
+
 INSIDE = "INTEROP_SPACE"
 
 
@@ -38,11 +40,21 @@ class Space:
 
     def __init__(self, mtu=None):
         self.own = os.environ.get(INSIDE) == "own"
-        self.count = 0
+        self.count, self.lan_mtu, self.device = 0, mtu, None
         if self.own:
             subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
             if mtu:
                 subprocess.run(["ip", "link", "set", "lo", "mtu", str(mtu)], check=True)
+
+    def lan(self):
+        """From now on addresses are those of a link with neighbours, on which multicast works."""
+        if not self.own:
+            raise Failed("multicast needs a network namespace")
+        for words in ("add neighbours type veth peer name others", "set others up",
+                      f"set neighbours up mtu {self.lan_mtu or 1500} multicast on"):
+            subprocess.run(["ip", "link"] + words.split(), check=True)
+        subprocess.run("ip route add default dev neighbours".split(), check=True)
+        self.device = "neighbours"
 
     def address(self):
         """An address that nobody else has."""
@@ -51,5 +63,9 @@ class Space:
             pid = os.getpid()
             return f"127.{pid >> 8 & 127 | 64}.{pid & 255}.{self.count}"
         addr = f"10.77.0.{self.count}"
+        if self.device:
+            subprocess.run(["ip", "address", "replace", f"{addr}/24", "dev", self.device],
+                           check=True)
+            return addr
         subprocess.run(["ip", "address", "replace", f"{addr}/32", "dev", "lo"], check=True)
         return addr

@@ -40,10 +40,10 @@ class Stage:
             return out
         raise FileNotFoundError(kind)
 
-    def client(self, kind):
+    def client(self, kind, patience=1):
         """A client of this class with a folder and an address of its own."""
         client = kind(self.path(f"{kind.name}-{len(self.running)}"), self.space.address(),
-                      seconds=SECONDS)
+                      seconds=patience * SECONDS)
         self.running.append(client)
         return client
 

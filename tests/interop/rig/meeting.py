@@ -1,0 +1,85 @@
+"""Rows in which nobody is told of a peer and there is no tracker: the DHT, LSD and PEX.
+
+Links are bare hashes with a name, so a row passes only if the way it is named for brought the
+two together: all other ways are off in all clients.
+"""
+
+import os
+
+from clients import OTHERS, OURS
+from clients.p2p import P2pNode
+from rig import content
+from rig.scenes import check, publish
+
+LT = OTHERS["libtorrent"]
+PATIENCE = 3   # times what other rows wait: clients look for peers every other minute
+
+
+class LibtorrentNode(LT):
+    """A member of the DHT without torrents."""
+    name = "libtorrent-node"
+
+    def run(self):
+        self.start(self._argv("node", addr=self.addr, port=self.port,
+                              nodes=[[n.addr, n.port] for n in self.nodes]))
+        self.until(self._done, "to run")
+
+
+NODES = {"p2p-node": P2pNode, "libtorrent-node": LibtorrentNode}
+
+
+def _network(stage, kind, count):
+    """Nodes of one kind that know the first of them."""
+    nodes = []
+    for _ in range(count):
+        node = stage.client(kind).meet("dht", nodes=nodes[:1])
+        node.run()
+        nodes.append(node)
+    return nodes
+
+
+def dht(stage, seeder, leecher, kind, fmt, node, only=None):
+    """A node of the DHT knows the two; they find each other's item by its hash alone."""
+    path = stage.content(kind)
+    nodes = _network(stage, NODES[node], max(seeder.company, leecher.company))
+    seed = stage.client(seeder, PATIENCE).meet("dht", nodes=nodes)
+    leech = stage.client(leecher, PATIENCE).meet("dht", nodes=nodes)
+    made = publish(stage, seeder, path, fmt, None)
+    if not seeder.pads:
+        content.add_pads(path, made)
+    seed.seed(made.path, os.path.dirname(path))
+    stage.say("seeding")
+    link = made.magnet(only=only)
+    leech.leech(leecher.accept_link(link), stage.path("got"))
+    check(stage, leech, path, stage.path("got"), made)
+
+
+def lsd(stage, seeder, leecher, fmt):
+    """Neighbours on one link."""
+    stage.space.lan()
+    path = stage.content("file")
+    seed, leech = stage.client(seeder, PATIENCE).meet("lsd"), stage.client(leecher, PATIENCE).meet("lsd")
+    made = publish(stage, seeder, path, fmt, None)
+    seed.seed(made.path, os.path.dirname(path))
+    stage.say("seeding")
+    leech.leech(leecher.accept_link(made.magnet()), stage.path("got"))
+    check(stage, leech, path, stage.path("got"), made)
+
+
+def pex(stage, middle, far, fmt="v1"):
+    """The one in the middle gets and gives a trickle; `far` finishes in time only if it hears of
+    the seed from the middle, which the seed has called."""
+    path = stage.content("file")
+    made = publish(stage, LT, path, fmt, None)
+    hub = stage.client(middle, PATIENCE).meet("pex", trickle=True)
+    last = stage.client(far, PATIENCE).meet("pex")
+    seed = stage.client(LT).meet("pex")
+    if last.takes_peer:
+        hub_at = hub.start_leech(made.path, stage.path("got-hub"))
+        last.start_leech(made.path, stage.path("got"), [hub_at])
+    else:
+        last_at = last.start_leech(made.path, stage.path("got"))
+        hub_at = hub.start_leech(made.path, stage.path("got-hub"), [last_at])
+    seed.start_leech(made.path, os.path.dirname(path), [hub_at])
+    last.wait()
+    check(stage, last, path, stage.path("got"), made)
