@@ -23,6 +23,7 @@
 #define IDLE_RUNNING DHT_MAX_PATIENT
 #define HASTE_RUNNING (DHT_MAX_RUNNING - DHT_MAX_PATIENT)
 #define EMPTY_ENOUGH 2u
+#define SEED_KNOWS 100u
 
 uint8_t finder_families(const struct finder *f)
 {
@@ -203,13 +204,20 @@ static struct seek *seek_of(const struct finder *f, dht_job job)
     return NULL;
 }
 
+/* A seed waits to be found; ten thousand of them have no room for everybody. */
+static bool wants_more(const struct task *t)
+{
+    return !t->survey && !t->stopping &&
+           (t->state != NODE_SEEDING || pool_count(t->pool) < SEED_KNOWS);
+}
+
 static void found(struct seek *k, const struct dht_event *e, usec now)
 {
     struct task *t = k->swarm->task;
     unsigned source = POOL_DHT | (t->n_swarms < 2 ? 0u : k->swarm->v2 ? POOL_V2 : POOL_V1);
     bool fresh = false;
     k->found += (unsigned)e->n_peers;
-    for (size_t i = 0; i < e->n_peers && !t->survey && !t->stopping; i++) {
+    for (size_t i = 0; i < e->n_peers && wants_more(t); i++) {
         bool known = pool_sources(t->pool, &e->peers[i]) != 0;
         fresh |= pool_add(t->pool, &e->peers[i], source, false, now) && !known;
     }
@@ -498,16 +506,21 @@ void finder_completed(struct task *t, usec now)
         timer_set(f->node, &f->timer, now);
 }
 
-void node_dht_full(struct node *n, usec now)
+void finder_moved(struct node *n, usec now)
 {
     uint32_t it = 0;
     struct task *t;
+    while ((t = idtab_walk(&n->tasks, &it)) != NULL)
+        finder_completed(t, now);
+}
+
+void node_dht_full(struct node *n, usec now)
+{
     n->now = now;
     n->cfg.dht_read_only = false;
     if (n->finder)
         dht_set_read_only(n->finder->dht, false);
-    while ((t = idtab_walk(&n->tasks, &it)) != NULL)
-        finder_completed(t, now);
+    finder_moved(n, now);
 }
 
 /* BEP 27. Whom we met in other ways than by its trackers need not be of the private swarm. */

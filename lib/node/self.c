@@ -159,6 +159,7 @@ void self_agreed(struct node *n, const struct addr *a, usec now)
 void node_mapped(struct node *n, const struct addr *external, usec now)
 {
     struct side *s = side_of(n, external->family);
+    uint16_t port = self_port(n);
     n->now = now;
     s->router = external->port ? *external : (struct addr){0};
     if (n->finder && s->router.family && addr_scope(external) == ADDR_PUBLIC) {
@@ -166,4 +167,6 @@ void node_mapped(struct node *n, const struct addr *external, usec now)
         node_dht_turn(n, now);
     }
     judge(n, external->family);
+    if (self_port(n) != port)
+        finder_moved(n, now);
 }

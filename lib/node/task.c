@@ -505,15 +505,21 @@ static void end(struct task *t, int code, const char *why)
     node_op_text(t->node, mem_str(why ? why : ""));
 }
 
+static void judge_survey(struct task *t)
+{
+    bool told = t->tracker_seeds >= 0 || t->tracker_peers >= 0;
+    const char *why = announce_error(t);
+    if (announce_exhausted(t) && finder_exhausted(t))
+        end(t, told ? 0 : ERR_NOTFOUND, told || *why ? why : "nobody answered");
+}
+
 void task_judge_goals(struct task *t, usec now)
 {
     const char *why = NULL;
     if (t->ended || t->stopping || t->halted || t->state == NODE_WAITING_BEGIN)
         return;
     if (t->survey) {
-        if (announce_exhausted(t) && finder_exhausted(t))
-            end(t, t->tracker_seeds >= 0 || t->tracker_peers >= 0 ? 0 : ERR_NOTFOUND,
-                announce_error(t));
+        judge_survey(t);
         return;
     }
     struct goals_facts f = facts(t, now);

@@ -24,6 +24,7 @@ struct world {
     struct dht *far; /* the node at FAR */
     struct rng rng;
     unsigned asked[KRPC_UNKNOWN + 1]; /* queries of the node, by method */
+    uint16_t announced;               /* the last port */
     unsigned elsewhere;               /* datagrams to others than FAR */
     unsigned told[DHT_NEW_ID + 1];    /* NODE_DHT, by type, */
     struct dht_event last;            /* the last, */
@@ -48,6 +49,8 @@ static void sent(struct world *w, const struct node_op *op)
     struct krpc_msg m;
     assert_int_equal(krpc_parse(&m, op->data), 0);
     w->asked[m.method] += m.kind == KRPC_QUERY;
+    if (m.kind == KRPC_QUERY && m.method == KRPC_ANNOUNCE_PEER)
+        w->announced = m.implied_port ? 0 : m.port;
     if (!addr_eq(&op->addr, &FAR)) {
         w->elsewhere++;
         return;
@@ -494,6 +497,27 @@ static void items_look_ups_are_not_told(void **state)
     end(&w);
 }
 
+static void the_router_gives_another_port(void **state)
+{
+    struct world w;
+    struct addr mapped = {.family = 4, .port = 40001, .ip = {21, 9, 9, 9}};
+    (void)state;
+    begin(&w, 1);
+    rig_seed(w.g);
+    minutes(&w, 1);
+    assert_int_equal(w.announced, 6881);
+    node_mapped(w.g->n, &mapped, w.g->now);
+    rig_pump(w.g);
+    minutes(&w, 1);
+    assert_int_equal(w.announced, 40001);
+    unsigned times = w.asked[KRPC_ANNOUNCE_PEER];
+    node_mapped(w.g->n, &mapped, w.g->now); /* renewed */
+    rig_pump(w.g);
+    minutes(&w, 1);
+    assert_int_equal(w.asked[KRPC_ANNOUNCE_PEER], times);
+    end(&w);
+}
+
 static void gone_items_are_not_looked_for(void **state)
 {
     struct world w;
@@ -547,6 +571,7 @@ int main(void)
         cmocka_unit_test(nodes_of_a_manifest_are_bounded),
         cmocka_unit_test(caller_puts_and_gets),
         cmocka_unit_test(items_look_ups_are_not_told),
+        cmocka_unit_test(the_router_gives_another_port),
         cmocka_unit_test(gone_items_are_not_looked_for),
         cmocka_unit_test(without_a_socket_there_is_no_dht),
     };
