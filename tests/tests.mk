@@ -1,4 +1,4 @@
-# Tests: unit (a program a module), fuzz replay, simulation, command line, interop, lint, bench.
+# Tests: unit (a program a module), fuzz replay, simulation, command line, networks, interop, lint, bench.
 #   make check      all suites, each with its counts, and the sum at the end
 
 SUITES ?= lint unit fuzz-replay sim cli interop

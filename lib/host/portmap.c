@@ -295,10 +295,10 @@ static void look(void *arg)
 {
     struct portmap *m = arg;
     usec slept = asleep();
-    bool woke = slept - m->awake > PORTMAP_LOOK;
+    bool woke = slept - m->awake > m->cfg.look;
 
     m->awake = slept;
-    loop_timer_set(m->l, &m->look, loop_now(m->l) + PORTMAP_LOOK);
+    loop_timer_set(m->l, &m->look, loop_now(m->l) + m->cfg.look);
     if (look_at_route(m)) {
         m->retry = PORTMAP_RETRY;
         m->epoch.known = false;
@@ -345,6 +345,8 @@ struct portmap *portmap_new(struct loop *l, const struct portmap_config *c,
                           .news = {.fd = -1}};
     if (!m->cfg.lease)
         m->cfg.lease = PORTMAP_LEASE;
+    if (!m->cfg.look)
+        m->cfg.look = PORTMAP_LOOK;
     if (!m->cfg.ways)
         m->cfg.ways = ALL_WAYS;
     if (m->cfg.gateway.family && !m->cfg.igd)
@@ -354,7 +356,7 @@ struct portmap *portmap_new(struct loop *l, const struct portmap_config *c,
     m->look = (struct loop_timer){.fn = look, .arg = m};
     m->patience = (struct loop_timer){.fn = out_of_patience, .arg = m};
     loop_timer_set(l, &m->next, loop_now(l));
-    loop_timer_set(l, &m->look, loop_now(l) + PORTMAP_LOOK);
+    loop_timer_set(l, &m->look, loop_now(l) + m->cfg.look);
     return m;
 }
 

@@ -1,7 +1,8 @@
 /*
- * Port mapping by itself, for the tests of this folder: mapper WAYS TCP UDP LEASE. WAYS is a sum of
- * 1 (PCP), 2 (NAT-PMP) and 4 (UPnP). Prints a line for whatever happens: "mapped", the way, the
- * external address, its ports; "notice" and words; "closed". SIGTERM closes; then it ends.
+ * Port mapping by itself, for the tests of this folder: mapper WAYS TCP UDP LEASE [LOOK]. WAYS is a
+ * sum of 1 (PCP), 2 (NAT-PMP) and 4 (UPnP); LOOK is how often the route is looked at, in seconds.
+ * Prints a line for whatever happens: "mapped", the way, the external address, its ports; "notice"
+ * and words; "closed". SIGTERM closes; then it ends.
  */
 #include <p2p/host/portmap.h>
 
@@ -48,12 +49,14 @@ int main(int argc, char **argv)
     struct portmap_config c = {.name = "p2p test"};
     struct err e = {0};
 
-    if (argc != 5)
+    if (argc < 5 || argc > 6)
         return 2;
     c.ways = (unsigned)atoi(argv[1]);
     c.tcp = (uint16_t)atoi(argv[2]);
     c.udp = (uint16_t)atoi(argv[3]);
     c.lease = (uint32_t)atoi(argv[4]);
+    if (argc == 6)
+        c.look = atoi(argv[5]) * USEC_SEC;
     setvbuf(stdout, NULL, _IOLBF, 0);
     loop = loop_new(&e);
     if (!loop || loop_signal(loop, SIGTERM, stop, NULL, &e) < 0) {

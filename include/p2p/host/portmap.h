@@ -64,6 +64,7 @@ struct portmap_config {
     const char *name;  /* for the router's list: "p2p"; borrowed for ever */
     uint32_t lease;    /* 0: PORTMAP_LEASE */
     unsigned ways;     /* bits 1 << enum portmap_way; 0: all */
+    usec look;         /* 0: PORTMAP_LOOK */
     /* For tests: this host is the gateway, wherever it is; this is the UPnP description. */
     struct addr gateway;
     const char *igd; /* borrowed for ever */
