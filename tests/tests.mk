@@ -1,7 +1,7 @@
 # Tests: unit (a program a module), fuzz replay, simulation, command line, networks, interop, lint, bench.
 #   make check      all suites, each with its counts, and the sum at the end
 
-SUITES ?= lint unit fuzz-replay sim cli interop
+SUITES ?= lint unit fuzz-replay sim cli net interop
 
 .PHONY: check need-check
 check: need-check all
