@@ -97,6 +97,7 @@ static int be_node(struct node_program *n)
         .home = n->o->common.home,
         .dht_only = true,
         .dht_ids = DHT_IDS,
+        .port_mapping = true,
         .stay = true,
         .event = on_event,
         .arg = n,

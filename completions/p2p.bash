@@ -34,7 +34,7 @@ _p2p_options()
         ;;
     p2p-node)
         echo "--for --daemon --timeout --scrape --key --salt --seq --cas --port --bind
-            --bootstrap"
+            --no-port-mapping --bootstrap"
         ;;
     esac
     if [ "$1" != p2p ]; then

@@ -39,6 +39,8 @@ static const struct option_def common_defs[] = {
     VALUE(0, "port", PORT, "N", s, port, \
           "listen on this port (default: 0, any free one)")
 #define BIND(s) VALUE(0, "bind", STRING, "ADDR", s, bind, "listen on this address (default: all)")
+#define NO_PORT_MAPPING \
+    FLAG(0, "no-port-mapping", net_options, no_port_mapping, "do not ask the router for a way in")
 static const struct option_def net_defs[] = {
     VALUE(0, "limit-down", RATE, "RATE", net_options, limit_down,
           "download no faster than this (default: no limit)"),
@@ -48,7 +50,7 @@ static const struct option_def net_defs[] = {
     BIND(net_options),
     FLAG(0, "no-trackers", net_options, no_trackers, "do not ask trackers"),
     FLAG(0, "no-web-seeds", net_options, no_web_seeds, "do not use web seeds"),
-    FLAG(0, "no-port-mapping", net_options, no_port_mapping, "do not ask the router for a way in"),
+    NO_PORT_MAPPING,
     {.name = "prefer-local",
      .kind = OPTION_INT,
      .arg = "N",
@@ -250,6 +252,7 @@ const struct option_table suite_ls = {
 static const struct option_def node_where[] = {
     PORT(net_options),
     BIND(net_options),
+    NO_PORT_MAPPING,
 };
 static const struct option_def node_by[] = {
     BOOTSTRAP,
