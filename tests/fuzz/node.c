@@ -2,24 +2,45 @@
  * A whole node and the strangers around it, as the input says: who comes, what each writes, when,
  * what the disk and a web seed answer, when the item is stopped, removed, added again.
  * floor: node
- * Nothing may break, and what the node says it has must be there.
+ * Nothing may break, what the node says it has must be there, and of datagrams none is answered
+ * with more than three times its length unless the address has shown that it is there.
  */
 #include "../sim/raw.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/format/layout.h>
+#include <p2p/proto/dht_guard.h>
+#include <p2p/proto/dht_id.h>
+#include <p2p/proto/krpc.h>
 
 #include <stdlib.h>
 
 #define PEERS 6u
 #define MOST_STEPS 400u
+#define STRANGERS 8u /* who send datagrams */
+#define QUESTIONS 16u
+#define FIRST_BY_UDP 248u /* steps below are of connections and the host */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What the node has asked of some node of the DHT. */
+struct question {
+    struct addr to;
+    uint8_t tid[KRPC_MAX_TID], target[KRPC_ID];
+    size_t tid_n;
+};
 
 struct play {
     struct rig *g;
     struct raw *peer[PEERS];
     struct bytes in;
+    struct question asked[QUESTIONS];
+    unsigned n_asked;
+    struct addr asker; /* of the datagram under way: its length, */
+    size_t length;
+    bool proved[STRANGERS];
+    uint8_t token[KRPC_MAX_TOKEN]; /* the node's last */
+    size_t token_n;
 };
 
 static uint8_t byte(struct play *p)
@@ -32,8 +53,8 @@ static uint8_t byte(struct play *p)
 
 static uint32_t number(struct play *p)
 {
-    static const uint32_t odd[] = {0,     1,         2,          16383,      16384,     16385,
-                                   32768, 131072,    131073,     0x7fffffff, 0xffffffff, 0x80000000,
+    static const uint32_t odd[] = {0,     1,          2,        16383,      16384,      16385,
+                                   32768, 131072,     131073,   0x7fffffff, 0xffffffff, 0x80000000,
                                    512,   0xffffc000, 1u << 21, 65536};
     uint8_t b = byte(p);
     return b < 0xc0 ? b : odd[b & 15];
@@ -42,6 +63,16 @@ static uint32_t number(struct play *p)
 static struct raw *someone(struct play *p)
 {
     return p->peer[byte(p) % PEERS];
+}
+
+static struct addr stranger(unsigned i)
+{
+    struct addr a = {.family = 4, .port = 7000, .ip = {25, (uint8_t)(i % STRANGERS), 1, 1}};
+    if (i % STRANGERS >= STRANGERS - 2) {
+        a = (struct addr){.family = 6, .port = 7000, .ip = {0x2a, 0, (uint8_t)i}};
+        a.ip[15] = 1;
+    }
+    return a;
 }
 
 /* ---- what strangers do ---- */
@@ -206,6 +237,25 @@ static void deaf(struct play *p)
         r->deaf = true;
 }
 
+static void port(struct play *p)
+{
+    struct raw *r = someone(p);
+    struct buf b = {0};
+    wire_put_port(&b, (uint16_t)(7000 + number(p)));
+    raw_send(r, &b);
+}
+
+static void yourip(struct play *p)
+{
+    struct raw *r = someone(p);
+    struct ext_hello h = {.yourip = {.family = 4, .ip = {21, byte(p) & 1, 1, 1}}};
+    struct buf body = {0}, b = {0};
+    ext_put_handshake(&body, &h);
+    wire_put_extended(&b, EXT_HANDSHAKE, buf_bytes(&body));
+    buf_fini(&body);
+    raw_send(r, &b);
+}
+
 /* ---- what the host does ---- */
 
 static void time_passes(struct play *p)
@@ -292,6 +342,231 @@ static void limits(struct play *p)
     rig_pump(p->g);
 }
 
+/* ---- datagrams ---- */
+
+/* Who has answered or shown a token may be sent more. */
+static bool is_proved(const struct play *p, const struct addr *a)
+{
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        struct addr s = stranger(i);
+        if (addr_same_ip(&s, a))
+            return p->proved[i];
+    }
+    return true;
+}
+
+static void prove(struct play *p, const struct addr *a)
+{
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        struct addr s = stranger(i);
+        p->proved[i] |= addr_same_ip(&s, a);
+    }
+}
+
+static void heard(struct rig *g, const struct node_op *op)
+{
+    struct play *p = g->arg;
+    struct krpc_msg m;
+    if (op->kind != NODE_UDP)
+        return;
+    if (op->data.n > DHT_MAX_DATAGRAM || krpc_parse(&m, op->data) < 0)
+        abort();
+    if (m.kind == KRPC_QUERY) {
+        struct question *q = &p->asked[p->n_asked++ % QUESTIONS];
+        *q = (struct question){.to = op->addr, .tid_n = m.tid.n};
+        memcpy(q->tid, m.tid.p, m.tid.n);
+        if (m.target)
+            memcpy(q->target, m.target, sizeof q->target);
+        return;
+    }
+    if (!addr_eq(&op->addr, &p->asker))
+        abort();
+    if (op->data.n > DHT_AMPLIFY * p->length && !is_proved(p, &op->addr))
+        abort();
+    if (m.token.p) {
+        p->token_n = m.token.n;
+        memcpy(p->token, m.token.p, m.token.n);
+    }
+}
+
+static void comes_in(struct play *p, const struct addr *from, struct bytes b)
+{
+    p->asker = *from;
+    p->length = b.n;
+    node_datagram(p->g->n, from, b, p->g->now);
+    rig_pump(p->g);
+    p->asker = (struct addr){0};
+}
+
+static void noise_by_udp(struct play *p)
+{
+    struct addr from = stranger(byte(p));
+    uint8_t v[256];
+    size_t n = byte(p);
+    for (size_t i = 0; i < n; i++)
+        v[i] = byte(p);
+    if (n > 0 && v[0] & 1)
+        v[0] = 'd';
+    prove(p, &from); /* it may be an answer */
+    comes_in(p, &from, BYTES(v, n));
+}
+
+/* An id that fits the address or not, near the hash of the item or not. */
+static void some_id(struct play *p, uint8_t how, const struct addr *a, uint8_t id[KRPC_ID])
+{
+    memset(id, how, KRPC_ID);
+    if (how & 1)
+        memcpy(id, p->g->m->has_v1 ? p->g->m->hash_v1 : p->g->m->hash_v2, KRPC_ID);
+    id[how % KRPC_ID] ^= (uint8_t)(how >> 1);
+    if (how & 2)
+        dht_id_fit(id, a);
+}
+
+static void asks(struct play *p)
+{
+    uint8_t how = byte(p), id[KRPC_ID], target[KRPC_ID];
+    struct addr from = stranger(byte(p));
+    struct krpc_msg m = {.kind = KRPC_QUERY,
+                         .method = (enum krpc_method)(how % KRPC_UNKNOWN),
+                         .tid = BYTES(target, byte(p) % (KRPC_MAX_TID / 2)),
+                         .id = id,
+                         .target = target,
+                         .want = byte(p) & 3,
+                         .pad = how & 0x80 ? (uint16_t)number(p) % 1200 : 0,
+                         .scrape = how & 8,
+                         .noseed = how & 16,
+                         .implied_port = how & 32,
+                         .has_port = true,
+                         .port = (uint16_t)number(p),
+                         .token = BYTES(p->token, p->token_n),
+                         .value = bytes_str("5:thing")};
+    struct buf b = {0};
+    some_id(p, byte(p), &from, id);
+    some_id(p, byte(p), &from, target);
+    if (m.method == KRPC_ANNOUNCE_PEER || m.method == KRPC_PUT)
+        prove(p, &from);
+    krpc_write(&b, &m);
+    comes_in(p, &from, buf_bytes(&b));
+    buf_fini(&b);
+}
+
+static struct addr some_addr(struct play *p, uint8_t how)
+{
+    static const char *const odd[] = {"10.1.2.3", "127.0.0.1", "224.0.0.1", "169.254.1.1"};
+    struct addr a = stranger(how);
+    if (how & 0x40)
+        a.ip[3] = how;
+    if (how & 0x80)
+        addr_parse_ip(&a, odd[how % 4], 7000);
+    if (how == 0)
+        a.port = (uint16_t)number(p);
+    return a;
+}
+
+static struct bytes some_nodes(struct play *p, bool v6, uint8_t *out)
+{
+    size_t n = 0;
+    for (unsigned i = byte(p) % 9; i > 0; i--) {
+        uint8_t how = byte(p), id[KRPC_ID];
+        struct addr a = some_addr(p, how);
+        some_id(p, byte(p), &a, id);
+        if (a.family == (v6 ? 6 : 4))
+            n += krpc_put_node(out + n, id, &a);
+    }
+    return BYTES(out, n);
+}
+
+/* To one of the last questions; from elsewhere, to another or with an error, if it likes. */
+static void answers(struct play *p)
+{
+    uint8_t which = byte(p), how = byte(p), id[KRPC_ID], nodes[9 * KRPC_NODE4],
+            nodes6[9 * KRPC_NODE6];
+    struct question q = p->asked[(p->n_asked - 1 - which % QUESTIONS) % QUESTIONS];
+    struct addr from = how & 1 ? stranger(byte(p)) : q.to;
+    struct krpc_msg m = {.kind = how & 2 ? KRPC_ERROR : KRPC_REPLY,
+                         .tid = BYTES(q.tid, q.tid_n),
+                         .id = id,
+                         .code = KRPC_NO_METHOD,
+                         .text = bytes_str("no")};
+    struct buf b = {0};
+    if (q.to.family == 0)
+        return;
+    q.tid[0] ^= how & 4 ? 1 : 0;
+    some_id(p, byte(p), &from, id);
+    if (how & 8)
+        m.nodes = some_nodes(p, false, nodes);
+    if (how & 16)
+        m.nodes6 = some_nodes(p, true, nodes6);
+    for (unsigned i = how & 32 ? byte(p) % KRPC_MAX_VALUES : 0; i > 0; i--)
+        m.values[m.n_values++] = some_addr(p, byte(p));
+    if (how & 64)
+        m.token = bytes_str("token");
+    if (how & 128)
+        m.ip = some_addr(p, byte(p));
+    krpc_write(&b, &m);
+    prove(p, &from);
+    comes_in(p, &from, buf_bytes(&b));
+    buf_fini(&b);
+}
+
+static void multicast(struct play *p)
+{
+    struct addr from = some_addr(p, byte(p));
+    struct buf b = {0};
+    uint8_t how = byte(p);
+    for (unsigned i = 0; how == 255 && i < 100; i++)
+        buf_put_u8(&b, byte(p));
+    buf_put_str(&b, how & 1 ? "BT-SEARCH * HTTP/1.1\r\n" : "");
+    buf_put_str(&b, how & 2 ? "Host: 239.192.152.143:6771\r\n" : "");
+    buf_putf(&b, "Port: %u\r\nInfohash: ", (unsigned)number(p));
+    for (unsigned i = 0; i < 20; i++)
+        buf_putf(&b, "%02x", how & 4 ? p->g->m->hash_v1[i] : byte(p));
+    buf_put_str(&b, how & 8 ? "\r\n\r\n\r\n" : "\r\n");
+    node_multicast(p->g->n, &from, buf_bytes(&b), p->g->now);
+    rig_pump(p->g);
+    buf_fini(&b);
+}
+
+static void user(struct play *p)
+{
+    struct rig *g = p->g;
+    uint8_t how = byte(p), target[KRPC_ID];
+    struct addr a = some_addr(p, byte(p));
+    struct dht_item item = {.value = bytes_str("5:thing")};
+    char at[ADDR_TEXT];
+    addr_text(&a, at);
+    memset(target, how, sizeof target);
+    switch (how % 8) {
+    case 0:
+        node_add_bootstrap(g->n, how & 8 ? "name.test:7000" : at, g->now);
+        break;
+    case 1:
+        node_add_dht_node(g->n, how & 8 ? "name.test:7000" : at, g->now);
+        break;
+    case 2:
+        a.port = how & 8 ? 0 : a.port;
+        node_mapped(g->n, &a, g->now);
+        break;
+    case 3:
+        dht_put(node_dht(g->n), &item, g->now);
+        break;
+    case 4:
+        dht_get(node_dht(g->n), target, BYTES(NULL, 0), g->now);
+        break;
+    case 5:
+        dht_sample(node_dht(g->n), target, g->now);
+        break;
+    case 6:
+        dht_ping(node_dht(g->n), &a, g->now);
+        break;
+    default:
+        node_dht_full(g->n, g->now);
+        break;
+    }
+    node_dht_turn(g->n, g->now);
+    rig_pump(g);
+}
+
 /* ---- */
 
 static void check(const struct rig *g)
@@ -309,9 +584,15 @@ static struct rig *stage(uint8_t how)
     static const struct tube_file one = {NULL, 3 * 32768 + 20000};
     static const struct tube_file folder[] = {
         {"a", 1}, {"b", 40000}, {"c/empty", 0}, {"d", 16384}, {"e", 70001}};
-    struct node_config c = {.client = "fuzz", .port = 6881, .max_conns = how & 0x80 ? 3 : 0};
+    struct node_config c = {.client = "fuzz",
+                            .port = 6881,
+                            .max_conns = how & 0x80 ? 3 : 0,
+                            .udp4 = true,
+                            .udp6 = true,
+                            .dht_read_only = (how & 0x60) == 0x60};
     struct rig *g = rig_new(7, &c);
     bool many = how & 1;
+    g->named = stranger(1);
     rig_content(g, many ? folder : &one, many ? 5 : 1, 1 + (how >> 1) % 3, 32768);
     g->web_by_hand = how & 0x40;
     if (how & 0x40)
@@ -323,17 +604,26 @@ static struct rig *stage(uint8_t how)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const step[])(struct play *) = {
-        comes, comes,    shakes,   hello,  simple, simple, indexed,     block, block, piece, piece,
-        noise, bitfield, metadata, hashes, hashes, leaves, time_passes, time_passes, disk,
-        web,   item,     limits,   deaf,   extended};
+        comes,       comes, shakes, hello,    simple,   simple, indexed, block,  block,
+        piece,       piece, noise,  bitfield, metadata, hashes, hashes,  leaves, time_passes,
+        time_passes, disk,  web,    item,     limits,   deaf,   extended};
+    static void (*const by_udp[])(struct play *) = {port,    yourip,  noise_by_udp, asks,
+                                                    answers, answers, multicast,    user};
     struct play p = {.in = BYTES(data, size)};
     uint8_t how = byte(&p);
     p.g = stage(how);
+    p.g->heard = heard;
+    p.g->arg = &p;
+    rig_pump(p.g);
     for (unsigned i = 0; i < PEERS; i++)
         p.peer[i] = raw_new(p.g, 1 + i % (PEERS - 1)); /* the last shares an address */
     again(&p, (uint8_t)(how >> 3));
     for (unsigned i = 0; i < MOST_STEPS && p.in.n > 0; i++) {
-        step[byte(&p) % (sizeof step / sizeof *step)](&p);
+        uint8_t b = byte(&p);
+        if (b < FIRST_BY_UDP)
+            step[b % (sizeof step / sizeof *step)](&p);
+        else
+            by_udp[b - FIRST_BY_UDP](&p);
         check(p.g);
     }
     p.g->hold = false;
