@@ -15,11 +15,15 @@
 #define LANES 4u
 #define RUN_FIRST 64u /* blocks */
 #define RUN_MOST 1024u
+#define RUN_HELP 16u
 #define RUN_QUICK USEC_SEC
-/* While peers that may bring the same are only being looked for, so long after the beginning, a
- * hundredth of the item is under way, and twice that after each half second. */
+/* So much of the item, divided by all that share it, may be under way; of one piece on its way
+ * nobody knows, and while a crowd gathers its parts change hands. */
+#define SHARE_UNDER_WAY 16u
+/* While peers are only being looked for, so long after the beginning, it is so much, and twice that
+ * after each half second. */
 #define ALONE_AFTER (3 * USEC_SEC)
-#define RUN_SHARE (100u * LANES)
+#define SHARE_ALONE 200u
 #define RUN_LEAST 4u
 #define MAX_FAILURES 6u
 #define RETRY_FIRST (2 * USEC_SEC)
@@ -169,13 +173,16 @@ static bool may_meet(const struct task *t, usec now)
 static uint32_t run_length(const struct web *w, usec now)
 {
     const struct task *t = w->t;
-    if (may_meet(t, now)) {
-        uint64_t run = t->m->size / LAYOUT_BLOCK / RUN_SHARE;
-        run = (run < RUN_LEAST ? RUN_LEAST : run) << (now - t->started) * 2 / USEC_SEC;
-        return run < w->run ? (uint32_t)run : w->run;
-    }
-    bool shared = t->node->cfg.prefer_local && t->n_open > 0;
-    return shared && w->run > RUN_FIRST ? RUN_FIRST : w->run;
+    uint64_t run = t->m->size / LAYOUT_BLOCK / LANES;
+    if (may_meet(t, now))
+        run = run / SHARE_ALONE << (now - t->started) * 2 / USEC_SEC;
+    else if (t->node->cfg.prefer_local && t->n_open > 0)
+        run = run / SHARE_UNDER_WAY / (t->n_open + 1);
+    else
+        return w->run;
+    run = run < RUN_LEAST ? RUN_LEAST : run;
+    uint64_t most = t->n_open > 0 && w->run > RUN_FIRST ? RUN_FIRST : w->run;
+    return run < most ? (uint32_t)run : (uint32_t)most;
 }
 
 /*
@@ -195,7 +202,7 @@ static size_t pick_run(struct web *w, struct block_ref v[RUN_MOST], usec now)
     size_t n = picker_pick(t->picker, &ask, v, run_length(w, now));
     if (n == 0 && ask.avoid && !web_busy(t) && near_starves(t, now)) {
         ask.avoid = NULL;
-        n = picker_pick(t->picker, &ask, v, RUN_FIRST);
+        n = picker_pick(t->picker, &ask, v, RUN_HELP);
     }
     if (n > 0)
         w->from = v[n - 1].piece + 1;

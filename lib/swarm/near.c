@@ -177,6 +177,6 @@ uint64_t near_least(uint64_t dear, bool sparing, unsigned prefer)
 {
     if (prefer >= NEAR_MAX_PREFER)
         return 1;
-    uint64_t least = dear / (sparing ? 8 : 2) / 50 * (NEAR_MAX_PREFER - prefer);
+    uint64_t least = dear / (sparing ? 16 : 2) / 50 * (NEAR_MAX_PREFER - prefer);
     return least ? least : 1;
 }
