@@ -25,8 +25,8 @@ enum {
     CANDS_MOST = 100,
     FROM_TABLE = 16,
     HINTS_BESIDE = 4,
-    FIRST_ALPHA = 8, /* before anybody has answered */
-    UNDER_WAY = 3 * DHT_ALPHA,
+    FIRST_ALPHA = 8,           /* before anybody has answered */
+    UNDER_WAY = 8 * DHT_ALPHA, /* with those that are slow, most of which are dead */
     MISFITS_MOST = 12,
     NEAR_MOST = 3, /* of one network */
     LOST_LEAST = 2,
