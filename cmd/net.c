@@ -19,6 +19,8 @@ int net_open(struct engine **out, struct engine_options *eo, const struct net_op
     eo->limit_up = n->limit_up;
     eo->no_trackers |= n->no_trackers;
     eo->no_web_seeds |= n->no_web_seeds;
+    eo->no_pex = n->no_pex;
+    eo->no_lsd = n->no_lsd;
     eo->port_mapping &= !n->no_port_mapping;
     eo->prefer_local = n->prefer_local < 0 ? PREFER_LOCAL : (unsigned)n->prefer_local;
     eo->no_dht = d->no_dht;

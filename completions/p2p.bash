@@ -18,12 +18,12 @@ _p2p_options()
             --attributes --preallocate --peer --sequential --timeout
             --metadata-timeout --deadline --seed-for --seed-ratio --events-fd
             --limit-down --limit-up --port --bind --no-trackers --no-web-seeds
-            --no-port-mapping --prefer-local --bootstrap --no-dht"
+            --no-pex --no-lsd --no-port-mapping --prefer-local --bootstrap --no-dht"
         ;;
     p2p-seed)
         echo "-d --data --super --daemon --status --for --until-ratio --until-idle
             --limit-down --limit-up --port --bind --no-trackers --no-web-seeds
-            --no-port-mapping --prefer-local --bootstrap --no-dht"
+            --no-pex --no-lsd --no-port-mapping --prefer-local --bootstrap --no-dht"
         ;;
     p2p-ls)
         echo "-l --long --link --hash --path --torrent --verify --fetch --peers

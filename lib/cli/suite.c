@@ -50,6 +50,8 @@ static const struct option_def net_defs[] = {
     BIND(net_options),
     FLAG(0, "no-trackers", net_options, no_trackers, "do not ask trackers"),
     FLAG(0, "no-web-seeds", net_options, no_web_seeds, "do not use web seeds"),
+    FLAG(0, "no-pex", net_options, no_pex, "do not exchange peers with peers"),
+    FLAG(0, "no-lsd", net_options, no_lsd, "do not look for peers among the neighbours"),
     NO_PORT_MAPPING,
     {.name = "prefer-local",
      .kind = OPTION_INT,

@@ -66,6 +66,7 @@ static int session(struct asking *a, struct engine_spec *s)
     struct engine_options o = {.home = a->o->home,
                                .version = a->o->version,
                                .no_dht = a->o->no_dht,
+                               .no_lsd = true,
                                .dht_brief = true,
                                .bootstrap = a->o->bootstrap,
                                .event = happened,

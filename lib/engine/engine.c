@@ -68,7 +68,7 @@ static perform_fn *const performers[] = {
     [NODE_FAILED] = item_failed,
     [NODE_STOPPED] = item_stopped,
     [NODE_NOTICE] = item_notice,
-    [NODE_MULTICAST] = ignore,
+    [NODE_MULTICAST] = neighbours_send,
     [NODE_DHT] = join_told,
     [NODE_EXTERNAL] = ignore,
 };
@@ -274,6 +274,8 @@ static void open_node(struct engine *g, const struct engine_options *o)
         .no_trackers = o->no_trackers,
         .no_web_seeds = o->no_web_seeds,
         .no_dht = o->no_dht,
+        .no_pex = o->no_pex,
+        .no_lsd = o->no_lsd || o->dht_only,
         .udp4 = udp_has(g->udp, 4),
         .udp6 = udp_has(g->udp, 6),
         .dht_read_only = o->dht_brief,
@@ -322,6 +324,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     open_node(g, o);
     join_begin(g, o);
     mapping_begin(g, o);
+    neighbours_begin(g, o);
     if (g->catalogue && catalogue_notice(g->catalogue))
         engine_warn(g, NULL, "%s", catalogue_notice(g->catalogue));
     return g;
@@ -352,6 +355,7 @@ void engine_free(struct engine *g)
     for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))
         it->dropped = true; /* what comes back of it leads nowhere */
     http_free(g->http);
+    neighbours_end(g);
     udp_free(g->udp);
     tcp_listener_free(g->door);
     loop_free(g->loop); /* waits for jobs, which answer the node */

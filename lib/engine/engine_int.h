@@ -81,6 +81,7 @@ struct engine {
     struct follow *follow;
     struct joining dht;
     struct portmap *mapping; /* NULL: none wanted */
+    struct multicast *groups[2]; /* of IPv4 and IPv6; NULL: there is none */
     usec now;
     usec stop_by;
 };
@@ -123,6 +124,11 @@ void join_end(struct engine *g); /* no worker is left */
 void mapping_begin(struct engine *g, const struct engine_options *o);
 bool mapping_gone(struct engine *g); /* gives it back; false until that is done */
 void mapping_end(struct engine *g);
+
+/* neighbours.c */
+void neighbours_begin(struct engine *g, const struct engine_options *o);
+void neighbours_send(struct engine *g, const struct node_op *op);
+void neighbours_end(struct engine *g);
 
 /* disk.c */
 void disk_store(struct engine *g, const struct node_op *op);

@@ -11,7 +11,7 @@ setup() {
     export XDG_CONFIG_HOME="$BATS_TEST_TMPDIR/config" LC_ALL=C.UTF-8 TZ=UTC
     unset XDG_DATA_HOME SOURCE_DATE_EPOCH http_proxy https_proxy all_proxy
     mkdir -p "$HOME" "$BATS_TEST_TMPDIR/work" "$XDG_CONFIG_HOME/p2p"
-    printf 'bootstrap = none\nno-port-mapping = true\n' >"$XDG_CONFIG_HOME/p2p/config"
+    printf 'bootstrap = none\nno-port-mapping = true\nno-lsd = true\n' >"$XDG_CONFIG_HOME/p2p/config"
     cd "$BATS_TEST_TMPDIR/work" || return 1
     BACKGROUND=()
     MOUNTS=()

@@ -20,7 +20,7 @@ struct net_options { /* p2p-get, p2p-seed */
     uint64_t limit_down, limit_up;
     uint16_t port;
     char *bind;
-    bool no_trackers, no_web_seeds, no_port_mapping;
+    bool no_trackers, no_web_seeds, no_pex, no_lsd, no_port_mapping;
     int prefer_local; /* -1: not given */
 };
 

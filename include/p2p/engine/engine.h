@@ -64,7 +64,7 @@ struct engine_options {
     const struct addr *bind; /* NULL: every address */
     uint16_t port;           /* 0: any free one */
     uint64_t limit_down, limit_up;
-    bool no_trackers, no_web_seeds, no_dht;
+    bool no_trackers, no_web_seeds, no_dht, no_pex, no_lsd;
     bool dht_only;  /* a node of the DHT on UDP and nothing else: no items, no catalogue */
     bool dht_brief; /* asks only, and is not asked (BEP 43), until it has run for ENGINE_BRIEF */
     /* Under this name the ids of our DHT node are kept in the home. The caller holds a lock, so
