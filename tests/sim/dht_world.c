@@ -11,6 +11,12 @@
 #define ANNOUNCE_PATIENCE (40 * USEC_SEC)
 #define FIGURE 64 /* length of a figure's name */
 
+static size_t allocated(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
 /* ---- members ---- */
 
 static void happened(struct host *h, const struct dht_event *e, void *arg);
@@ -18,7 +24,7 @@ static void started(struct host *h, void *arg);
 
 void world_init(struct dht_world *w, struct scenario_run *r)
 {
-    *w = (struct dht_world){.r = r, .memory = mallinfo2().uordblks};
+    *w = (struct dht_world){.r = r, .memory = allocated()};
     w->t = tube_new(r->seed);
     tube_on_dht(w->t, happened, w);
     tube_on_start(w->t, started, w);
@@ -109,7 +115,7 @@ static void seek(struct tube *t, void *arg)
 {
     struct probe *p = arg;
     do
-        p->b = world_live(p->w);
+        p->b = p->w->seeker ? p->w->seeker(p->w) : world_live(p->w);
     while (p->b == p->a);
     p->search.port = 0;
     p->began = tube_now(t);
@@ -333,7 +339,7 @@ void world_tell_cost(struct dht_world *w, double most_memory)
     scenario_figure(w->r, "hashes kept by one", (double)torrents, "", DHT_STORE_TORRENTS);
     scenario_figure(w->r, "peers kept by one", (double)peers, "",
                     (double)DHT_STORE_TORRENTS * DHT_STORE_PEERS);
-    scenario_figure(w->r, "memory a member",
-                    (double)(mallinfo2().uordblks - w->memory) / 1e3 / w->n, "kB", most_memory);
+    scenario_figure(w->r, "memory a member", (double)(allocated() - w->memory) / 1e3 / w->n, "kB",
+                    most_memory);
     scenario_figure(w->r, "sent a member", (double)bytes / seconds / w->n, "B/s", SCENARIO_FREE);
 }

@@ -33,7 +33,8 @@ struct dht_world {
     uint32_t n;
     struct probe **probes; /* owned */
     uint32_t n_probes;
-    size_t memory; /* in use before there was anybody */
+    struct host *(*seeker)(struct dht_world *w); /* who looks; NULL: any member */
+    size_t memory;                               /* in use before there was anybody */
 };
 
 void world_init(struct dht_world *w, struct scenario_run *r);

@@ -9,7 +9,7 @@ static int run(struct scenario_run *r)
     world_run(&w, 10 * USEC_MIN);
     world_probe(&w, 300, 15 * USEC_MIN, 5 * USEC_MIN, NULL);
     world_tell(&w, "big", 99);
-    world_tell_cost(&w, 200);
+    world_tell_cost(&w, 300);
     world_fini(&w);
     return 0;
 }
