@@ -221,12 +221,8 @@ static void closed(struct tube *t, struct event *e)
 
 static void add_bytes(struct packet *p, uint8_t *room, const uint8_t *from, uint32_t n)
 {
-    struct part *last = p->n_parts ? &p->part[p->n_parts - 1] : NULL;
     memcpy(room + p->n_bytes, from, n);
-    if (last && !last->ref)
-        last->n += n;
-    else
-        p->part[p->n_parts++] = (struct part){.n = n, .at = p->n_bytes};
+    p->part[p->n_parts++] = (struct part){.n = n, .at = p->n_bytes};
     p->n_bytes += n;
     p->n += n;
 }
