@@ -388,15 +388,61 @@ static void neighbours_first(void **state)
     assert_int_equal(near_among_first(false), 0);
 }
 
+/* An item turns out to be private: who was named by strangers only is forgotten. */
+static void strangers_are_forgotten(void **state)
+{
+    static const unsigned kept[] = {POOL_USER,
+                                    POOL_LINK,
+                                    POOL_TRACKER,
+                                    POOL_INCOMING,
+                                    POOL_TRACKER | POOL_DHT,
+                                    POOL_PEX | POOL_INCOMING},
+                          gone[] = {POOL_DHT,           POOL_PEX,           POOL_LSD,
+                                    POOL_DHT | POOL_V1, POOL_DHT | POOL_V2, POOL_PEX | POOL_LSD};
+    struct rng r;
+    struct addr out;
+    (void)state;
+    rng_seed(&r, 1);
+    struct pool *p = pool_new(&r);
+    for (uint32_t i = 0; i < 6; i++) {
+        struct addr a = numbered(i), b = numbered(100 + i);
+        assert_true(pool_add(p, &a, kept[i], false, 0));
+        assert_true(pool_add(p, &b, gone[i], false, 0));
+        assert_int_equal(pool_sources(p, &a), kept[i]);
+        assert_int_equal(pool_sources(p, &b), gone[i]);
+    }
+    while (pool_next(p, true, &out, 0)) /* also while they are being dialled */
+        ;
+    pool_forget(p, POOL_DHT | POOL_PEX | POOL_LSD);
+    assert_int_equal(pool_count(p), 6);
+    assert_int_equal(pool_waiting(p), 0);
+    for (uint32_t i = 0; i < 6; i++) {
+        struct addr a = numbered(i), b = numbered(100 + i);
+        assert_int_equal(pool_sources(p, &a), kept[i]);
+        assert_int_equal(pool_sources(p, &b), 0);
+        pool_closed(p, &a, true, 0);
+        pool_closed(p, &b, true, 0);
+    }
+    assert_int_equal(pool_waiting(p), 6);
+    pool_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bep40),       cmocka_unit_test(bep40_ipv6),
-        cmocka_unit_test(refusals),    cmocka_unit_test(dial),
-        cmocka_unit_test(back_off),    cmocka_unit_test(seeds_for_leechers_only),
-        cmocka_unit_test(order),       cmocka_unit_test(ourselves),
-        cmocka_unit_test(bans),        cmocka_unit_test(floods),
-        cmocka_unit_test(random_walk), cmocka_unit_test(neighbours_first),
+        cmocka_unit_test(bep40),
+        cmocka_unit_test(bep40_ipv6),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(dial),
+        cmocka_unit_test(back_off),
+        cmocka_unit_test(seeds_for_leechers_only),
+        cmocka_unit_test(order),
+        cmocka_unit_test(ourselves),
+        cmocka_unit_test(bans),
+        cmocka_unit_test(floods),
+        cmocka_unit_test(random_walk),
+        cmocka_unit_test(neighbours_first),
+        cmocka_unit_test(strangers_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
