@@ -14,7 +14,7 @@
 #define EVERY (USEC_SEC / 4) /* twice that for each million pieces */
 #define HEARD_MAX 64u
 #define PASSED_OVER USEC_MIN
-#define MEASURED (USEC_SEC / 4)
+#define MEASURED USEC_SEC
 #define LOW_WEB 6 /* times as long must peers be slow, before they are passed by */
 
 enum circle_kind { NEIGHBOURS, EVERYBODY, CIRCLES };
@@ -26,6 +26,7 @@ struct mate {
 
 struct circle {
     struct near_parts parts;
+    struct near_mate us;
     struct bits seen;           /* had by us or somebody of it */
     struct bits hold;           /* to be left alone by the dear source */
     size_t n;                   /* peers in it */
@@ -126,10 +127,13 @@ void near_gone(struct conn *c, usec now)
         c->task->near->next = now;
 }
 
-static void circle_init(struct task *t, struct circle *r)
+static void circle_init(struct task *t, struct circle *r, usec now)
 {
     uint32_t n = t->m->n_pieces;
-    near_parts_init(&r->parts, n, t->m->piece_length, near_key(t->node->cfg.peer_id));
+    uint64_t key = near_key(t->node->cfg.peer_id);
+    near_parts_init(&r->parts, n, t->m->piece_length, key);
+    near_mate_init(&r->us, key, now);
+    r->looked = now;
     bits_init(&r->seen, n);
     bits_init(&r->hold, n);
 }
@@ -164,6 +168,14 @@ void near_has(struct conn *c, uint32_t piece, usec now)
     }
 }
 
+void near_brought(struct task *t, uint32_t piece, usec now)
+{
+    struct near *v = t->near;
+    for (int k = 0; v && v->ready && k < CIRCLES; k++)
+        if (v->circle[k].n > 0 && bits_set(&v->circle[k].seen, piece))
+            near_mate_brought(&v->circle[k].us, now);
+}
+
 void near_got(struct conn *c, uint32_t bytes)
 {
     struct task *t = c->task;
@@ -191,6 +203,12 @@ static void add_has(struct bits *to, const struct conn *c)
         bits_or(to, &c->has);
 }
 
+static bool works(const struct task *t, const struct conn *c, enum circle_kind k, usec now)
+{
+    const struct near_mate *us = &t->near->circle[k].us;
+    return near_mate_works(&c->mate->in[k], us, prefer(t), now);
+}
+
 /* Those whose parts are left to them, in the order of the connections. */
 static size_t at_work(struct task *t, enum circle_kind k, struct conn **who, uint64_t *keys,
                       usec now)
@@ -200,7 +218,7 @@ static size_t at_work(struct task *t, enum circle_kind k, struct conn **who, uin
          l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
         bool seed = c->has_all || c->upload_only || (c->has.n && bits_full(&c->has));
-        if (!belongs(c, k) || seed || !near_mate_works(&c->mate->in[k], prefer(t), now))
+        if (!belongs(c, k) || seed || !works(t, c, k, now))
             continue;
         who[n] = c;
         keys[n++] = c->mate->in[k].key;
@@ -255,27 +273,24 @@ static uint32_t pieces_left(const struct task *t, const struct circle *r, uint16
 static bool take_over(struct task *t, enum circle_kind k, struct conn **who, size_t n, usec now)
 {
     struct circle *r = &t->near->circle[k];
-    struct conn *slowest = NULL;
-    usec most = near_patience(prefer(t));
+    bool any = false;
     if (!r->idle || n == 0) {
         r->idle_since = 0;
         return false;
     }
     if (!r->idle_since)
         r->idle_since = now;
-    if (now - r->idle_since < most / 5)
+    if (now - r->idle_since < near_patience(prefer(t)) / 5)
         return false;
     for (size_t i = 0; i < n; i++) {
+        struct near_mate *m = &who[i]->mate->in[k];
         uint32_t left = pieces_left(t, r, (uint16_t)(i + 1));
-        usec needs = left ? near_mate_needs(&who[i]->mate->in[k], left, now) : 0;
-        if (needs <= most)
+        if (left == 0 || !near_mate_is_slow(m, &r->us, left, prefer(t), now))
             continue;
-        most = needs;
-        slowest = who[i];
+        m->passed_over = now + PASSED_OVER;
+        any = true;
     }
-    if (slowest)
-        slowest->mate->in[k].passed_over = now + PASSED_OVER;
-    return slowest != NULL;
+    return any;
 }
 
 static uint64_t rate_from(const struct task *t, enum circle_kind k, usec now)
@@ -318,13 +333,17 @@ static void let_down(struct task *t, enum circle_kind k, usec now)
 
 /* ---- reckoning ---- */
 
+/* Somebody far would serve us, and nobody there is asked for anything. */
 static bool far_is_idle(const struct task *t, usec now)
 {
     bool idle = false;
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         const struct conn *c = LIST_OF(l, struct conn, in_task);
-        if (c->phase == CONN_OPEN && c->nearness == NEAR_FAR && c->am_interested)
-            idle |= !c->peer_choking && c->pipe.out == 0 && c->hold_until <= now;
+        if (c->phase != CONN_OPEN || c->nearness > NEAR_FAR)
+            continue;
+        if (c->pipe.out > 0)
+            return false;
+        idle |= c->am_interested && !c->peer_choking && c->hold_until <= now;
     }
     return idle;
 }
@@ -339,7 +358,7 @@ static void measure(struct circle *r, bool idle, usec now)
     if (r->used < MEASURED || r->taken == 0)
         return;
     uint64_t rate = (uint64_t)((double)r->taken * 1e6 / (double)r->used);
-    r->speed = rate > r->speed ? rate : r->speed - (r->speed - rate) / 8;
+    r->speed = r->speed ? (3 * r->speed + rate) / 4 : rate;
     r->taken = 0;
     r->used = 0;
 }
@@ -365,8 +384,7 @@ static void set_up(struct task *t, usec now)
 {
     struct near *v = near_of(t);
     for (int k = 0; k < CIRCLES && !v->ready; k++) {
-        circle_init(t, &v->circle[k]);
-        v->circle[k].looked = now;
+        circle_init(t, &v->circle[k], now);
     }
     v->ready = true;
 }

@@ -576,6 +576,7 @@ void near_heard(struct task *t, const struct addr *a, usec now); /* LSD told of 
 void near_pulse(struct task *t, usec now);
 unsigned near_strength(const struct conn *c); /* prefer_local if it is a neighbour, else 0 */
 void near_has(struct conn *c, uint32_t piece, usec now); /* it has one more */
+void near_brought(struct task *t, uint32_t piece, usec now); /* we have one more */
 void near_got(struct conn *c, uint32_t bytes);           /* a block came from it */
 void near_got_web(struct task *t, uint64_t bytes);
 /* Pieces that it, or a web seed, is not asked for: others are to bring them. NULL: none. */

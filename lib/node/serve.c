@@ -370,7 +370,7 @@ void serve_allow_fast(struct conn *c)
 void serve_have(struct task *t, uint32_t piece, usec now)
 {
     struct list_node *next;
-    (void)now;
+    near_brought(t, piece, now);
     if (t->unstored && t->unstored[piece])
         return;
     for (struct list_node *l = list_first(&t->conns); l; l = next) {

@@ -107,15 +107,25 @@ void near_mate_brought(struct near_mate *m, usec now)
     m->count++;
 }
 
-bool near_mate_works(const struct near_mate *m, unsigned prefer, usec now)
+/* The longest gap that is usual, or the first one as far as it goes. */
+static usec usual_gap(const struct near_mate *m, usec now)
 {
-    return now >= m->passed_over && now - last_shown(m) <= near_patience(prefer) + 3 * m->gap;
+    return m->count ? m->gap : usec_min(now - m->joined, NEAR_MAX_GAP);
 }
 
-usec near_mate_needs(const struct near_mate *m, uint32_t pieces, usec now)
+bool near_mate_works(const struct near_mate *m, const struct near_mate *us, unsigned prefer,
+                     usec now)
 {
-    usec since = usec_min(now - m->joined, 60 * USEC_MIN);
-    return since / (usec)(m->count ? m->count : 1) * (usec)pieces;
+    usec own = usual_gap(us, now), gap = m->gap > own ? m->gap : own;
+    return now >= m->passed_over && now - last_shown(m) <= near_patience(prefer) + 3 * gap;
+}
+
+bool near_mate_is_slow(const struct near_mate *m, const struct near_mate *us, uint32_t pieces,
+                       unsigned prefer, usec now)
+{
+    usec here = usec_min(now - m->joined, 60 * USEC_MIN), ours = now - us->joined;
+    usec needs = here / (usec)(m->count ? m->count : 1) * (usec)pieces;
+    return needs > near_patience(prefer) && needs > ours / 2;
 }
 
 /* ---- parts ---- */

@@ -13,9 +13,10 @@
  *    no message is needed. Everybody fetches his own parts from the dear source and leaves the
  *    others alone.
  * 3. At work is who has lately been the first of the circle with a piece, or has just come. After a
- *    patience without one his parts fall to the next in rank. When he shows one, he is back.
+ *    patience without one, longer where pieces come slowly to him and to us, his parts fall to the
+ *    next in rank. When he shows one, he is back.
  * 4. Who has nothing left to do takes over the parts of one that would need longer than the patience
- *    for them.
+ *    for them, and much longer than we needed for ours.
  * 5. One that keeps us waiting, so that much less arrives than the dear source would give, counts
  *    no longer as having anything until it gives: what it claims to have may be fetched elsewhere.
  * So a circle of strangers that follow no such rules, of liars or of the dead costs at most some
@@ -37,8 +38,7 @@
 #define NEAR_PART (1u << 20)   /* bytes of a part, about */
 #define NEAR_MAX_PARTS 4096u
 #define NEAR_MAX_MATES 1000u
-#define NEAR_MAX_GAP \
-    (30 * USEC_SEC) /* a slow one is waited for three of his usual gaps, of these at most */
+#define NEAR_MAX_GAP USEC_MIN /* the longest gap between two pieces that counts as usual */
 
 /* ---- who is near ---- */
 
@@ -57,7 +57,7 @@ enum near_class near_class(const struct near_clue *c);
 
 usec near_patience(unsigned prefer);
 
-struct near_mate { /* one of a circle, besides us */
+struct near_mate { /* one of a circle, or we ourselves */
     uint64_t key;
     usec joined, brought; /* when we met; when it was last the first with a piece (0: never) */
     usec gap;             /* between two of those, the longest of late */
@@ -68,9 +68,12 @@ struct near_mate { /* one of a circle, besides us */
 uint64_t near_key(const uint8_t peer_id[20]);
 void near_mate_init(struct near_mate *m, uint64_t key, usec now);
 void near_mate_brought(struct near_mate *m, usec now);
-bool near_mate_works(const struct near_mate *m, unsigned prefer, usec now);
-/* How long it will be at work on so many pieces, by what it did so far. */
-usec near_mate_needs(const struct near_mate *m, uint32_t pieces, usec now);
+/* Rule 3. */
+bool near_mate_works(const struct near_mate *m, const struct near_mate *us, unsigned prefer,
+                     usec now);
+/* Rule 4, if it has still so many pieces to bring. */
+bool near_mate_is_slow(const struct near_mate *m, const struct near_mate *us, uint32_t pieces,
+                       unsigned prefer, usec now);
 
 struct near_parts {
     uint32_t n_pieces, size, n; /* pieces; in a part; parts */
