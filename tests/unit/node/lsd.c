@@ -296,6 +296,42 @@ static void greeted(struct raw *r, const struct wire_msg *m)
     memcpy(c->hash, m->handshake.info_hash, 20);
 }
 
+/* Where the link has public addresses: those of our own network, IPv4 /24 and IPv6 /64, as far as
+ * our own address is known. */
+static void believes_its_own_network(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ip;
+        bool good;
+    } from[] = {
+        {"20.5.5.9", true},
+        {"20.5.6.9", false},
+        {"2a01:5::9", true},
+        {"2a01:5:0:1::9", false},
+    };
+    unsigned n = 0;
+    struct ear *ear = mem_alloc(sizeof *ear);
+    struct rig *g = rig(13, NULL, ear);
+    struct addr own4, own6;
+    rig_content(g, &ONE, 1, 3, PIECE);
+    rig_leech(g);
+    for (size_t i = 0; i < 4; i++)
+        hears(g, from[i].ip, 7000, g->m->hash_v1);
+    assert_int_equal(known(g), 0);
+    assert_true(addr_parse(&own4, "20.5.5.5:6881") && addr_parse(&own6, "[2a01:5::5]:6881"));
+    node_mapped(g->n, &own4, g->now);
+    node_mapped(g->n, &own6, g->now);
+    for (size_t i = 0; i < 4; i++) {
+        hears(g, from[i].ip, 7000, g->m->hash_v1);
+        if (known(g) != n + from[i].good)
+            fail_msg("%s", from[i].ip);
+        n = known(g);
+    }
+    rig_free(g);
+    free(ear);
+}
+
 /* Dialled at once where it says that it listens, under each hash of a hybrid. */
 static void dials_a_neighbour(void **state)
 {
@@ -453,6 +489,61 @@ static void heeds_so_many(void **state)
     free(ear);
 }
 
+/* ---- whole nodes, on links of their own ---- */
+
+static bool both_complete(void *arg)
+{
+    struct item *const *it = arg;
+    return it[0]->complete && it[1]->complete;
+}
+
+/* A seed and a leech at site a, a leech at site b, and nobody to ask but neighbours. */
+static bool neighbours_finish(uint64_t seed, bool apart, bool off)
+{
+    static const struct site_config home = {.nat = NAT_PORT_RESTRICTED, .delay = 5 * USEC_MS};
+    struct tube *t = tube_new(seed);
+    uint8_t *content;
+    struct manifest *m = tube_manifest(tube_rng(t), "x", &ONE, 1, 3, PIECE, &content);
+    unsigned a = tube_site(t, &home), b = tube_site(t, &home);
+    struct host_config c = {.up = 1000000, .down = 1000000, .delay = USEC_MS, .site = a};
+    struct item *it[2];
+    struct magnet k = {0};
+    struct bits all;
+    bits_init(&all, m->n_pieces);
+    bits_fill(&all, true);
+    magnet_from_manifest(&k, m);
+    for (int i = 0; i < 2; i++) {
+        c.no_lsd = i == 0 && off;
+        c.site = i == 1 && apart ? b : a;
+        struct node_task_config tc = {.have = &all};
+        if (i == 0)
+            tc.manifest = tube_copy(m);
+        else
+            tc.link = &k;
+        goals_init(&tc.goals);
+        tc.goals.stay = true;
+        it[i] = host_add(tube_host(t, &c), &tc, i == 0 ? content : NULL);
+    }
+    bool done = tube_run(t, 30 * USEC_SEC, both_complete, it);
+    if (done)
+        assert_memory_equal(it[1]->disk, content, m->space);
+    tube_free(t);
+    magnet_fini(&k);
+    bits_fini(&all);
+    manifest_free(m);
+    free(content);
+    return done;
+}
+
+static void neighbours_meet(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++)
+        assert_true(neighbours_finish(seed, false, false));
+    assert_false(neighbours_finish(11, true, false));
+    assert_false(neighbours_finish(12, false, true));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,12 +553,14 @@ int main(void)
         cmocka_unit_test(few_share_a_datagram),
         cmocka_unit_test(a_crowd_takes_its_time),
         cmocka_unit_test(believes_neighbours_only),
+        cmocka_unit_test(believes_its_own_network),
         cmocka_unit_test(dials_a_neighbour),
         cmocka_unit_test(not_itself_nor_others),
         cmocka_unit_test(private_items_are_not_there),
         cmocka_unit_test(answers_newcomers),
         cmocka_unit_test(one_host_has_few_ports),
         cmocka_unit_test(heeds_so_many),
+        cmocka_unit_test(neighbours_meet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
