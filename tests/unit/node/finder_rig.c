@@ -26,6 +26,8 @@ struct world {
     unsigned asked[KRPC_UNKNOWN + 1]; /* queries of the node, by method */
     uint16_t announced;               /* the last port */
     unsigned elsewhere;               /* datagrams to others than FAR */
+    bool crowd;                       /* FAR tells of peers that do not exist, */
+    uint32_t invented;                /* so many */
     unsigned told[DHT_NEW_ID + 1];    /* NODE_DHT, by type, */
     struct dht_event last;            /* the last, */
     uint8_t bytes[KRPC_MAX_VALUE];    /* and of items the value */
@@ -44,6 +46,22 @@ static void far_answers(struct world *w)
         ;
 }
 
+static void tell_of_a_crowd(struct world *w, const struct krpc_msg *q)
+{
+    struct dht_status s;
+    struct buf b = {0};
+    dht_status(w->far, &s, w->g->now);
+    struct krpc_msg m = {.kind = KRPC_REPLY, .tid = q->tid, .id = s.v4.id};
+    while (m.n_values < KRPC_MAX_VALUES) {
+        uint32_t i = w->invented++;
+        m.values[m.n_values++] =
+            (struct addr){.family = 4, .port = 6881, .ip = {40, (uint8_t)(i >> 8), (uint8_t)i, 1}};
+    }
+    krpc_write(&b, &m);
+    node_datagram(w->g->n, &FAR, buf_bytes(&b), w->g->now);
+    buf_fini(&b);
+}
+
 static void sent(struct world *w, const struct node_op *op)
 {
     struct krpc_msg m;
@@ -53,6 +71,10 @@ static void sent(struct world *w, const struct node_op *op)
         w->announced = m.implied_port ? 0 : m.port;
     if (!addr_eq(&op->addr, &FAR)) {
         w->elsewhere++;
+        return;
+    }
+    if (w->crowd && m.kind == KRPC_QUERY && m.method == KRPC_GET_PEERS) {
+        tell_of_a_crowd(w, &m);
         return;
     }
     assert_true(dht_feed(w->far, &OWN, op->data, w->g->now));
@@ -518,6 +540,62 @@ static void the_router_gives_another_port(void **state)
     end(&w);
 }
 
+static size_t known(struct world *w)
+{
+    struct node_status s;
+    assert_true(node_status(w->g->n, w->g->task, &s, w->g->now));
+    return s.known;
+}
+
+/* A download takes all that it is told of; a seed waits to be found. */
+static void crowds(void **state)
+{
+    (void)state;
+    for (int seeds = 0; seeds < 2; seeds++) {
+        struct world w;
+        begin(&w, 1);
+        minutes(&w, 1);
+        w.crowd = true;
+        if (seeds)
+            rig_seed(w.g);
+        else
+            rig_leech(w.g);
+        rig_run(w.g, USEC_SEC);
+        assert_int_equal(known(&w), KRPC_MAX_VALUES);
+        minutes(&w, 100);
+        assert_true(w.invented > 250);
+        if (seeds)
+            assert_in_range(known(&w), KRPC_MAX_VALUES, 100);
+        else
+            assert_true(known(&w) > 200);
+        end(&w);
+    }
+}
+
+/* FAR leaves word with the node that it has the hybrid, as a client of one version does. */
+static void hybrids_are_dialled_by_the_hash_they_are_known_by(void **state)
+{
+    (void)state;
+    for (int v2 = 0; v2 < 2; v2++) {
+        struct world w;
+        begin(&w, 3);
+        minutes(&w, 1);
+        struct raw *r = raw_new(w.g, 0);
+        r->addr = FAR;
+        const uint8_t *hash = v2 ? w.g->m->hash_v2 : w.g->m->hash_v1;
+        struct dht_search s = {.port = FAR.port};
+        memcpy(s.info_hash, hash, sizeof s.info_hash);
+        assert_true(dht_find_peers(w.far, &s, w.g->now) != 0);
+        minutes(&w, 1);
+        rig_leech(w.g);
+        rig_run(w.g, USEC_SEC);
+        assert_int_equal(r->dials, 1);
+        assert_int_equal(r->got[RAW_HELLO], 1);
+        assert_memory_equal(r->last[RAW_HELLO].handshake.info_hash, hash, 20);
+        end(&w);
+    }
+}
+
 static void gone_items_are_not_looked_for(void **state)
 {
     struct world w;
@@ -571,6 +649,8 @@ int main(void)
         cmocka_unit_test(nodes_of_a_manifest_are_bounded),
         cmocka_unit_test(caller_puts_and_gets),
         cmocka_unit_test(items_look_ups_are_not_told),
+        cmocka_unit_test(crowds),
+        cmocka_unit_test(hybrids_are_dialled_by_the_hash_they_are_known_by),
         cmocka_unit_test(the_router_gives_another_port),
         cmocka_unit_test(gone_items_are_not_looked_for),
         cmocka_unit_test(without_a_socket_there_is_no_dht),
