@@ -257,6 +257,8 @@ static void serve(struct device *d, int fd)
         if (end)
             want = (size_t)(end + 4 - b) + (length ? (size_t)atoi(length + 15) : 0);
     }
+    if (n < want) /* whoever asked was ended meanwhile */
+        return;
     if (!strncmp(b, "GET", 3))
         describe(d, fd);
     else
