@@ -16,7 +16,7 @@
 #define PERIOD (13 * USEC_MIN)  /* between look-ups, and up to */
 #define JITTER (4 * USEC_MIN)   /* more */
 #define STARVING (5 * USEC_SEC) /* trebles */
-#define STARVING_MOST (15 * USEC_MIN)
+#define STARVING_MOST (2 * USEC_MIN)
 #define IN_VAIN (60 * USEC_SEC)  /* nobody answered */
 #define BUSY USEC_SEC            /* the DHT takes no more */
 #define IDLE_GAP (150 * USEC_MS) /* ten thousand in half an hour */
@@ -128,7 +128,9 @@ static void begin(struct finder *f, struct seek *k, usec now)
 {
     struct task *t = k->swarm->task;
     bool seeds = t->state == NODE_SEEDING;
-    struct dht_search s = {.port = announces(f->node) && !t->survey ? self_port(f->node) : 0,
+    bool tells = announces(f->node) && !t->survey;
+    struct dht_search s = {.port = tells ? self_port(f->node, 4) : 0,
+                           .port6 = tells ? self_port(f->node, 6) : 0,
                            .seed = seeds && bits_full(&t->have),
                            .noseed = seeds,
                            .scrape = t->survey,
@@ -334,6 +336,17 @@ static void joined(struct finder *f, const struct dht_event *e, usec now)
     finder_join_changed(f, now);
 }
 
+/* Who tells us, of all nodes, that it is a peer of what we share need not be looked for. */
+static void announced(struct finder *f, const struct dht_event *e, usec now)
+{
+    struct task *t = map_get(f->node->by_hash, BYTES(e->id, DHT_ID));
+    if (!t || !is_wanted(t) || !wants_more(t) || pool_sources(t->pool, &e->from) != 0 ||
+        !pool_add(t->pool, &e->from, POOL_DHT, e->seed, now))
+        return;
+    task_wake(t, now);
+    dial_more(f->node, now);
+}
+
 static void happened(struct finder *f, const struct dht_event *e, usec now)
 {
     struct seek *k = seek_of(f, e->job);
@@ -343,6 +356,10 @@ static void happened(struct finder *f, const struct dht_event *e, usec now)
         over(f, k, e, now);
     if (k)
         return;
+    if (e->type == DHT_ANNOUNCED) {
+        announced(f, e, now);
+        return;
+    }
     if (e->type == DHT_JOINED || e->type == DHT_LOST)
         joined(f, e, now);
     else if (e->type == DHT_EXTERNAL)

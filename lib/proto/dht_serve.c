@@ -231,6 +231,15 @@ static bool token_ok(const struct query *q, const uint8_t *target)
     return true;
 }
 
+static void took_peer(const struct query *q, struct reply *r, const struct addr *peer)
+{
+    struct dht_event e = {
+        .type = DHT_ANNOUNCED, .family = peer->family, .from = *peer, .seed = q->m->seed};
+    memcpy(e.id, q->m->target, DHT_ID);
+    dht_tell(q->d, &e, NULL);
+    ping(q, r);
+}
+
 static void announce_peer(const struct query *q, struct reply *r)
 {
     struct addr peer = *q->from;
@@ -242,7 +251,7 @@ static void announce_peer(const struct query *q, struct reply *r)
                             q->m->seed, q->now))
         refuse(q, KRPC_SERVER);
     else
-        ping(q, r);
+        took_peer(q, r, &peer);
 }
 
 static void add_item(const struct query *q, struct reply *r)

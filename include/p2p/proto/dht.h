@@ -90,6 +90,7 @@ int dht_load(struct dht *d, struct bytes saved, bool ids, usec now, struct err *
 struct dht_search {
     uint8_t info_hash[DHT_ID]; /* a v2 hash truncated to 20 bytes */
     uint16_t port;             /* announce ourselves there afterwards; 0: do not, */
+    uint16_t port6;            /* there in IPv6 (0: at the same port), */
     bool implied_port;         /* or at the port that our datagrams come from (then port as well) */
     bool seed;                 /* BEP 33, when announcing */
     bool noseed;               /* BEP 33: we are a seed, and look for others */
@@ -127,6 +128,8 @@ enum dht_event_type {
     DHT_LOST,     /* family: there are none any more */
     DHT_EXTERNAL, /* family, from: our public address, as others see it */
     DHT_NEW_ID,   /* family, id: ours has changed; worth saving */
+    DHT_ANNOUNCED, /* family, id, from, seed: somebody stores with us that it is a peer of this
+                      info-hash, reached at this address */
 };
 
 struct dht_event {
@@ -148,6 +151,7 @@ struct dht_event {
     unsigned stored;           /* nodes that took the announce or item */
     int code;                  /* the krpc_code of a refusal to store, 0: none */
     int64_t seq;               /* of a mutable item: the newest seen; -1: none */
+    bool seed;
     double seeds, downloaders; /* estimates, of scrapes; -1: nothing told */
 };
 /* False: nothing more. What it borrows lives until the next call. */
