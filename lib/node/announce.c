@@ -90,6 +90,7 @@ static void fill_request(const struct announce *a, struct tracker_request *r)
     const struct task *t = a->s->task;
     const struct node *n = a->node;
     bool leaving = a->event == TIERS_STOPPED;
+    uint16_t port = self_port(n, 4); /* by which family it is asked, nobody knows yet */
     *r = (struct tracker_request){
         .uploaded = t->uploaded,
         .downloaded = t->from_peers + t->from_web,
@@ -97,7 +98,7 @@ static void fill_request(const struct announce *a, struct tracker_request *r)
                 : t->m->size > t->have_bytes ? t->m->size - t->have_bytes
                                              : 0,
         .event = event[a->event],
-        .port = self_port(n) ? self_port(n) : 1, /* unreachable: a port is demanded all the same */
+        .port = port ? port : 1, /* unreachable: a port is demanded all the same */
         .numwant = leaving || t->state == NODE_SEEDING ? 0 : NUMWANT,
         .key = n->key,
         .trackerid = tiers_trackerid(a->s->tiers, a->tracker),

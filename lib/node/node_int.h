@@ -564,7 +564,7 @@ void self_told(struct node *n, const struct addr *by, const struct addr *a, usec
 void self_agreed(struct node *n, const struct addr *a, usec now); /* the DHT's nodes say so */
 bool self_address(const struct node *n, int family, struct addr *out); /* with our port */
 /* The port by which others reach us, as far as is known; 0: they do not. */
-uint16_t self_port(const struct node *n);
+uint16_t self_port(const struct node *n, int family);
 uint16_t self_port_for(const struct node *n, const struct addr *peer);
 void self_task(struct task *t); /* a new one */
 

@@ -53,16 +53,15 @@ static uint16_t port_of(const struct node *n, const struct side *s)
     return s->router.port && n->cfg.port ? s->router.port : n->cfg.port;
 }
 
-uint16_t self_port(const struct node *n)
+uint16_t self_port(const struct node *n, int family)
 {
-    const struct side *v4 = side_of(n, 4), *v6 = side_of(n, 6);
-    return port_of(n, v4->router.port ? v4 : v6);
+    return port_of(n, side_of(n, family));
 }
 
 /* Who is on our side of the router comes straight to us. */
 uint16_t self_port_for(const struct node *n, const struct addr *peer)
 {
-    return addr_scope(peer) == ADDR_PUBLIC ? port_of(n, side_of(n, peer->family)) : n->cfg.port;
+    return addr_scope(peer) == ADDR_PUBLIC ? self_port(n, peer->family) : n->cfg.port;
 }
 
 bool self_address(const struct node *n, int family, struct addr *out)
@@ -159,7 +158,7 @@ void self_agreed(struct node *n, const struct addr *a, usec now)
 void node_mapped(struct node *n, const struct addr *external, usec now)
 {
     struct side *s = side_of(n, external->family);
-    uint16_t port = self_port(n);
+    uint16_t port = self_port(n, external->family);
     n->now = now;
     s->router = external->port ? *external : (struct addr){0};
     if (n->finder && s->router.family && addr_scope(external) == ADDR_PUBLIC) {
@@ -167,6 +166,6 @@ void node_mapped(struct node *n, const struct addr *external, usec now)
         node_dht_turn(n, now);
     }
     judge(n, external->family);
-    if (self_port(n) != port)
+    if (self_port(n, external->family) != port)
         finder_moved(n, now);
 }

@@ -43,12 +43,12 @@ bool dht_place_begin(struct dht *d, struct walk *w)
     return pick(w) > 0;
 }
 
-static void fill_announce(struct krpc_msg *m, const struct job *j)
+static void fill_announce(struct krpc_msg *m, const struct job *j, uint8_t family)
 {
     m->method = KRPC_ANNOUNCE_PEER;
     m->target = j->target;
     m->has_port = true;
-    m->port = j->search.port;
+    m->port = family == 6 && j->search.port6 ? j->search.port6 : j->search.port;
     m->implied_port = j->search.implied_port;
     m->seed = j->search.seed;
 }
@@ -78,7 +78,7 @@ static void place(struct dht *d, struct walk *w, struct cand *c, usec now)
     if (j->puts)
         fill_put(&m, j, c);
     else
-        fill_announce(&m, j);
+        fill_announce(&m, j, w->side->family);
     if (!dht_walk_ask(d, w, ASK_PLACE, c, &m, now))
         return;
     c->place = PLACE_ASKED;

@@ -299,6 +299,41 @@ static void read_only_does_not_announce(void **state)
     end(&w);
 }
 
+static void note_ports(struct host *h, const struct dht_event *e, void *arg)
+{
+    uint16_t *port = arg;
+    (void)h;
+    for (size_t i = 0; e->type == DHT_PEERS && i < e->n_peers; i++)
+        port[e->peers[i].family == 6] = e->peers[i].port;
+}
+
+/* The router gave a port for IPv4; by IPv6 we are reached as we are. */
+static void each_family_its_port(void **state)
+{
+    struct world w;
+    uint16_t port[2] = {0};
+    (void)state;
+    begin_with(&w, 15, 1, &(struct host_config){ON, .v6 = true});
+    struct host *a = host(&w, &(struct host_config){ON, .v6 = true});
+    struct host *c = host(&w, &(struct host_config){ON, .v6 = true});
+    names_bootstrap(&w, a, "h0.test:6881");
+    names_bootstrap(&w, c, "h0.test:6881");
+    struct addr mapped = host_addr(a);
+    mapped.port = 40001;
+    node_mapped(host_node(a), &mapped, tube_now(w.t));
+    seeds(&w, a);
+    wait(&w, 30 * USEC_SEC);
+    struct dht_search s = {.noseed = false};
+    memcpy(s.info_hash, w.m->hash_v1, sizeof s.info_hash);
+    tube_on_dht(w.t, note_ports, port);
+    assert_true(dht_find_peers(node_dht(host_node(c)), &s, tube_now(w.t)) != 0);
+    host_turn(c);
+    wait(&w, 10 * USEC_SEC);
+    assert_int_equal(port[0], 40001);
+    assert_int_equal(port[1], 6881);
+    end(&w);
+}
+
 /* What is stored expires after half an hour. */
 static void announces_again(void **state)
 {
@@ -578,6 +613,7 @@ int main(void)
         cmocka_unit_test(survey_counts_those_who_fetch),
         cmocka_unit_test(survey_without_anybody_ends),
         cmocka_unit_test(read_only_does_not_announce),
+        cmocka_unit_test(each_family_its_port),
         cmocka_unit_test(announces_again),
         cmocka_unit_test(bootstrap_by_name),
         cmocka_unit_test(bootstrap_is_asked_again),
