@@ -269,12 +269,24 @@ static uint32_t pieces_left(const struct task *t, const struct circle *r, uint16
     return left;
 }
 
-/* Rule 4. True if somebody was passed over. */
+static uint64_t rate_from(const struct task *t, enum circle_kind k, usec now)
+{
+    uint64_t sum = 0;
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (belongs(c, k))
+            sum += rate_now(&c->down, now);
+    }
+    return sum;
+}
+
+/* Rule 4. True if somebody was passed over. While the others bring more than we could ourselves,
+ * there is nothing to gain: they may well share one slow line with us. */
 static bool take_over(struct task *t, enum circle_kind k, struct conn **who, size_t n, usec now)
 {
     struct circle *r = &t->near->circle[k];
     bool any = false;
-    if (!r->idle || n == 0) {
+    if (!r->idle || n == 0 || rate_from(t, k, now) > r->speed) {
         r->idle_since = 0;
         return false;
     }
@@ -291,17 +303,6 @@ static bool take_over(struct task *t, enum circle_kind k, struct conn **who, siz
         any = true;
     }
     return any;
-}
-
-static uint64_t rate_from(const struct task *t, enum circle_kind k, usec now)
-{
-    uint64_t sum = 0;
-    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
-        const struct conn *c = LIST_OF(l, struct conn, in_task);
-        if (belongs(c, k))
-            sum += rate_now(&c->down, now);
-    }
-    return sum;
 }
 
 static uint64_t least(const struct task *t, enum circle_kind k)

@@ -15,8 +15,8 @@
  * 3. At work is who has lately been the first of the circle with a piece, or has just come. After a
  *    patience without one, longer where pieces come slowly to him and to us, his parts fall to the
  *    next in rank. When he shows one, he is back.
- * 4. Who has nothing left to do takes over the parts of one that would need longer than the patience
- *    for them, and much longer than we needed for ours.
+ * 4. Who has nothing left to do, and is brought less than he could fetch, takes over the parts of one
+ *    that would need longer than the patience for them, and much longer than he himself for his.
  * 5. One that keeps us waiting, so that much less arrives than the dear source would give, counts
  *    no longer as having anything until it gives: what it claims to have may be fetched elsewhere.
  * So a circle of strangers that follow no such rules, of liars or of the dead costs at most some
