@@ -213,15 +213,19 @@ static bool wants_more(const struct task *t)
            (t->state != NODE_SEEDING || pool_count(t->pool) < SEED_KNOWS);
 }
 
+static unsigned source_of(const struct swarm *s)
+{
+    return POOL_DHT | (s->task->n_swarms < 2 ? 0u : s->v2 ? POOL_V2 : POOL_V1);
+}
+
 static void found(struct seek *k, const struct dht_event *e, usec now)
 {
     struct task *t = k->swarm->task;
-    unsigned source = POOL_DHT | (t->n_swarms < 2 ? 0u : k->swarm->v2 ? POOL_V2 : POOL_V1);
     bool fresh = false;
     k->found += (unsigned)e->n_peers;
     for (size_t i = 0; i < e->n_peers && wants_more(t); i++) {
         bool known = pool_sources(t->pool, &e->peers[i]) != 0;
-        fresh |= pool_add(t->pool, &e->peers[i], source, false, now) && !known;
+        fresh |= pool_add(t->pool, &e->peers[i], source_of(k->swarm), false, now) && !known;
     }
     if (!fresh)
         return;
@@ -340,8 +344,10 @@ static void joined(struct finder *f, const struct dht_event *e, usec now)
 static void announced(struct finder *f, const struct dht_event *e, usec now)
 {
     struct task *t = map_get(f->node->by_hash, BYTES(e->id, DHT_ID));
-    if (!t || !is_wanted(t) || !wants_more(t) || pool_sources(t->pool, &e->from) != 0 ||
-        !pool_add(t->pool, &e->from, POOL_DHT, e->seed, now))
+    if (!t || !is_wanted(t) || !wants_more(t) || pool_sources(t->pool, &e->from) != 0)
+        return;
+    const struct swarm *s = &t->swarm[memcmp(t->swarm[0].hash, e->id, DHT_ID) != 0];
+    if (!pool_add(t->pool, &e->from, source_of(s), e->seed, now))
         return;
     task_wake(t, now);
     dial_more(f->node, now);
