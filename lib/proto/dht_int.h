@@ -73,6 +73,7 @@ enum { RINGS = 3 };
 struct crowd { /* the closest that were counted, by ring around the hash */
     uint8_t in[RINGS + 1];
     unsigned closest;
+    unsigned near; /* where eight are expected */
 };
 
 struct walk {

@@ -456,7 +456,7 @@ bool dht_table_any_good(const struct dht_table *t, usec now)
 
 unsigned dht_table_depth(const struct dht_table *t)
 {
-    for (unsigned i = t->n; i > 0; i--)
+    for (unsigned i = t->n - 1; i > 0; i--) /* the last holds more than one distance */
         if (t->v[i - 1].in.n >= DHT_K / 2)
             return i - 1 + 3; /* eight nodes behind i bits: three bits more tell them apart */
     return 3;

@@ -13,6 +13,8 @@
  *   moved there on purpose. They are asked and stored at, but only as many as chance would have put
  *   there count among the eight; so the search, and an announcement, go on to those who were pushed
  *   away. Ids closer still, where chance would have put nobody, are not believed at all.
+ * - Where fewer stand than it explains, all we spoke with may be of one gang, who name each other
+ *   and nobody else. Then everybody whom we began with has one of his tips followed.
  */
 #include "proto/dht_int.h"
 
@@ -31,6 +33,7 @@ enum {
     NEAR_MOST = 3, /* of one network */
     LOST_LEAST = 2,
     TRUST = 2,        /* tips of one teller under way before any has lived */
+    SPARSE = 6,       /* fewer where eight are expected */
     TOO_CLOSE = 20,   /* bits beyond what the size of the network explains */
     PAD_SCRAPE = 240, /* enough for two filters, see dht.h */
     PAD_ITEM = 370,   /* and for an item */
@@ -274,11 +277,32 @@ bool dht_walk_full(const struct walk *w, const struct cand *c, struct crowd *k)
         ring = 0;
     else
         ring = bits >= depth ? RINGS : bits + RINGS - depth;
+    k->near += bits + RINGS >= depth;
     if (k->in[ring] < most[ring]) {
         k->in[ring]++;
         k->closest++;
     }
     return k->closest >= DHT_K;
+}
+
+/* The closest tip of somebody out of our own table that nobody has followed. */
+static struct cand *unheard(struct walk *w, bool *waiting)
+{
+    for (unsigned i = 0; i < w->n; i++) {
+        const struct cand *p = &w->v[i];
+        if (p->parent || p->state != CAND_REPLIED)
+            continue;
+        for (unsigned k = 0; k < w->n; k++) {
+            struct cand *c = &w->v[k];
+            if (c->parent != p->uid || !c->fits || crowded(w, c) || doubtful(w, c))
+                continue;
+            if (c->state == CAND_NEW)
+                return c;
+            *waiting |= c->state == CAND_ASKED;
+            break;
+        }
+    }
+    return NULL;
 }
 
 /* The next to ask, NULL if there is none; *waiting: somebody who matters may still answer. */
@@ -291,7 +315,7 @@ static struct cand *choose(struct walk *w, bool *waiting)
         struct cand *c = &w->v[i];
         if (c->state == CAND_REPLIED) {
             if (c->fits && dht_walk_full(w, c, &k))
-                return NULL;
+                return looks_for_hash(w) && k.near < SPARSE ? unheard(w, waiting) : NULL;
         } else if (c->state == CAND_ASKED) {
             *waiting = true;
         } else if (c->state == CAND_SLOW) {
