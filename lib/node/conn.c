@@ -60,7 +60,7 @@ struct conn *conn_new(struct node *n, const struct addr *a, bool incoming, usec 
     c->wire = wire_new();
     c->sender = NO_SENDER;
     c->connected_at = c->last_recv = c->last_sent = c->choke_since = now;
-    c->super_piece = c->gave_piece = c->grace_piece = UINT32_MAX;
+    c->gave_piece = c->grace_piece = UINT32_MAX;
     c->timer.fire = conn_tick;
     c->id = idtab_put(&n->conns, c);
     pipeline_init(&c->pipe, now);
@@ -87,7 +87,7 @@ static void leave_task(struct conn *c, enum conn_phase was, bool offence, usec n
         hashes_gone(c, now);
         fetch_gone(c, now);
         choker_gone(&t->choker, c->id, now);
-        hint_withdraw(c, UINT32_MAX);
+        hint_gone(c);
         near_gone(c, now);
         pex_gone(c);
     }
@@ -140,6 +140,7 @@ static void conn_free(struct conn *c)
     outq_fini(&c->out);
     bits_fini(&c->has);
     bits_fini(&c->fast_in);
+    bits_fini(&c->shown);
     buf_fini(&c->early_bits);
     free(c->early_haves);
     free(c->req);

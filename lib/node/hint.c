@@ -36,7 +36,7 @@ static bool suggests(const struct conn *c)
            c->hints_ignored < IGNORED_MOST;
 }
 
-static void forget(struct conn *c, uint32_t i)
+void hint_forget(struct conn *c, uint32_t i)
 {
     c->task->on_way[c->hint_out[i].piece]--;
     c->hint_out[i] = c->hint_out[--c->n_hint_out];
@@ -49,23 +49,23 @@ static void expire(struct conn *c, usec now)
         if (now - h->at < (h->asked ? UNFINISHED : UNASKED))
             continue;
         c->hints_ignored += !h->asked;
-        forget(c, i);
+        hint_forget(c, i);
     }
 }
 
-static void note(struct conn *c, uint32_t piece, bool asked, usec now)
+bool hint_note(struct conn *c, uint32_t piece, bool asked, usec now)
 {
     struct task *t = c->task;
     if (!t->on_way)
         t->on_way = mem_zero(t->m->n_pieces);
     if (c->n_hint_out == MAX_HINTS || t->on_way[piece] == UINT8_MAX)
-        return;
+        return false;
     t->on_way[piece]++;
     c->hint_out[c->n_hint_out++] = (struct hint){piece, asked, now};
+    return true;
 }
 
-/* The next piece that only we have and that nobody is being given. */
-static uint32_t choose(struct task *t)
+uint32_t hint_unspread(struct task *t)
 {
     uint32_t n = t->m->n_pieces, look = n < LOOK_AT ? n : LOOK_AT;
     for (uint32_t i = 0; i < look; i++) {
@@ -93,9 +93,9 @@ void hint_more(struct conn *c, usec now)
     for (uint32_t i = 0; i < c->n_hint_out; i++)
         waiting += !c->hint_out[i].asked;
     for (uint32_t most = enough(c, now); waiting < most && c->n_hint_out < MAX_HINTS; waiting++) {
-        if ((piece = choose(c->task)) == UINT32_MAX)
+        if ((piece = hint_unspread(c->task)) == UINT32_MAX)
             return;
-        note(c, piece, false, now);
+        hint_note(c, piece, false, now);
         wire_put_index(&c->out.bytes, WIRE_SUGGEST, piece);
         conn_flush(c);
     }
@@ -116,19 +116,25 @@ void hint_asked(struct conn *c, uint32_t piece, usec now)
         hint_more(c, now);
         return;
     }
-    note(c, piece, true, now);
+    hint_note(c, piece, true, now);
 }
 
 void hint_peer_has(struct conn *c, uint32_t piece)
 {
-    for (uint32_t i = c->n_hint_out; i-- > 0;)
+    for (uint32_t i = c->n_hint_out; !c->task->super_seed && i-- > 0;)
         if (c->hint_out[i].piece == piece)
-            forget(c, i);
+            hint_forget(c, i);
 }
 
-void hint_withdraw(struct conn *c, uint32_t but)
+void hint_choked(struct conn *c, uint32_t but)
 {
-    for (uint32_t i = c->n_hint_out; i-- > 0;)
+    for (uint32_t i = c->n_hint_out; !c->task->super_seed && i-- > 0;)
         if (c->hint_out[i].piece != but)
-            forget(c, i);
+            hint_forget(c, i);
+}
+
+void hint_gone(struct conn *c)
+{
+    while (c->n_hint_out > 0)
+        hint_forget(c, c->n_hint_out - 1);
 }

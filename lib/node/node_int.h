@@ -194,7 +194,8 @@ struct conn {
     struct rate down, up; /* payload */
     usec hold_until;      /* no requests before: it has just rejected some */
     usec connected_at, last_recv, last_sent, choke_since, interested_at, bored_since;
-    uint32_t super_piece; /* the piece revealed to it */
+    struct bits shown;     /* pieces revealed to it by super-seeding; n = 0: none yet */
+    uint32_t super_credit; /* how many of them it may have that are not passed on */
     unsigned nearness;    /* enum near_class of swarm/near.h */
 
     uint32_t hint_in[NODE_MAX_FAST]; /* pieces suggested to us, the latest */
@@ -589,11 +590,18 @@ void hint_suggested(struct conn *c, uint32_t piece);       /* by the peer, to us
 void hint_more(struct conn *c, usec now);                  /* by us, if that helps */
 void hint_asked(struct conn *c, uint32_t piece, usec now); /* it asks for a block of this piece */
 void hint_peer_has(struct conn *c, uint32_t piece);
-/* It is choked or gone: others may have what was meant for it, but this piece. */
-void hint_withdraw(struct conn *c, uint32_t but);
+/* It is choked: others may have what was meant for it, but not this piece. */
+void hint_choked(struct conn *c, uint32_t but);
+void hint_gone(struct conn *c);
+/* For super-seeding: a piece that only we have and that is on its way to nobody, UINT32_MAX: none;
+ * counted as on its way to c; not any more. */
+uint32_t hint_unspread(struct task *t);
+bool hint_note(struct conn *c, uint32_t piece, bool asked, usec now);
+void hint_forget(struct conn *c, uint32_t i);
 
 /* super.c */
 void super_greet(struct conn *c, usec now);
 void super_peer_has(struct task *t, struct conn *c, uint32_t piece, usec now);
+bool super_may_have(const struct conn *c, uint32_t piece);
 
 #endif

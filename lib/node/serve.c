@@ -72,9 +72,7 @@ static bool can_serve(const struct conn *c, const struct wire_msg *m)
         return false;
     if (!bits_get(&t->have, m->index) || (t->unstored && t->unstored[m->index]))
         return false;
-    if (t->super_seed && c->super_piece != m->index && !fetch_peer_has_piece(c, m->index))
-        return c->super_piece == UINT32_MAX;
-    return true;
+    return !t->super_seed || super_may_have(c, m->index);
 }
 
 void serve_request(struct conn *c, const struct wire_msg *m, usec now)
@@ -209,13 +207,13 @@ void serve_choke(struct conn *c, bool choke, usec now)
         c->grace_piece = UINT32_MAX;
     c->am_choking = choke;
     c->choke_since = now;
+    if (choke)
+        hint_choked(c, c->grace_piece);
+    else
+        hint_more(c, now); /* before it is let in, so that its first request is a good one */
     wire_put_simple(&c->out.bytes, choke ? WIRE_CHOKE : WIRE_UNCHOKE);
-    if (choke) {
-        hint_withdraw(c, c->grace_piece);
+    if (choke)
         reject_queue(c);
-    } else {
-        hint_more(c, now);
-    }
     conn_flush(c);
 }
 
@@ -367,6 +365,7 @@ void serve_allow_fast(struct conn *c)
     conn_flush(c);
 }
 
+/* A seed hears of it too, although it has the piece: by that it knows what has spread. */
 void serve_have(struct task *t, uint32_t piece, usec now)
 {
     struct list_node *next;
@@ -376,7 +375,7 @@ void serve_have(struct task *t, uint32_t piece, usec now)
     for (struct list_node *l = list_first(&t->conns); l; l = next) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
         next = list_next(&t->conns, l);
-        if (c->phase != CONN_OPEN || fetch_peer_has_piece(c, piece))
+        if (c->phase != CONN_OPEN || (!c->has_all && bits_get(&c->has, piece)))
             continue;
         wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
         conn_flush(c);

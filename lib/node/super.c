@@ -1,34 +1,33 @@
 /*
- * Super-seeding (BEP 16): the seed shows each peer one piece at a time, and the next only when
- * somebody else is seen to have the last one, so that every byte it sends is passed on.
+ * Super-seeding (BEP 16): a seed that says it has nothing, and shows each peer pieces one by one,
+ * each time one that nobody has and nobody else was shown. The next is shown when somebody else is
+ * seen to have the last: so every byte that it sends is passed on, and who passes nothing on gets
+ * no more.
+ *
+ * A peer begins with one piece. For each that it passes on it may have one more at a time, up to a
+ * few, so that it need not wait while the last one spreads. When all is spread, what it is shown is
+ * what is rarest, and the next when it has that.
  */
 #include "node/node_int.h"
 
 #define LOOK_AT 512u
-
-static uint32_t shown_to(const struct task *t, uint32_t piece)
-{
-    uint32_t n = 0;
-    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l))
-        n += LIST_OF(l, struct conn, in_task)->super_piece == piece;
-    return n;
-}
+#define CREDIT_MOST 4u
 
 /*
  * The rarest piece that it lacks and that is shown to the fewest others, among so many from a place
  * of its own on: an exact answer is not worth a walk over a million pieces for every HAVE.
  */
-static uint32_t choose(const struct task *t, const struct conn *c)
+static uint32_t rarest(const struct task *t, const struct conn *c)
 {
     uint32_t best = UINT32_MAX, best_score = UINT32_MAX;
     uint32_t n = t->m->n_pieces, from = n ? (uint32_t)(c->id % n) : 0;
     uint32_t looked = 0;
     for (uint32_t i = 0; i < n && looked < LOOK_AT; i++) {
         uint32_t p = (from + i) % n;
-        if (!bits_get(&t->have, p) || fetch_peer_has_piece(c, p))
+        if (!bits_get(&t->have, p) || fetch_peer_has_piece(c, p) || bits_get(&c->shown, p))
             continue;
         looked++;
-        uint32_t score = picker_availability(t->picker, p) + shown_to(t, p);
+        uint32_t score = picker_availability(t->picker, p) + (t->on_way ? t->on_way[p] : 0);
         if (score >= best_score)
             continue;
         best = p;
@@ -39,34 +38,62 @@ static uint32_t choose(const struct task *t, const struct conn *c)
     return best;
 }
 
-static void show(struct conn *c, uint32_t piece)
+static void show_more(struct conn *c, usec now)
 {
-    c->super_piece = piece;
-    if (piece == UINT32_MAX)
-        return;
-    wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
-    conn_flush(c);
+    struct task *t = c->task;
+    while (c->n_hint_out < c->super_credit) {
+        uint32_t p = hint_unspread(t);
+        if (p == UINT32_MAX)
+            p = rarest(t, c);
+        if (p == UINT32_MAX || !hint_note(c, p, false, now))
+            return;
+        bits_set(&c->shown, p);
+        wire_put_index(&c->out.bytes, WIRE_HAVE, p);
+        conn_flush(c);
+    }
 }
 
 void super_greet(struct conn *c, usec now)
 {
-    (void)now;
-    if (c->task->picker && c->task->was_complete)
-        show(c, choose(c->task, c));
+    struct task *t = c->task;
+    if (!t->picker || !t->was_complete)
+        return;
+    bits_fini(&c->shown);
+    bits_init(&c->shown, t->m->n_pieces);
+    c->super_credit = 1;
+    show_more(c, now);
+}
+
+bool super_may_have(const struct conn *c, uint32_t piece)
+{
+    return c->shown.n == 0 || bits_get(&c->shown, piece) || fetch_peer_has_piece(c, piece);
+}
+
+/* `c` has what `o` was shown. */
+static void settle(struct conn *o, const struct conn *c, uint32_t piece, usec now)
+{
+    const struct task *t = o->task;
+    bool passed_on = o != c, spread = picker_availability(t->picker, piece) > 1;
+    bool alone = t->conns.count == 1, sole = t->on_way[piece] == 1;
+    for (uint32_t i = o->n_hint_out; i-- > 0;) {
+        if (o->hint_out[i].piece != piece || !(passed_on || spread || alone))
+            continue;
+        hint_forget(o, i);
+        if (passed_on && sole && o->super_credit < CREDIT_MOST)
+            o->super_credit++;
+        show_more(o, now);
+    }
 }
 
 void super_peer_has(struct task *t, struct conn *c, uint32_t piece, usec now)
 {
+    if (!t->on_way || t->on_way[piece] == 0)
+        return;
     struct list_node *next;
     for (struct list_node *l = list_first(&t->conns); l; l = next) {
         struct conn *o = LIST_OF(l, struct conn, in_task);
         next = list_next(&t->conns, l);
-        if (o->phase != CONN_OPEN || o->super_piece != piece)
-            continue;
-        bool passed_on = o != c;
-        bool alone = t->conns.count == 1;
-        if (passed_on || alone)
-            show(o, choose(t, o));
+        if (o->phase == CONN_OPEN)
+            settle(o, c, piece, now);
     }
-    (void)now;
 }
