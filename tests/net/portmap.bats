@@ -182,3 +182,18 @@ again_mapped() { [ "$(grep -c '^mapped .* 11.0.0.1 7001 7001' map.log)" = 2 ]; }
     run ! grep -q asked trap.log
     run ! grep -q asked inner.log
 }
+
+@test "p2p-node: someone outside reaches the node by the port of the router" {
+    local port node
+    network
+    igd
+    at_background in node.log p2p-node -v
+    node=$!
+    wait_for 20 grep -q 'hands on its port' node.log
+    port=$(sed -n 's/.*hands on its port \([0-9]*\) .*/\1/p' node.log)
+    at router nft list chain inet filter prerouting_miniupnpd |
+        grep -q "0x11 th dport $port dnat ip to 192.168.77.2"
+    P2P_HOME=$PWD/outside at out p2p-node --timeout 10s ping "11.0.0.1:$port"
+    ends "$node" 143
+    unmapped "$port"
+}
