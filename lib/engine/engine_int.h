@@ -41,7 +41,7 @@ struct joining { /* join.c's own */
     bool worth;       /* it was joined: there is something to remember */
     bool busy;        /* a worker is saving */
     bool complained;
-    usec save_at, full_at;
+    usec save_at, full_at, few_at;
     char *ids;        /* file of our ids, or NULL */
     struct buf fresh; /* the worker's, while it is busy */
     int code;

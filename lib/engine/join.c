@@ -18,7 +18,9 @@
 #define FOLDER "dht"
 #define RECORD "nodes"
 #define LOCK_NAME "dht"
-#define LOCK_PATIENCE 2000u        /* milliseconds */
+#define LOCK_PATIENCE 2000u /* milliseconds */
+#define FEW 8               /* good nodes: the network needs whoever there is */
+#define FEW_AFTER (5 * USEC_SEC)
 #define SAVE_FIRST (20 * USEC_SEC) /* after joining */
 #define SAVE_EACH (5 * USEC_MIN)
 #define SAVE_IDS (2 * USEC_SEC) /* after they have changed */
@@ -145,6 +147,7 @@ void join_begin(struct engine *g, const struct engine_options *o)
 {
     g->dht.save_at = USEC_NEVER;
     g->dht.full_at = o->dht_brief ? g->now + ENGINE_BRIEF : USEC_NEVER;
+    g->dht.few_at = o->dht_brief ? g->now + FEW_AFTER : USEC_NEVER;
     g->dht.ids = mem_str(o->dht_ids);
     if (!node_dht(g->node))
         return;
@@ -170,12 +173,32 @@ void join_told(struct engine *g, const struct node_op *op)
     engine_tell(g, &(struct engine_event){.kind = ENGINE_DHT, .dht = op->dht});
 }
 
+static bool knows_few(struct engine *g)
+{
+    struct dht_status s;
+
+    return engine_dht_status(g, &s) && s.v4.good + s.v6.good < FEW;
+}
+
+/*
+ * Who ends soon is of no use to others. But where hardly anybody is left, two programs must be able
+ * to find each other though nobody else is there: one of them has to answer.
+ */
+static void maybe_full(struct engine *g)
+{
+    bool few = g->now >= g->dht.few_at && knows_few(g);
+
+    if (g->now >= g->dht.few_at)
+        g->dht.few_at = USEC_NEVER;
+    if (g->now < g->dht.full_at && !few)
+        return;
+    g->dht.full_at = g->dht.few_at = USEC_NEVER;
+    node_dht_full(g->node, g->now);
+}
+
 void join_tick(struct engine *g)
 {
-    if (g->now >= g->dht.full_at) {
-        g->dht.full_at = USEC_NEVER;
-        node_dht_full(g->node, g->now);
-    }
+    maybe_full(g);
     if (g->now < g->dht.save_at || !gather(g))
         return;
     g->dht.save_at = g->now + SAVE_EACH;

@@ -66,7 +66,9 @@ struct engine_options {
     uint64_t limit_down, limit_up;
     bool no_trackers, no_web_seeds, no_dht, no_pex, no_lsd;
     bool dht_only;  /* a node of the DHT on UDP and nothing else: no items, no catalogue */
-    bool dht_brief; /* asks only, and is not asked (BEP 43), until it has run for ENGINE_BRIEF */
+    /* Asks only, and is not asked (BEP 43), until it has run for ENGINE_BRIEF; or for some seconds,
+     * where there is hardly anybody else to ask. */
+    bool dht_brief;
     /* Under this name the ids of our DHT node are kept in the home. The caller holds a lock, so
      * that no two have them. NULL: new ones each time. */
     const char *dht_ids;

@@ -1,0 +1,240 @@
+#!/usr/bin/env bats
+# p2p-node: being a node of the DHT, and look-ups in it. A network is a few nodes on loopback.
+load helper
+
+# node NAME [OPTION…]: one of that home, started; sets NODE to its address.
+node() {
+    P2P_HOME="$PWD/$1" background env --default-signal=INT p2p-node --bind 127.0.0.1 "${@:2}" >"$1.out" 2>"$1.err"
+    wait_for 10 grep -q listening "$1.out"
+    NODE=$(cut -f 2 "$1.out")
+}
+
+# network: three nodes that know each other; FIRST is the address of one, NODES their numbers.
+network() {
+    node one
+    FIRST=$NODE
+    node two --bootstrap "$FIRST"
+    node three --bootstrap "$FIRST"
+    NODES=("${BACKGROUND[@]}")
+    wait_for 20 knows one 2
+    wait_for 20 knows two 2
+    wait_for 20 knows three 2
+}
+
+# ended NUMBER: waits for it; sets CODE to its status.
+ended() { wait "$1" && CODE=0 || CODE=$?; }
+
+knows() { # HOME NODES
+    [ "$(P2P_HOME="$PWD/$1" p2p-node status 2>/dev/null | cut -f 4)" -ge "$2" ]
+}
+
+look() { # [OPTION…] LOOK-UP…
+    p2p-node --bind 127.0.0.1 --bootstrap "$FIRST" "$@"
+}
+
+@test "one line when it is ready; stopped by a signal: 143, 130; --for: 0" {
+    node one
+    [[ $(cat one.out) =~ ^listening$'\t'127\.0\.0\.1:[0-9]+$ ]]
+    kill -TERM "${BACKGROUND[0]}"
+    ended "${BACKGROUND[0]}"
+    [ "$CODE" = 143 ]
+    node two
+    kill -INT "${BACKGROUND[1]}"
+    ended "${BACKGROUND[1]}"
+    [ "$CODE" = 130 ]
+    start=$SECONDS
+    status 0 p2p-node --bind 127.0.0.1 --for 1s
+    [ $((SECONDS - start)) -le 3 ]
+    silent
+}
+
+@test "one for each home; p2p-seed of the same home is another" {
+    node one
+    P2P_HOME="$PWD/one" status 6 p2p-node --bind 127.0.0.1
+    says "another p2p-node"
+    status 3 p2p-node status
+    says "neither"
+    P2P_HOME="$PWD/one" status 0 p2p-node status
+    [[ $output == 'p2p-node	ipv4	alone	0	0	0	0	0	' ]]
+    P2P_HOME="$PWD/one" background p2p-seed --bind 127.0.0.1 >seed.out
+    wait_for 10 grep -q listening seed.out
+    P2P_HOME="$PWD/one" status 0 p2p-node status
+    [ "${#lines[@]}" = 2 ]
+    [[ ${lines[1]} == 'p2p-seed	ipv4	'* ]]
+    P2P_HOME="$PWD/one" status 0 p2p-node --json status
+    first=$(json ipv4 id)
+    output=${lines[1]}
+    [ "$(json program)" = p2p-seed ]
+    [ "$(json ipv4 id)" != "$first" ]
+}
+
+@test "--daemon: back when it is ready, with its line" {
+    P2P_HOME="$PWD/one" p2p-node --bind 127.0.0.1 --daemon >out 3>&-
+    BACKGROUND+=("$(cat one/locks/node.lock)")
+    grep -q ^listening out
+    status 0 p2p-node ping "$(cut -f 2 out)"
+    kill "${BACKGROUND[0]}"
+    wait_for 5 test ! -e one/locks/node.lock
+}
+
+@test "a port that is taken: status 5; usage: status 2" {
+    node one
+    status 5 p2p-node --bind 127.0.0.1 --port "${NODE##*:}"
+    status 2 p2p-node --bind nonsense
+    status 2 p2p-node getpeers 0123456789012345678901234567890123456789
+    says "did you mean get-peers?"
+    status 2 p2p-node get-peers
+    says "no HASH or LINK"
+    status 2 p2p-node get a b
+    status 2 p2p-node get 0123
+    status 2 p2p-node ping 127.0.0.1
+    status 2 p2p-node sample xyz
+    status 2 p2p-node status all
+    status 2 p2p-node --scrape
+    says "the node has no use for it"
+    status 2 p2p-node put --scrape x
+    status 2 p2p-node get --key k 0123456789012345678901234567890123456789
+    status 2 p2p-node put --seq 1 x
+    status 2 p2p-node put --salt s x
+    status 2 p2p-node put --key k --seq x y
+    status 2 p2p-node get --salt "$(printf '%065d' 0)" "$(printf '%064d' 0)"
+    says "64 at most"
+    status 3 p2p-node get-peers no-such-file
+    status 4 p2p-node get-peers 'magnet:?xt=urn:btih:zz'
+}
+
+@test "with nobody to ask: status 3, at once; with nobody who answers: in time" {
+    status 3 p2p-node get-peers 0123456789012345678901234567890123456789
+    says "--bootstrap"
+    start=$SECONDS
+    status 3 p2p-node --bootstrap 127.0.0.1:1 --timeout 2s get 0123456789012345678901234567890123456789
+    says "get: "
+    [ $((SECONDS - start)) -le 4 ]
+    status 3 p2p-node --timeout 1s ping 127.0.0.1:1
+    says "ping: no answer"
+    status 3 p2p-node ping no-such-host.invalid:6881
+}
+
+@test "ping: id, milliseconds, version" {
+    node one
+    status 0 p2p-node ping "$NODE"
+    [[ $output =~ ^[0-9a-f]{40}$'\t'[0-9.]+$'\t'PP ]]
+    id=${output%%	*}
+    status 0 p2p-node --json ping "localhost:${NODE##*:}"
+    [ "$(json id)" = "$id" ]
+    [ "$(json node)" = "$NODE" ]
+    P2P_HOME="$PWD/one" status 0 p2p-node --json status
+    [ "$(json ipv4 id)" = "$id" ]
+    [ "$(json listening)" = "$NODE" ]
+}
+
+@test "values: put on one node, got from another, as they are" {
+    network
+    status 0 look put 'hello, world'
+    [ "$output" = "$(printf '12:hello, world' | sha1sum | cut -d ' ' -f 1)" ]
+    target=$output
+    kill "${NODES[2]}"
+    status 0 look get "$target"
+    prints 'hello, world'
+    status 0 look --json get "$target"
+    [ "$(json value)" = 'hello, world' ]
+    [ "$(json target)" = "$target" ]
+    head -c 996 /dev/urandom >bytes
+    target=$(look put - <bytes)
+    look get "$target" | cmp - bytes
+    head -c 997 /dev/urandom >more
+    status 4 look put - <more
+    head -c 5000000 /dev/zero >most
+    status 4 look put - <most
+    status 0 look put ''
+    status 0 look get "$output"
+    prints ''
+    status 3 look get 0123456789012345678901234567890123456789
+    says "nobody has it"
+    P2P_HOME="$PWD/one" status 0 p2p-node status
+    [ "$(cut -f 8 <<<"$output")" = 3 ]
+}
+
+@test "values under a key: replaced, told apart by salts, kept from going back" {
+    network
+    status 0 p2p-node key k
+    key=$output
+    [[ $key =~ ^[0-9a-f]{64}$ ]]
+    [ "$(stat -c %a k)" = 600 ]
+    status 5 p2p-node key k
+    status 0 look put --key k one
+    prints "$key"
+    status 0 look get "$key"
+    prints one
+    status 0 look put --key k two
+    status 0 look --json get "$key"
+    [ "$(json value)" = two ]
+    [ "$(json seq)" = 2 ]
+    [ "$(json key)" = "$key" ]
+    status 0 look --json put --key k --salt other --seq 7 three
+    [ "$(json seq)" = 7 ]
+    [ "$(json stored)" -ge 1 ]
+    status 0 look get --salt other "$key"
+    prints three
+    status 0 look get "$key"
+    prints two
+    status 1 look put --key k --seq 1 old
+    says "newer"
+    status 1 look put --key k --seq 9 --cas 1 unaware
+    says "changed"
+    status 0 look put --key k --seq 9 --cas 2 aware
+    status 0 look get "$key"
+    prints aware
+    status 3 look get --salt nothing "$key"
+    printf 'nonsense\n' >broken
+    status 4 look put --key broken x
+    status 5 look put --key absent x
+}
+
+@test "get-peers and sample: who announced, once each, from any node" {
+    network
+    random_file f 1000
+    P2P_HOME="$PWD/s1" p2p-add f >/dev/null
+    P2P_HOME="$PWD/s2" p2p-add f >/dev/null
+    link=$(P2P_HOME="$PWD/s1" p2p-ls --link f)
+    v1=$(P2P_HOME="$PWD/s1" p2p-ls --hash f | grep -oE '^[0-9a-f]{40}$')
+    seed_here "$PWD/s1" --bootstrap "$FIRST"
+    first=$PORT
+    seed_here "$PWD/s2" --bootstrap "$FIRST"
+    both() { [ "$(look get-peers "$v1" 2>/dev/null | wc -l)" = 2 ]; }
+    wait_for 30 both
+    status 0 look get-peers "$link"
+    [ "$(cut -f 1 <<<"$output" | sort)" = "$(printf '127.0.0.1:%s\n' "$first" "$PORT" | sort)" ]
+    status 0 look --json get-peers "$v1"
+    output=${lines[0]}
+    [ "$(json infohash)" = "$v1" ]
+    [[ $(json peer) == 127.0.0.1:* ]]
+    status 0 look --scrape get-peers "$v1"
+    [[ $output == "$v1	"[12]'	0' ]]
+    sampled() { look sample 2>/dev/null | cut -f 1 | grep -qx "$v1"; }
+    wait_for 10 sampled
+    status 0 look --json sample "$v1"
+    [[ $output == *"$v1"* ]]
+    status 3 look get-peers 0123456789012345678901234567890123456789
+    says "nobody was found"
+}
+
+@test "get-peers of a .torrent: its nodes are asked, and none of a private one" {
+    network
+    random_file f 1000
+    p2p-add --node "$FIRST" -o t f >/dev/null
+    status 3 p2p-node --bind 127.0.0.1 get-peers t
+    says "nobody was found"
+    p2p-add --no-catalogue --private -o p f >/dev/null
+    status 3 look get-peers p
+    says "private"
+}
+
+@test "SIGTERM during a look-up: 143" {
+    background p2p-node --bootstrap 127.0.0.1:1 get 0123456789012345678901234567890123456789 2>err
+    sleep 0.5
+    kill -TERM "${BACKGROUND[0]}"
+    ended "${BACKGROUND[0]}"
+    [ "$CODE" = 143 ]
+    [ ! -s err ]
+}
