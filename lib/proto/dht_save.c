@@ -1,7 +1,7 @@
 /*
  * Memory between runs: a bencoded dictionary with our ids and compact nodes of both families, the
- * good ones first, and how many these are. Who has lost everybody writes the hints back, so that nothing is forgotten only
- * because the line was down.
+ * good ones first, and how many these are. Who has lost everybody writes the hints back, so that
+ * nothing is forgotten only because the line was down.
  */
 #include "proto/dht_int.h"
 

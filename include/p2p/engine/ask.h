@@ -1,6 +1,7 @@
 /*
  * Asking others about one item, for programs that look and end: peers for its manifest, trackers
- * and the DHT for who has it. Each call is a session of its own, and stops at a signal (term_stopped).
+ * and the DHT for who has it. Each call is a session of its own, and stops at a signal
+ * (term_stopped).
  */
 #ifndef P2P_ENGINE_ASK_H
 #define P2P_ENGINE_ASK_H
