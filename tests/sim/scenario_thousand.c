@@ -104,7 +104,7 @@ static int run(struct scenario_run *r)
                              source = {
                                  .up = 4 * UP, .udp = true, .dht = true, .delay = 20 * USEC_MS};
     struct world w = {.t = tube_new(r->seed), .n = r->size};
-    w.m = tube_manifest(tube_rng(w.t), "thing", &one, 1, 2, 65536, &w.content);
+    w.m = tube_manifest(tube_rng(w.t), "thing", &one, 1, 2, 131072, &w.content);
     w.v = mem_array(w.n, sizeof(struct item *));
     tube_phantom(w.t, w.m, w.content);
     scenario_film(r, w.t);

@@ -79,8 +79,8 @@ uint32_t host_number(const struct host *h); /* in order of making; "hN.test" is 
 void host_kill(struct host *h);              /* it and its connections vanish without a word */
 /*
  * Stops a host as by a signal that it cannot see, and starts it again: a new node with the disk as
- * it was, the same items (all files wanted) and what its DHT remembered. Items keep their struct, but
- * have a new task number. What else the program would do at its start is done by tube_on_start.
+ * it was, the same items (all files wanted) and what its DHT remembered. Items keep their struct,
+ * but have a new task number. What else the program would do at its start tube_on_start does.
  */
 void host_stop(struct host *h);
 void host_start(struct host *h);
