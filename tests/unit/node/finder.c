@@ -163,6 +163,23 @@ static void finds_by_hash_alone(void **state)
     by_hash(4, 3, true);
 }
 
+/* One datagram in four is lost on its way, and answers too. */
+static void on_a_bad_line(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 50; seed < 60; seed++) {
+        struct world w;
+        begin(&w, seed, 1);
+        for (int i = 0; i < 20; i++)
+            joins(&w, &(struct host_config){ON});
+        seeds(&w, joins(&w, &(struct host_config){ON, .loss = 0.25}));
+        wait(&w, USEC_MIN);
+        struct host *b = joins(&w, &(struct host_config){ON, .loss = 0.25});
+        completes(&w, leeches(&w, b), USEC_MIN);
+        end(&w);
+    }
+}
+
 /* A client of v1 and one of v2 do not see each other; who has the hybrid is in both swarms. */
 static void announces_both_hashes(void **state)
 {
@@ -605,6 +622,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_by_hash_alone),
+        cmocka_unit_test(on_a_bad_line),
         cmocka_unit_test(announces_both_hashes),
         cmocka_unit_test(only_ipv6),
         cmocka_unit_test(a_family_that_comes_late),
