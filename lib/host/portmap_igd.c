@@ -67,12 +67,35 @@ static bool describe(struct report *r, const char *described)
     return ok;
 }
 
+static bool is_gateway(const struct portmap *m, const char *url)
+{
+    struct addr a;
+
+    return igd_url_host(&a, url) && addr_same_ip(&a, &m->gw.at);
+}
+
+/* Devices on the gateway, or else others of our network. */
+static bool describe_any(const struct portmap *m, struct report *r, const struct UPNPDev *all,
+                         bool gateway)
+{
+    int seen = 0;
+
+    for (const struct UPNPDev *d = all; d && seen < PORTMAP_DEVICES; d = d->pNext) {
+        if (!igd_url_allowed(d->descURL, &m->gw) || is_gateway(m, d->descURL) != gateway)
+            continue;
+        if (describe(r, d->descURL))
+            return true;
+        seen++;
+    }
+    return false;
+}
+
 static void find(void *task, void *report)
 {
     const struct portmap *m = ((struct errand *)task)->m;
     struct report *r = report;
     char local[ADDR_TEXT];
-    int fault = 0, seen = 0;
+    int fault = 0;
 
     if (m->cfg.igd) {
         r->ok = describe(r, m->cfg.igd);
@@ -81,8 +104,7 @@ static void find(void *task, void *report)
     addr_ip_text(&m->gw.local, local);
     struct UPNPDev *all =
         upnpDiscover(PORTMAP_SSDP_MS, local, NULL, UPNP_LOCAL_PORT_ANY, 0, TTL, &fault);
-    for (struct UPNPDev *d = all; d && seen < PORTMAP_DEVICES && !r->ok; d = d->pNext, seen++)
-        r->ok = igd_url_allowed(d->descURL, &m->gw) && describe(r, d->descURL);
+    r->ok = describe_any(m, r, all, true) || describe_any(m, r, all, false);
     if (!all)
         snprintf(r->why, sizeof r->why, "no device answers");
     else if (!r->ok)
@@ -265,7 +287,7 @@ static void made(void *arg, const void *report)
     got.tcp = r.tcp;
     got.udp = r.udp;
     got.lifetime = r.lifetime;
-    if (!addr_parse_ip(&got.ip, r.external, 0))
+    if (!is_gateway(m, m->igd.igd.control) || !addr_parse_ip(&got.ip, r.external, 0))
         got.ip = (struct addr){0};
     portmap_mapped(m, PORTMAP_IGD, &got);
 }

@@ -20,9 +20,10 @@ static void hear(struct portmap *m, const struct addr *from, struct bytes b)
         return;
     if (m->news.heard && now - m->news.heard < PORTMAP_NEWS)
         return;
+    if (pcp_epoch_step(&m->epoch, a.epoch, now) && !a.old)
+        return; /* NAT-PMP also tells a new address so */
     m->news.heard = now;
-    if (!pcp_epoch_step(&m->epoch, a.epoch, now))
-        portmap_forgotten(m);
+    portmap_forgotten(m);
 }
 
 static void readable(void *arg, bool in, bool out)

@@ -89,7 +89,8 @@ through() {
     for w in $PCP $NATPMP $UPNP; do wait_for 20 mapped "700$w" "192.168.77.2:700$w"; done
     for _ in {1..14}; do
         sleep 1
-        for w in $PCP $NATPMP $UPNP; do mapped "700$w"; done
+        # This daemon renews by removing and adding.
+        for w in $PCP $NATPMP $UPNP; do wait_for 4 mapped "700$w"; done
     done
     for w in $PCP $NATPMP $UPNP; do [ "$(grep -c '^mapped' "map$w.log")" = 1 ]; done
     kill -9 "${pids[@]}"

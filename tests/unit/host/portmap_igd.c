@@ -44,6 +44,7 @@ struct device {
     bool permanent;    /* knows no leases */
     bool foreign;      /* its mappings lead to somebody else */
     const char *external;
+    bool neighbour; /* not on the gateway, but beside it */
     /* what happened; read after it has stopped */
     unsigned asked, added, removed, described;
     int map[4][2]; /* external port, 1 for UDP */
@@ -281,8 +282,9 @@ static void *device_runs(void *arg)
 
 static void device_start(struct device *d)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t len = sizeof at;
+    at.sin_addr.s_addr = htonl(d->neighbour ? 0x7f000003 : INADDR_LOOPBACK);
     if (!d->external)
         d->external = "11.0.0.1";
     d->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -345,7 +347,7 @@ static void begin(struct outcome *o, struct device *d)
     looptest_open(&o->t);
     device_start(d);
     assert_true(addr_parse_ip(&c.gateway, "127.0.0.1", 0));
-    snprintf(o->url, sizeof o->url, "http://127.0.0.1:%u/root.xml", d->port);
+    snprintf(o->url, sizeof o->url, "http://127.0.0.%d:%u/root.xml", d->neighbour ? 3 : 1, d->port);
     c.igd = o->url;
     o->map = portmap_new(o->t.l, &c, &events, o);
 }
@@ -500,6 +502,20 @@ static void test_odd_external(void **state)
     }
 }
 
+/* Whoever is not the gateway may hand on a port, but does not know our address. */
+static void test_neighbour(void **state)
+{
+    (void)state;
+    struct device d = {.neighbour = true};
+    struct outcome o;
+    begin(&o, &d);
+    looptest_run(&o.t);
+    assert_int_equal(o.told, 1);
+    assert_int_equal(o.last.external.family, 0);
+    assert_int_equal(o.last.external.port, OURS);
+    end(&o, &d);
+}
+
 /* Descriptions that do not end, or lead elsewhere. What is bounded is time and memory. */
 static void test_bad_descriptions(void **state)
 {
@@ -546,15 +562,11 @@ static void test_ended_early(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_second_service),
-        cmocka_unit_test(test_taken),
-        cmocka_unit_test(test_all_taken),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_permanent),
-        cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_odd_external),
-        cmocka_unit_test(test_bad_descriptions),
+        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_second_service),
+        cmocka_unit_test(test_taken),          cmocka_unit_test(test_all_taken),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_permanent),
+        cmocka_unit_test(test_foreign),        cmocka_unit_test(test_odd_external),
+        cmocka_unit_test(test_neighbour),      cmocka_unit_test(test_bad_descriptions),
         cmocka_unit_test(test_ended_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
