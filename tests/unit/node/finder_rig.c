@@ -194,6 +194,18 @@ static void says_port(struct raw *r, uint16_t port)
     raw_send(r, &b);
 }
 
+/* FAR tells the node that it has the item. */
+static void far_announces(struct world *w, const uint8_t *hash)
+{
+    struct dht_search s = {.port = FAR.port};
+    memcpy(s.info_hash, hash, sizeof s.info_hash);
+    assert_true(dht_find_peers(w->far, &s, w->g->now) != 0);
+    rig_run(w->g, USEC_SEC);
+    dht_tick(w->far, w->g->now);
+    far_answers(w);
+    rig_run(w->g, USEC_SEC);
+}
+
 static void private_items_are_silent(void **state)
 {
     (void)state;
@@ -212,6 +224,10 @@ static void private_items_are_silent(void **state)
         assert_int_equal(r->got[WIRE_PORT], !is_private);
         says_port(r, 7002);
         assert_int_equal(w.elsewhere > 0, !is_private);
+        struct raw *far = raw_new(w.g, 0);
+        far->addr = FAR;
+        far_announces(&w, w.g->m->hash_v1);
+        assert_int_equal(far->dials, !is_private);
         end(&w);
     }
 }
@@ -586,12 +602,7 @@ static void hybrids_are_dialled_by_the_hash_they_are_known_by(void **state)
         if (!before)
             rig_leech(w.g);
         const uint8_t *hash = v2 ? w.g->m->hash_v2 : w.g->m->hash_v1;
-        struct dht_search s = {.port = FAR.port};
-        memcpy(s.info_hash, hash, sizeof s.info_hash);
-        assert_true(dht_find_peers(w.far, &s, w.g->now) != 0);
-        rig_run(w.g, USEC_SEC);
-        dht_tick(w.far, w.g->now);
-        far_answers(&w);
+        far_announces(&w, hash);
         if (before)
             rig_leech(w.g);
         rig_run(w.g, USEC_SEC);
