@@ -86,7 +86,7 @@ struct node_task_config {
     uint64_t uploaded, downloaded; /* from earlier runs: for ratio and trackers */
     bool sequential;
     bool super_seed; /* BEP 16 */
-    bool survey;     /* only scrape the trackers, once each: NODE_ENDED when all have answered */
+    bool survey;     /* only ask trackers and DHT who has it: NODE_ENDED when all have answered */
     bool trusted;    /* trackers and web seeds were typed by the user: any address is fine */
 };
 /* With a manifest the task is active at once; without, it fetches metadata, yields NODE_METADATA
@@ -127,7 +127,7 @@ struct node_status {
     uint32_t peers, seeds;                /* connected, with handshake; of them complete */
     uint32_t near;                        /* of the peers: neighbours */
     uint32_t known, connecting;           /* candidates; dials under way */
-    int64_t tracker_seeds, tracker_peers; /* best answer; -1: none */
+    int64_t tracker_seeds, tracker_peers; /* best answer, in a survey the DHT's too; -1: none */
     uint32_t pieces, pieces_have;
     usec first_byte; /* when the first piece was verified; USEC_NEVER */
     usec started, completed_at;
