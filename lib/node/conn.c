@@ -194,8 +194,10 @@ bool conn_make_room(struct node *n, usec now)
         if (!worst || last_use(c) < last_use(worst))
             worst = c;
     }
-    if (worst)
+    if (worst) {
+        pex_parted(worst, now);
         conn_close(worst, true, NULL, now);
+    }
     return worst != NULL;
 }
 

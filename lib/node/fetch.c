@@ -126,8 +126,10 @@ void fetch_check_seed(struct conn *c, usec now)
     a.port = c->listen_port;
     if (a.port)
         pool_is_seed(t->pool, &a, true);
-    if (t->picker && task_complete(t) && t->was_complete)
+    if (t->picker && task_complete(t) && t->was_complete) {
+        pex_parted(c, now);
         conn_close(c, true, NULL, now); /* two seeds have nothing to say to each other */
+    }
 }
 
 void fetch_peer_has(struct conn *c, uint32_t piece, usec now)

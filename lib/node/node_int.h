@@ -233,6 +233,7 @@ struct metadata_fetch; /* metadata.c */
 struct finder;         /* finder.c */
 struct seek;
 struct pex;            /* pex.c: what a peer has told and was told */
+struct parted;
 struct lsd;            /* lsd.c */
 struct lsd_item;
 struct self;           /* self.c */
@@ -296,6 +297,7 @@ struct task {
     uint32_t resolving; /* names of peers being looked up */
     struct near *near;  /* NULL: none so far */
     struct lsd_item *lsd; /* NULL: not announced to neighbours */
+    struct parted *parted; /* pex.c; NULL: none so far */
     uint64_t from_near, to_near;
 };
 
@@ -550,6 +552,8 @@ bool pex_on(const struct task *t);
 void pex_opened(struct conn *c, usec now); /* it has said which extensions it knows */
 void pex_message(struct conn *c, struct bytes body, usec now);
 void pex_gone(struct conn *c); /* frees */
+void pex_parted(struct conn *c, usec now); /* about to be closed for no fault of its own */
+void pex_fini(struct task *t);
 
 /* lsd.c */
 void lsd_init(struct node *n, usec now);

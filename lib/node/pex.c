@@ -4,6 +4,9 @@
  *   where they listen. As changes since the last message to that peer, one a minute at most, the
  *   first a moment after there is something to say. Nothing of an item that is private, or may be:
  *   before its manifest is here.
+ * - A swarm of seeds has no connections to tell of, for seeds part from each other. So while there
+ *   are few of a family, those we parted from in peace of late are told too, and dropped with the
+ *   next message (BEP 11, underpopulated lists).
  * - An address passes between two hosts only if it means the same to both: private ones are told
  *   to private peers, those of loopback on loopback, link-local ones to nobody; and what a peer
  *   says is heeded by the same rule, so that a stranger cannot send us into our own network.
@@ -18,7 +21,8 @@
 
 #include <stdlib.h>
 
-#define BATCH (2 * USEC_SEC)         /* several that come together are told together */
+#define BATCH (2 * USEC_SEC) /* several that come together are told together */
+#define PARTED_TIME (10 * USEC_MIN)
 #define UNKNOWN_WAIT (10 * USEC_SEC) /* until it is looked again whether the manifest came */
 
 struct pex {
@@ -27,10 +31,19 @@ struct pex {
     bool wrote, heard_any;
     usec wrote_at, heard_at;
     unsigned early;    /* messages too soon, less those in time */
-    struct addr *told; /* whom it believes us connected to */
+    struct addr *told; /* whom it believes us connected to, in order */
     size_t n_told;
     struct addr *heard; /* on its word alone */
     size_t n_heard;
+};
+
+/* The latest of each family. */
+struct parted {
+    struct parted_peer {
+        struct pex_peer peer; /* family 0: a free place */
+        usec at;
+    } v[2][PEX_FEW];
+    unsigned next[2];
 };
 
 bool pex_on(const struct task *t)
@@ -64,27 +77,22 @@ static struct addr listens(const struct conn *c)
 }
 
 /* Ports that nobody would dial on hearsay are not told either. */
+static bool is_dialable(uint16_t port)
+{
+    return port >= 1024 || port == 80 || port == 443;
+}
+
 static bool is_tellable(const struct conn *about, const struct conn *to)
 {
-    uint16_t port = about->listen_port;
     struct addr a = listens(about), b = listens(to);
-    return about != to && about->phase == CONN_OPEN &&
-           (port >= 1024 || port == 80 || port == 443) && !addr_eq(&a, &b) &&
-           means_the_same(&to->addr, &a);
+    return about != to && about->phase == CONN_OPEN && is_dialable(about->listen_port) &&
+           !addr_eq(&a, &b) && means_the_same(&to->addr, &a);
 }
 
 static uint8_t flags_of(const struct conn *c)
 {
     bool seed = c->upload_only || c->has_all || (c->has.n > 0 && bits_full(&c->has));
     return (uint8_t)((seed ? PEX_SEED : 0) | (c->incoming ? 0 : PEX_OUTGOING));
-}
-
-static bool is_in(const struct addr *v, size_t n, const struct addr *a)
-{
-    for (size_t i = 0; i < n; i++)
-        if (addr_eq(&v[i], a))
-            return true;
-    return false;
 }
 
 static bool is_connected(const struct conn *to, const struct addr *a)
@@ -99,38 +107,107 @@ static bool is_connected(const struct conn *to, const struct addr *a)
     return false;
 }
 
-/* Both return true if there was more than fits a message. */
-static bool find_dropped(struct pex *p, struct pex_msg *m)
+/* Whom a peer may be told of now, in order of addresses. */
+struct roll {
+    struct pex_peer v[PEX_MAX_TOLD];
+    size_t n, of_family[2];
+    bool parted; /* some of those are among them */
+};
+
+static void enrol(struct roll *r, const struct pex_peer *peer)
 {
-    for (size_t i = p->n_told; i-- > 0;) {
-        if (is_connected(p->conn, &p->told[i]))
+    if (r->n == PEX_MAX_TOLD)
+        return;
+    r->v[r->n++] = *peer;
+    r->of_family[peer->addr.family == 6]++;
+}
+
+static int by_addr(const void *a, const void *b)
+{
+    return addr_cmp(a, b); /* a pex_peer begins with its address */
+}
+
+/* One that is connected again may stand there twice. */
+static void order(struct roll *r)
+{
+    size_t kept = 0;
+    qsort(r->v, r->n, sizeof *r->v, by_addr);
+    for (size_t i = 0; i < r->n; i++)
+        if (kept == 0 || !addr_eq(&r->v[kept - 1].addr, &r->v[i].addr))
+            r->v[kept++] = r->v[i];
+    r->n = kept;
+}
+
+static void collect_parted(const struct pex *p, struct roll *r, int family, usec now)
+{
+    const struct parted *all = p->conn->task->parted;
+    for (size_t i = 0; all && i < PEX_FEW; i++) {
+        const struct parted_peer *v = &all->v[family == 6][i];
+        if (v->peer.addr.family == 0 || now - v->at >= PARTED_TIME ||
+            (p->wrote && v->at < p->wrote_at) || !means_the_same(&p->conn->addr, &v->peer.addr))
             continue;
-        if (m->n_dropped == PEX_MAX_PEERS)
+        enrol(r, &v->peer);
+        r->parted = true;
+    }
+}
+
+static void collect(const struct pex *p, struct roll *r, usec now)
+{
+    const struct list *conns = &p->conn->task->conns;
+    for (struct list_node *l = list_first(conns); l; l = list_next(conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (is_tellable(c, p->conn))
+            enrol(r, &(struct pex_peer){.addr = listens(c), .flags = flags_of(c)});
+    }
+    for (int family = 4; family <= 6; family += 2)
+        if (r->of_family[family == 6] < PEX_FEW)
+            collect_parted(p, r, family, now);
+    order(r);
+}
+
+/* Adds what there is room for, beginning anywhere: else all would be told of the same few. True if
+ * some are left. */
+static bool add(struct pex *p, const struct roll *r, const size_t *fresh, size_t n,
+                struct pex_msg *m)
+{
+    size_t start = n > 0 ? (size_t)rng_below(&p->conn->node->rng, n) : 0;
+    if (n == 0)
+        return false;
+    p->told = mem_grow(p->told, p->n_told + PEX_MAX_PEERS, sizeof *p->told);
+    for (size_t i = 0; i < n; i++) {
+        if (m->n_added == PEX_MAX_PEERS || p->n_told == PEX_MAX_TOLD)
             return true;
-        m->dropped[m->n_dropped++] = p->told[i];
-        p->told[i] = p->told[--p->n_told];
+        m->added[m->n_added] = r->v[fresh[(start + i) % n]];
+        p->told[p->n_told++] = m->added[m->n_added++].addr;
     }
     return false;
 }
 
-static bool find_added(struct pex *p, struct pex_msg *m)
+/* From what it was told to what is: both in order. True if more has changed than fits a message. */
+static bool changes(struct pex *p, const struct roll *r, struct pex_msg *m)
 {
-    const struct list *conns = &p->conn->task->conns;
-    size_t before = p->n_told;
-    for (struct list_node *l = list_first(conns); l; l = list_next(conns, l)) {
-        const struct conn *c = LIST_OF(l, struct conn, in_task);
-        struct addr a = listens(c);
-        if (!is_tellable(c, p->conn) || is_in(p->told, p->n_told, &a) ||
-            is_in(m->dropped, m->n_dropped, &a))
+    size_t fresh[PEX_MAX_TOLD], n = 0, kept = 0, k = 0;
+    bool more = false;
+    for (size_t i = 0; i < p->n_told; i++) {
+        struct addr a = p->told[i];
+        while (k < r->n && addr_cmp(&r->v[k].addr, &a) < 0)
+            fresh[n++] = k++;
+        bool is_there = k < r->n && addr_eq(&r->v[k].addr, &a);
+        k += is_there;
+        if (!is_there && m->n_dropped < PEX_MAX_PEERS) {
+            m->dropped[m->n_dropped++] = a;
             continue;
-        if (m->n_added == PEX_MAX_PEERS || p->n_told == PEX_MAX_TOLD)
-            return true;
-        if (p->n_told == before)
-            p->told = mem_grow(p->told, before + PEX_MAX_PEERS, sizeof *p->told);
-        p->told[p->n_told++] = a;
-        m->added[m->n_added++] = (struct pex_peer){.addr = a, .flags = flags_of(c)};
+        }
+        more |= !is_there;
+        p->told[kept++] = a;
     }
-    return false;
+    while (k < r->n)
+        fresh[n++] = k++;
+    p->n_told = kept;
+    more |= add(p, r, fresh, n, m);
+    if (m->n_added > 0)
+        qsort(p->told, p->n_told, sizeof *p->told, by_addr);
+    return more;
 }
 
 /* The moment is drawn, so that a swarm does not talk in step. */
@@ -156,8 +233,9 @@ static void tell(struct node *n, struct timer *tm, usec now)
         timer_set(n, &p->timer, now + UNKNOWN_WAIT);
         return;
     }
-    bool more = find_dropped(p, &m);
-    more |= find_added(p, &m);
+    struct roll r = {.n = 0};
+    collect(p, &r, now);
+    bool more = changes(p, &r, &m);
     if (m.n_added + m.n_dropped == 0)
         return;
     struct buf body = {0};
@@ -167,7 +245,7 @@ static void tell(struct node *n, struct timer *tm, usec now)
     conn_flush(c);
     p->wrote = true;
     p->wrote_at = now;
-    if (more)
+    if (more || r.parted) /* who has gone already is dropped with the next */
         arm(p, now);
 }
 
@@ -198,6 +276,23 @@ void pex_opened(struct conn *c, usec now)
     if (c->ext.id[EXT_PEX] != 0)
         pex_of(c);
     changed(c->task, now);
+}
+
+void pex_parted(struct conn *c, usec now)
+{
+    struct task *t = c->task;
+    bool six = c->addr.family == 6;
+    if (!pex_on(t) || c->phase != CONN_OPEN || !is_dialable(c->listen_port))
+        return;
+    if (!t->parted)
+        t->parted = mem_zero(sizeof *t->parted);
+    t->parted->v[six][t->parted->next[six]++ % PEX_FEW] =
+        (struct parted_peer){.peer = {.addr = listens(c), .flags = flags_of(c)}, .at = now};
+}
+
+void pex_fini(struct task *t)
+{
+    free(t->parted);
 }
 
 void pex_gone(struct conn *c)

@@ -443,6 +443,7 @@ void task_free(struct task *t)
     announce_fini(t);
     finder_task_gone(t, n->now);
     lsd_task_gone(t);
+    pex_fini(t);
     near_fini(t);
     drop_jobs(t);
     for (uint32_t i = 0; i < t->n_swarms; i++) {

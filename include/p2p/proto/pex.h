@@ -21,6 +21,7 @@
 #define PEX_MAX_EARLY 8u /* so many more of those than of others: a flood, the connection ends */
 /* Addresses of one peer's word that nobody has proved yet: it is not listened to for more. */
 #define PEX_MAX_HEARD 200u
+#define PEX_FEW 25u /* with fewer connections of a family, so many of those that were are told */
 #define PEX_MAX_TOLD 400u /* addresses that one peer was told of and not yet told to be gone */
 
 enum pex_flag {

@@ -315,6 +315,50 @@ static void tells_fifty_at_a_time(void **state)
     rig_free(g);
 }
 
+/* Seeds part from each other, and are told of to those who want something, once. */
+static void seeds_that_parted(void **state)
+{
+    (void)state;
+    enum { SEEDS = PEX_FEW + 5 };
+    struct rig *g = seeding(16, NULL);
+    struct ear ear = {0}, later = {0};
+    uint8_t flags = 0;
+    for (unsigned i = 0; i < SEEDS; i++) {
+        char ip[32];
+        snprintf(ip, sizeof ip, "20.1.%u.1", i);
+        struct raw *r = comes(g, ip, 7000, NULL);
+        raw_simple(r, WIRE_HAVE_ALL);
+        assert_true(r->closed);
+    }
+    comes(g, "20.0.0.1", 7000, &ear);
+    rig_run(g, 5 * USEC_SEC);
+    assert_int_equal(ear.messages, 1);
+    assert_int_equal(ear.last.n_added, PEX_FEW);
+    assert_false(added(&ear, "20.1.4.1:7000", &flags)); /* the latest */
+    assert_true(added(&ear, "20.1.5.1:7000", &flags));
+    assert_int_equal(flags, PEX_SEED);
+    rig_run(g, PEX_EVERY);
+    assert_int_equal(ear.messages, 2);
+    assert_int_equal(ear.last.n_added, 0);
+    assert_int_equal(ear.last.n_dropped, PEX_FEW);
+    rig_run(g, PEX_EVERY);
+    assert_int_equal(ear.messages, 2);
+    /* With enough who are there none of those is told of; nor is one that left by itself. */
+    for (unsigned i = 0; i < PEX_FEW; i++) {
+        char ip[32];
+        snprintf(ip, sizeof ip, "20.2.%u.1", i);
+        comes(g, ip, 7000, NULL);
+    }
+    raw_leaves(comes(g, "20.3.1.1", 7000, NULL));
+    comes(g, "20.0.0.2", 7000, &later);
+    rig_run(g, 5 * USEC_SEC);
+    assert_int_equal(later.messages, 1);
+    assert_int_equal(later.last.n_added, PEX_FEW + 1); /* and who came first */
+    assert_false(added(&later, "20.1.5.1:7000", &flags));
+    assert_false(added(&later, "20.3.1.1:7000", &flags));
+    rig_free(g);
+}
+
 /* Who is told of whom. */
 static void private_addresses_stay_at_home(void **state)
 {
@@ -594,6 +638,7 @@ int main(void)
         cmocka_unit_test(tells_changes_each_minute),
         cmocka_unit_test(tells_flags),
         cmocka_unit_test(tells_fifty_at_a_time),
+        cmocka_unit_test(seeds_that_parted),
         cmocka_unit_test(private_addresses_stay_at_home),
         cmocka_unit_test(hears_once_a_minute),
         cmocka_unit_test(flood_ends_the_connection),
