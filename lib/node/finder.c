@@ -15,8 +15,8 @@
 
 #define PERIOD (13 * USEC_MIN)  /* between look-ups, and up to */
 #define JITTER (4 * USEC_MIN)   /* more */
-#define STARVING (5 * USEC_SEC) /* trebles */
-#define STARVING_MOST (2 * USEC_MIN)
+#define STARVING (5 * USEC_SEC) /* grows by half: who comes is found before as long again */
+#define STARVING_MOST (5 * USEC_MIN)
 #define IN_VAIN (60 * USEC_SEC)  /* nobody answered */
 #define BUSY USEC_SEC            /* the DHT takes no more */
 #define IDLE_GAP (150 * USEC_MS) /* ten thousand in half an hour */
@@ -55,7 +55,7 @@ static usec starving_wait(const struct seek *k)
 {
     usec wait = STARVING;
     for (unsigned i = 0; i < k->waits && wait < STARVING_MOST; i++)
-        wait *= 3;
+        wait += wait / 2;
     return usec_min(wait, STARVING_MOST);
 }
 
