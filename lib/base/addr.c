@@ -13,6 +13,8 @@ static size_t ip_size(const struct addr *a)
 static bool prefix(const uint8_t *ip, const uint8_t *with, unsigned bits)
 {
     unsigned whole = bits / 8, rest = bits % 8;
+    if (whole > 0 && ip[0] != with[0]) /* mostly; every address that is told of is looked at */
+        return false;
     return memcmp(ip, with, whole) == 0 &&
            (!rest || ((ip[whole] ^ with[whole]) >> (8 - rest)) == 0);
 }
