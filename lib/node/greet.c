@@ -232,6 +232,7 @@ void greet_extended(struct conn *c, struct bytes body, usec now)
         c->listen_port = h.port;
         known_to_pool(c, now);
     }
+    near_greeted(c, now);
     if (!c->said_ext && h.yourip.family)
         self_told(c->node, &c->addr, &h.yourip, now);
     c->said_ext = true;

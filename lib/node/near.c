@@ -114,9 +114,15 @@ void near_opened(struct conn *c, usec now)
     c->mate = mem_zero(sizeof *c->mate);
     for (int k = 0; k < CIRCLES; k++)
         near_mate_init(&c->mate->in[k], near_key(c->peer_id), now);
-    /* Who was dialled has answered; of who dialled us the first block will tell. */
+    /* Who was dialled has answered; who dialled us answers with his extended handshake. */
     classify(c, c->incoming ? USEC_NEVER : now - c->connected_at);
     near_of(c->task)->next = now;
+}
+
+void near_greeted(struct conn *c, usec now)
+{
+    if (c->incoming && !c->said_ext)
+        classify(c, now - c->mate->in[NEIGHBOURS].joined);
 }
 
 void near_gone(struct conn *c, usec now)

@@ -575,6 +575,7 @@ void self_task(struct task *t); /* a new one */
 
 /* near.c */
 void near_opened(struct conn *c, usec now);
+void near_greeted(struct conn *c, usec now); /* its extended handshake is here */
 void near_gone(struct conn *c, usec now); /* still in task.conns */
 void near_fini(struct task *t);
 void near_heard(struct task *t, const struct addr *a, usec now); /* LSD told of it */

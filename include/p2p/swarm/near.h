@@ -34,7 +34,7 @@
 #include <stddef.h>
 
 #define NEAR_MAX_PREFER 100u
-#define NEAR_RTT (4 * USEC_MS) /* who answers within it is in the same site */
+#define NEAR_RTT (5 * USEC_MS) /* who answers within it is in the same site */
 #define NEAR_PART (1u << 20)   /* bytes of a part, about */
 #define NEAR_MAX_PARTS 4096u
 #define NEAR_MAX_MATES 1000u
