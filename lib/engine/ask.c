@@ -114,5 +114,9 @@ int ask_peers(const struct known *k, const struct ask_options *o, struct ask_ans
         return err_set(e, ERR_NOTFOUND, "it names no tracker to ask");
     rc = session(&a, &s);
     *out = a.answer;
+    if (rc == ERR_NOTFOUND && trackers == 0) {
+        err_clear(e);
+        err_set(e, rc, "it names no tracker, and no node of the DHT answered");
+    }
     return rc;
 }
