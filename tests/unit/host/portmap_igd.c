@@ -226,6 +226,8 @@ static void control(struct device *d, int fd, const char *request)
                strstr(request, "POST /off")
                    ? "<NewConnectionStatus>Disconnected</NewConnectionStatus>"
                    : "<NewConnectionStatus>Connected</NewConnectionStatus>");
+    } else if (!strncmp(request, "POST /off", 9)) {
+        fault(fd, 501);
     } else if (strstr(request, "#AddPortMapping")) {
         add(d, fd, request);
     } else if (strstr(request, "#GetExternalIPAddress")) {
@@ -284,7 +286,9 @@ static void device_start(struct device *d)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t len = sizeof at;
-    at.sin_addr.s_addr = htonl(d->neighbour ? 0x7f000003 : INADDR_LOOPBACK);
+    at.sin_addr.s_addr = htonl(d->description == ELSEWHERE ? INADDR_ANY
+                               : d->neighbour              ? 0x7f000003
+                                                           : INADDR_LOOPBACK);
     if (!d->external)
         d->external = "11.0.0.1";
     d->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
