@@ -54,7 +54,7 @@ static struct bytes read_file(const struct engine *g, const char *name)
 static int write_file(const struct engine *g, const char *name, struct bytes b, struct err *e)
 {
     char *path = path_of(g, name);
-    int rc = fileio_write(path, b, 0600, e);
+    int rc = fileio_replace(path, b, 0600, e);
 
     free(path);
     return rc;

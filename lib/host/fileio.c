@@ -247,6 +247,11 @@ out:
     return rc;
 }
 
+int fileio_replace(const char *path, struct bytes b, unsigned mode, struct err *e)
+{
+    return write_and_rename(path, b, mode, false, e);
+}
+
 int fileio_write(const char *path, struct bytes b, unsigned mode, struct err *e)
 {
     struct stat st;

@@ -187,6 +187,35 @@ finish() {
     says "cannot be remembered"
     rmdir h/dht/nodes
     ask
+    rm h/dht/nodes
+    mkfifo h/dht/nodes # nobody waits for a reader or a writer
+    ask
+}
+
+@test "a bootstrap host by its name; IPv6; both families at once" {
+    network
+    P2P_HOME="$PWD/h" status 3 p2p-node --bootstrap "localhost:${FIRST##*:}" get-peers \
+        0123456789012345678901234567890123456789
+    says "nobody was found"
+    P2P_HOME="$PWD/six" background p2p-node --bind ::1 >six.out
+    wait_for 10 grep -q listening six.out
+    six=$(cut -f 2 six.out)
+    [[ $six == '[::1]:'* ]]
+    P2P_HOME="$PWD/seven" background p2p-node --bind ::1 --bootstrap "$six" >/dev/null
+    wait_for 20 good six 1
+    random_file f 100000
+    hash=$(P2P_HOME="$PWD/s" p2p-add --print hash --format v1 f)
+    P2P_HOME="$PWD/s" background p2p-seed --bootstrap "$six" --bootstrap "$FIRST" >s.out
+    wait_for 30 good s 3
+    P2P_HOME="$PWD/s" status 0 p2p-node status
+    [[ ${lines[0]} == 'p2p-seed	ipv4	joined	'* ]]
+    [[ ${lines[1]} == 'p2p-seed	ipv6	joined	'* ]]
+    wait_for 30 announced "$hash"
+    found() { P2P_HOME="$PWD/h6" p2p-node --bind ::1 --bootstrap "$six" get-peers "$hash" >peers 2>/dev/null; }
+    wait_for 30 found
+    grep -q '^\[::1\]:' peers
+    P2P_HOME="$PWD/g" status 0 p2p-get -q --bind ::1 --bootstrap "$six" --timeout 20s -o got/ "$hash"
+    cmp f got/f
 }
 
 @test "the id of p2p-seed is the same next time, and no other program has it" {

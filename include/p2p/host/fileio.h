@@ -22,6 +22,8 @@ int fileio_read_fd(int fd, const char *what, size_t cap, struct bytes *out, stru
  * written to. `mode` is subject to the umask; an existing file keeps its own.
  */
 int fileio_write(const char *path, struct bytes b, unsigned mode, struct err *e);
+/* The same for a file of our own: a FIFO, device or link that has its name gives way. */
+int fileio_replace(const char *path, struct bytes b, unsigned mode, struct err *e);
 /* To a pipe, terminal or file; waits where the descriptor is non-blocking. EPIPE is an error. */
 int fileio_write_all(int fd, const char *what, struct bytes b, struct err *e);
 

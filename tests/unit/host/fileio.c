@@ -91,6 +91,29 @@ static void replaces_at_once(void **state)
     assert_int_equal(e.os, ENOSPC);
 }
 
+static void replaces_whatever_is_there(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct stat st;
+    put_text(at("other"), "other");
+    for (int i = 0; i < 3; i++) {
+        if (i == 1)
+            assert_int_equal(mkfifo(at("f"), 0600), 0);
+        if (i == 2)
+            assert_int_equal(symlink("other", at("f")), 0);
+        assert_int_equal(fileio_replace(at("f"), bytes_str("ours"), 0600, &e), 0);
+        assert_int_equal(lstat(at("f"), &st), 0);
+        assert_true(S_ISREG(st.st_mode));
+        assert_text(at("f"), "ours");
+        assert_int_equal(unlink(at("f")), 0);
+    }
+    assert_text(at("other"), "other");
+    assert_int_equal(mkdir(at("f"), 0700), 0);
+    assert_int_equal(fileio_replace(at("f"), bytes_str("ours"), 0600, &e), ERR_IO);
+    assert_int_equal(entries_in(scratch_dir), 2);
+}
+
 static void a_failed_write_leaves_the_old(void **state)
 {
     (void)state;
@@ -282,6 +305,7 @@ int main(void)
         TEST(reads_up_to_the_cap),
         TEST(reads_a_pipe_that_dribbles),
         TEST(replaces_at_once),
+        TEST(replaces_whatever_is_there),
         TEST(a_failed_write_leaves_the_old),
         TEST(a_full_disk_is_told),
         TEST(a_closed_pipe_is_an_error),
