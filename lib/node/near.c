@@ -22,6 +22,7 @@ enum circle_kind { NEIGHBOURS, EVERYBODY, CIRCLES };
 struct mate {
     struct near_mate in[CIRCLES];
     bool counted; /* since it has told what it has */
+    usec rtt;     /* the least seen */
 };
 
 struct circle {
@@ -83,13 +84,15 @@ static bool was_heard(const struct near *v, const struct addr *a)
     return false;
 }
 
+/* Nobody becomes far again: what made him near was true once, and is not had by words. */
 static void classify(struct conn *c, usec rtt)
 {
     struct addr self[2];
     size_t n = 0;
+    c->mate->rtt = usec_min(c->mate->rtt, rtt);
     n += self_address(c->node, 4, &self[n]);
     n += self_address(c->node, 6, &self[n]);
-    struct near_clue clue = {self, n, &c->addr, was_heard(c->task->near, &c->addr), rtt};
+    struct near_clue clue = {self, n, &c->addr, was_heard(c->task->near, &c->addr), c->mate->rtt};
     unsigned k = near_class(&clue);
     if (k > c->nearness)
         c->nearness = k;
@@ -112,6 +115,7 @@ void near_heard(struct task *t, const struct addr *a, usec now)
 void near_opened(struct conn *c, usec now)
 {
     c->mate = mem_zero(sizeof *c->mate);
+    c->mate->rtt = USEC_NEVER;
     for (int k = 0; k < CIRCLES; k++)
         near_mate_init(&c->mate->in[k], near_key(c->peer_id), now);
     /* Who was dialled has answered; who dialled us answers with his extended handshake. */

@@ -32,17 +32,19 @@ static bool is_local(enum addr_scope s)
 }
 
 /* By one address of ours and the peer's. */
-static enum near_class by_address(const struct addr *self, const struct addr *peer)
+static enum near_class by_address(const struct addr *self, const struct addr *peer, usec rtt)
 {
     size_t same = same_bytes(self, peer);
     if (same == 0)
         return NEAR_FAR;
+    if (peer->family == 6)
+        return same == 16 ? NEAR_HOST : same >= 8 ? NEAR_LINK : same >= 6 ? NEAR_SITE : NEAR_FAR;
     bool local = is_local(addr_scope(peer));
-    if (peer->family == 4)
-        return same == 4            ? (local ? NEAR_HOST : NEAR_SITE)
-               : same == 3 && local ? NEAR_LINK
-                                    : NEAR_FAR;
-    return same == 16 ? NEAR_HOST : same >= 8 ? NEAR_LINK : same >= 6 ? NEAR_SITE : NEAR_FAR;
+    if (same == 4)
+        return local ? NEAR_HOST : NEAR_SITE; /* of a public one, a NAT may stand before many */
+    if (same == 3 && local)
+        return NEAR_LINK;
+    return same == 3 && rtt <= NEAR_RTT_NEXT_DOOR ? NEAR_SITE : NEAR_FAR;
 }
 
 enum near_class near_class(const struct near_clue *c)
@@ -52,7 +54,7 @@ enum near_class near_class(const struct near_clue *c)
     if (scope == ADDR_LOOPBACK)
         return NEAR_HOST;
     for (size_t i = 0; i < c->n_self; i++) {
-        enum near_class k = by_address(&c->self[i], c->peer);
+        enum near_class k = by_address(&c->self[i], c->peer, c->rtt);
         best = k > best ? k : best;
     }
     if ((c->heard || scope == ADDR_LINK_LOCAL) && best < NEAR_LINK)

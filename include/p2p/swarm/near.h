@@ -34,8 +34,10 @@
 #include <stddef.h>
 
 #define NEAR_MAX_PREFER 100u
-#define NEAR_RTT (5 * USEC_MS) /* who answers within it is in the same site */
-#define NEAR_PART (1u << 20)   /* bytes of a part, about */
+#define NEAR_RTT (5 * USEC_MS) /* who answers within it is in the same site; */
+/* of the same public /24 within this, for their lines may be busy. */
+#define NEAR_RTT_NEXT_DOOR (250 * USEC_MS)
+#define NEAR_PART (1u << 20) /* bytes of a part, about */
 #define NEAR_MAX_PARTS 4096u
 #define NEAR_MAX_MATES 1000u
 #define NEAR_MAX_GAP USEC_MIN /* the longest gap between two pieces that counts as usual */
