@@ -54,17 +54,13 @@ bool pex_on(const struct task *t)
 /* May who is at `to` be told of `about`, or may we believe it of whom it tells? */
 static bool means_the_same(const struct addr *to, const struct addr *about)
 {
-    enum addr_scope there = addr_scope(to);
-    switch (addr_scope(about)) {
-    case ADDR_PUBLIC:
+    enum addr_scope there, scope = addr_scope(about);
+    if (scope == ADDR_PUBLIC)
         return true;
-    case ADDR_PRIVATE:
+    there = addr_scope(to);
+    if (scope == ADDR_PRIVATE)
         return there != ADDR_PUBLIC && there != ADDR_UNUSABLE;
-    case ADDR_LOOPBACK:
-        return there == ADDR_LOOPBACK;
-    default:
-        return false;
-    }
+    return scope == ADDR_LOOPBACK && there == ADDR_LOOPBACK;
 }
 
 /* ---- telling ---- */
