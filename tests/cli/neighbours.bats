@@ -149,3 +149,16 @@ two_hosts() {
         [ "$status" -eq 3 ]
     done
 }
+
+@test "a neighbour is a way into the DHT, for all items" {
+    two_hosts
+    link_up 10.77.0.1/24 10.77.0.2/24
+    share
+    seed_at "$A" --lsd
+    random_file other 1000
+    P2P_HOME=$PWD/b p2p-add other
+    P2P_HOME=$PWD/b background nsenter -t "$B" -n p2p-seed --lsd >other.out
+    wait_for 30 joined "$PWD/a"
+    wait_for 30 joined "$PWD/b"
+}
+joined() { P2P_HOME=$1 p2p-node status | grep -q joined; }
