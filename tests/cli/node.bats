@@ -238,3 +238,27 @@ look() { # [OPTION…] LOOK-UP…
     [ "$CODE" = 143 ]
     [ ! -s err ]
 }
+
+@test "without --bootstrap: the hosts that the manual names, and no other" {
+    [ "$(id -u)" = 0 ] && unshare -n -m true 2>/dev/null || skip "no namespaces here"
+    printf 'no-port-mapping = true\nno-lsd = true\n' >"$XDG_CONFIG_HOME/p2p/config"
+    hosts="router.bittorrent.com:6881 dht.transmissionbt.com:6881
+        router.utorrent.com:6881 dht.libtorrent.org:25401"
+    # Each in a network of its own, where only its name is known and only its port answers.
+    for host in $hosts; do
+        grep -qF "$host" "$BATS_TEST_DIRNAME/../../man/p2p.7"
+        printf '127.0.0.1 %s\n' "${host%:*}" >hosts
+        rm -rf h ready
+        timeout 20 unshare -n -m bash -c '
+            ip link set lo up && mount --bind hosts /etc/hosts || exit 90
+            P2P_HOME=$PWD/n p2p-node --port "$1" --bind 127.0.0.1 --bootstrap none >ready &
+            until [ -s ready ]; do sleep 0.05; done
+            P2P_HOME=$PWD/h p2p-node --timeout 8s get-peers 0123456789012345678901234567890123456789
+            code=$?
+            kill %1
+            wait
+            exit $code' - "${host##*:}" 2>err && code=0 || code=$?
+        [ "$code" = 3 ]
+        grep -q 'nobody was found' err
+    done
+}
