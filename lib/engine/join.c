@@ -21,7 +21,7 @@
 #define LOCK_PATIENCE 2000u /* milliseconds */
 #define FEW 8               /* good nodes: the network needs whoever there is */
 #define FEW_AFTER (5 * USEC_SEC)
-#define SAVE_FIRST (20 * USEC_SEC) /* after joining */
+#define SAVE_FIRST (10 * USEC_SEC) /* after joining */
 #define SAVE_EACH (5 * USEC_MIN)
 #define SAVE_IDS (2 * USEC_SEC) /* after they have changed */
 

@@ -154,6 +154,19 @@ finish() {
     [ "$(stat -c %a h/dht/nodes)" = 600 ]
 }
 
+@test "it is saved while a program runs: kill -9 does not take it" {
+    network
+    seed h --bootstrap "$FIRST"
+    wait_for 20 test -e h/dht/nodes
+    wait_for 5 test -e h/dht/seed.ids
+    first=$(P2P_HOME="$PWD/h" p2p-node --json status | sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
+    kill -9 "$PID"
+    [ "$(remembered h)" = 3 ]
+    seed h
+    P2P_HOME="$PWD/h" p2p-node --json status | grep -q "$first"
+    wait_for 20 good h 3
+}
+
 @test "programs of one home at the same time add to one record" {
     network
     for i in 1 2 3 4 5 6; do
