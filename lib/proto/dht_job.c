@@ -1,7 +1,8 @@
 /*
  * What the caller wants. A job is a walk in each family that has nodes; few run at a time, the
  * others wait in line. One that reached nobody at all begins anew for a while, since joining may
- * just be under way.
+ * just be under way. No answer takes all the room for peers: who invents them by the dozen leaves
+ * some to those who answer later.
  */
 #include "proto/dht_int.h"
 
@@ -11,6 +12,7 @@
 
 #include <stdlib.h>
 
+#define SHARE 16 /* one answer may take so much of the room for peers that is left */
 #define BEGIN_ANEW (3 * USEC_SEC)
 #define BLOOM_MOST 6000.0 /* above that a filter tells nothing (BEP 33) */
 
@@ -117,7 +119,8 @@ static void take_peers(struct dht *d, struct job *j, const struct addr *from, co
 {
     struct dht_event e = {.type = DHT_PEERS, .job = j->id};
     struct addr *peers = mem_array(n, sizeof *peers);
-    for (size_t i = 0; i < n; i++)
+    size_t left = DHT_MAX_FOUND - (j->seen ? map_count(j->seen) : 0);
+    for (size_t i = 0; i < n && e.n_peers < left / SHARE + 1; i++)
         if ((!from || dht_addr_peer_ok(&v[i], from)) && !told_before(d, j, &v[i]))
             peers[e.n_peers++] = v[i];
     e.peers = peers;

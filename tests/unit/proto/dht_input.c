@@ -273,12 +273,66 @@ static void broken_answers(void **state)
     buf_fini(&b);
 }
 
+/* The question for peers that waits to be sent; false: there is none. */
+static bool next_question(struct addr *to, uint8_t tid[4])
+{
+    uint8_t out[DHT_MAX_DATAGRAM];
+    struct krpc_msg m;
+    size_t n;
+    while ((n = dht_pull(d, to, out))) {
+        assert_int_equal(krpc_parse(&m, BYTES(out, n)), 0);
+        memcpy(tid, m.tid.p, 4);
+        if (m.method == KRPC_GET_PEERS)
+            return true;
+    }
+    return false;
+}
+
+/* Everybody knows fifty peers: whoever answers last is heard as well. */
+static void many_peers(void **state)
+{
+    (void)state;
+    struct dht_search s = {.info_hash = "12345678901234567890"};
+    struct addr a = {.family = 4, .port = 5000};
+    struct dht_event e;
+    uint8_t tid[4];
+    unsigned answers = 0, all = 0;
+    for (uint32_t i = 0; i < 60; i++) {
+        put_be32(a.ip, 0x3d000000 + (i << 16));
+        dht_add_node(d, &a, now);
+    }
+    assert_int_not_equal(dht_find_peers(d, &s, now), 0);
+    while (next_question(&a, tid)) {
+        struct krpc_msg r = {.kind = KRPC_REPLY, .tid = BYTES(tid, 4), .n_values = 50};
+        struct buf b = {0};
+        uint8_t own[DHT_ID] = {(uint8_t)(answers * 7)};
+        unsigned told_now = 0;
+        dht_id_fit(own, &a);
+        r.id = own;
+        for (uint32_t i = 0; i < 50; i++) {
+            r.values[i] = (struct addr){.family = 4, .port = 80};
+            put_be32(r.values[i].ip, 0x50000000 + answers * 100 + i);
+        }
+        krpc_write(&b, &r);
+        dht_feed(d, &a, buf_bytes(&b), now);
+        buf_fini(&b);
+        while (dht_next(d, &e))
+            told_now += e.type == DHT_PEERS ? (unsigned)e.n_peers : 0;
+        assert_in_range(told_now, 1, 50);
+        all += told_now;
+        answers++;
+    }
+    print_message("%u peers of %u answers\n", all, answers);
+    assert_true(answers >= 8 && all < answers * 50 && all > answers * 30);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(cut), TEST(oversized), TEST(bent), TEST(replayed), TEST(broken_answers),
+        TEST(cut),      TEST(oversized),      TEST(bent),
+        TEST(replayed), TEST(broken_answers), TEST(many_peers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
