@@ -15,15 +15,24 @@ static void heard(void *arg, const struct addr *from, struct bytes b)
     node_multicast(g->node, from, b, g->now);
 }
 
+static void linked(void *arg)
+{
+    struct engine *g = arg;
+
+    g->now = loop_now(g->loop);
+    node_linked(g->node, g->now);
+}
+
 void neighbours_begin(struct engine *g, const struct engine_options *o)
 {
+    static const struct multicast_events events = {.got = heard, .linked = linked};
     const struct addr *at = g->bind.family ? &g->bind : NULL;
 
     for (int i = 0; i < 2 && !o->no_lsd && !o->dht_only; i++) {
         struct addr group = lsd_group(i ? 6 : 4);
         struct err e = {0};
 
-        g->groups[i] = multicast_open(g->loop, &group, at, heard, g, &e);
+        g->groups[i] = multicast_open(g->loop, &group, at, &events, g, &e);
         if (!g->groups[i])
             engine_tell(g, &(struct engine_event){.kind = ENGINE_NOTICE, .text = e.msg});
     }

@@ -31,8 +31,8 @@ struct multicast {
     struct loop_timer look;
     int fd;
     struct link link[MULTICAST_MAX_LINKS];
-    unsigned n;
-    void (*got)(void *arg, const struct addr *from, struct bytes data);
+    unsigned n, joined; /* now; ever */
+    struct multicast_events events;
     void *arg;
     bool busy, closed; /* closed while in a callback: freed when that returns */
     uint8_t in[MULTICAST_MAX];
@@ -115,15 +115,18 @@ static void found(struct multicast *m, unsigned index, const struct addr *a)
         return; /* the first address of an interface is its own */
     if (old)
         *old = k;
-    else if (index != 0 && m->n < MULTICAST_MAX_LINKS && join(m, &k))
-        m->link[m->n++] = k;
+    if (old || index == 0 || m->n == MULTICAST_MAX_LINKS || !join(m, &k))
+        return;
+    m->link[m->n++] = k;
+    m->joined++;
 }
 
-void multicast_look(struct multicast *m)
+bool multicast_look(struct multicast *m)
 {
+    unsigned before = m->joined;
     struct ifaddrs *all;
     if (getifaddrs(&all))
-        return;
+        return false;
     for (unsigned i = 0; i < m->n; i++)
         m->link[i].seen = false;
     for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
@@ -138,13 +141,15 @@ void multicast_look(struct multicast *m)
             leave(m, &m->link[i]);
             m->link[i] = m->link[--m->n];
         }
+    return m->joined != before;
 }
 
 static void look_again(void *arg)
 {
     struct multicast *m = arg;
-    multicast_look(m);
     loop_timer_set(m->l, &m->look, loop_now(m->l) + MULTICAST_LOOK);
+    if (multicast_look(m) && m->events.linked)
+        m->events.linked(m->arg);
 }
 
 /* ---- sending ---- */
@@ -210,7 +215,7 @@ static void on_ready(void *arg, bool in, bool out)
         if (n < 0 && errno != EINTR)
             break;
         if (n > 0 && (size_t)n <= sizeof m->in && sock_to_addr(&from, (struct sockaddr *)&ss, len))
-            m->got(m->arg, &from, BYTES(m->in, n));
+            m->events.got(m->arg, &from, BYTES(m->in, n));
     }
     m->busy = false;
     if (m->closed)
@@ -250,8 +255,7 @@ static int open_group(const struct addr *group)
 }
 
 struct multicast *multicast_open(struct loop *l, const struct addr *group, const struct addr *at,
-                                 void (*got)(void *arg, const struct addr *from, struct bytes data),
-                                 void *arg, struct err *e)
+                                 const struct multicast_events *events, void *arg, struct err *e)
 {
     char text[ADDR_TEXT];
     int fd = open_group(group);
@@ -264,7 +268,7 @@ struct multicast *multicast_open(struct loop *l, const struct addr *group, const
     m->l = l;
     m->fd = fd;
     m->group = *group;
-    m->got = got;
+    m->events = *events;
     m->arg = arg;
     if (at)
         m->at = *at;
@@ -275,7 +279,8 @@ struct multicast *multicast_open(struct loop *l, const struct addr *group, const
         return NULL;
     }
     loop_watch_want(m->watch, true, false);
-    look_again(m);
+    multicast_look(m);
+    loop_timer_set(l, &m->look, loop_now(l) + MULTICAST_LOOK);
     return m;
 }
 

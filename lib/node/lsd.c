@@ -140,6 +140,18 @@ static void answer(struct node *n, struct lsd_item *it, usec now)
         heap_set(&n->lsd->due, &it->due, at);
 }
 
+void node_linked(struct node *n, usec now)
+{
+    uint32_t it = 0;
+    struct task *t;
+    n->now = now;
+    while (n->lsd && (t = idtab_walk(&n->tasks, &it)) != NULL)
+        if (t->lsd)
+            answer(n, t->lsd, now);
+    if (n->lsd)
+        arm(n);
+}
+
 /* ---- life ---- */
 
 void lsd_init(struct node *n, usec now)

@@ -21,20 +21,23 @@
 #define MULTICAST_LOOK USEC_MIN /* until links are looked for again */
 
 struct multicast;
+struct multicast_events {
+    void (*got)(void *arg, const struct addr *from, struct bytes data); /* data: until it returns */
+    void (*linked)(void *arg); /* a later look found another link; may be NULL */
+};
 
 /*
  * Joins one group, with its port, on all links, or only where the address `at` is (NULL or family
  * 0: all; of the other family: none). On loopback only by such an `at`, and IPv4 only, for there
- * the kernel delivers no multicast of IPv6. `data` is valid until `got` returns. NULL: the group's
- * port cannot be listened to. No link is no error.
+ * the kernel delivers no multicast of IPv6. NULL: the group's port cannot be listened to. No link
+ * is no error.
  */
 struct multicast *multicast_open(struct loop *l, const struct addr *group, const struct addr *at,
-                                 void (*got)(void *arg, const struct addr *from, struct bytes data),
-                                 void *arg, struct err *e);
+                                 const struct multicast_events *events, void *arg, struct err *e);
 void multicast_free(struct multicast *m); /* NULL is fine */
 /* On how many links it went out; what is lost is lost. */
 unsigned multicast_send(struct multicast *m, struct bytes data);
 unsigned multicast_links(const struct multicast *m); /* joined at the last look */
-void multicast_look(struct multicast *m);            /* looks for links now */
+bool multicast_look(struct multicast *m); /* looks for links now; was another one joined? */
 
 #endif

@@ -163,6 +163,8 @@ void node_add_bootstrap(struct node *n, const char *hostport, usec now);
 void node_add_dht_node(struct node *n, const char *hostport, usec now);
 /* Came to a multicast group (LSD). */
 void node_multicast(struct node *n, const struct addr *from, struct bytes b, usec now);
+/* There is another link for NODE_MULTICAST: who is there is to hear of us soon. */
+void node_linked(struct node *n, usec now);
 /* A router says what our address is and by which port we are reached (0: no longer). */
 void node_mapped(struct node *n, const struct addr *external, usec now);
 /* Our public address, by the word of those who are to be believed; false: not known. */

@@ -46,6 +46,8 @@ static void on_datagram(void *arg, const struct addr *from, struct bytes data)
         loop_stop(b->t->l);
 }
 
+static const struct multicast_events events = {.got = on_datagram};
+
 static struct addr group(int family)
 {
     struct addr a;
@@ -62,7 +64,7 @@ static struct box *open_at(struct looptest *t, int family, const char *at)
     b->t = t;
     if (at)
         assert_true(addr_parse_ip(&a, at, 0));
-    b->m = multicast_open(t->l, &g, &a, on_datagram, b, &e);
+    b->m = multicast_open(t->l, &g, &a, &events, b, &e);
     assert_string_equal(e.msg, "");
     assert_non_null(b->m);
     return b;
@@ -264,7 +266,7 @@ static void a_port_that_is_not_shared(void **state)
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     looptest_open(&t);
     assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
-    assert_null(multicast_open(t.l, &g, NULL, on_datagram, NULL, &e));
+    assert_null(multicast_open(t.l, &g, NULL, &events, NULL, &e));
     assert_non_null(strstr(e.msg, "239.192.7.7:16771"));
     close(fd);
     looptest_close(&t);
@@ -284,8 +286,8 @@ static void links_come_and_go(void **state)
     ip("addr add 20.9.0.1/24 dev p2pa"); /* public */
     ip("link set p2pa up");
     ip("link set p2pb up"); /* IPv6 gives both link-local addresses */
-    multicast_look(a->m);
-    multicast_look(six->m);
+    assert_false(multicast_look(a->m));
+    assert_false(multicast_look(six->m));
     assert_int_equal(multicast_links(a->m), 0);
     assert_int_equal(multicast_links(six->m), 0);
     ip("addr add 10.9.0.1/24 dev p2pa");
@@ -293,9 +295,9 @@ static void links_come_and_go(void **state)
     ip("addr add 2a01::9/64 dev p2pa nodad");
     ip("addr add fd00:9::1/64 dev p2pa nodad");
     for (int again = 0; again < 2; again++) {
-        multicast_look(a->m);
-        multicast_look(b->m);
-        multicast_look(six->m);
+        assert_int_equal(multicast_look(a->m), !again);
+        assert_int_equal(multicast_look(b->m), !again);
+        assert_int_equal(multicast_look(six->m), !again);
         assert_int_equal(multicast_links(a->m), 2);
         assert_int_equal(multicast_links(b->m), 1);
         assert_int_equal(multicast_links(six->m), 1);

@@ -434,6 +434,28 @@ static void answers_newcomers(void **state)
     free(ear);
 }
 
+/* Who is on a new link has not heard us yet. */
+static void tells_a_new_link(void **state)
+{
+    (void)state;
+    struct ear *ear = mem_alloc(sizeof *ear);
+    struct rig *g = rig(14, NULL, ear);
+    rig_content(g, &ONE, 1, 3, PIECE);
+    rig_leech(g);
+    rig_run(g, 150 * USEC_SEC);
+    assert_int_equal(ear->n, 4);
+    node_linked(g->n, g->now);
+    rig_run(g, 3 * USEC_SEC);
+    assert_int_equal(ear->n, 6);
+    node_linked(g->n, g->now); /* a link that flaps makes no storm */
+    rig_run(g, 50 * USEC_SEC);
+    assert_int_equal(ear->n, 6);
+    rig_run(g, 10 * USEC_SEC);
+    assert_int_equal(ear->n, 8);
+    rig_free(g);
+    free(ear);
+}
+
 /* ---- floods ---- */
 
 static void one_host_has_few_ports(void **state)
@@ -558,6 +580,7 @@ int main(void)
         cmocka_unit_test(not_itself_nor_others),
         cmocka_unit_test(private_items_are_not_there),
         cmocka_unit_test(answers_newcomers),
+        cmocka_unit_test(tells_a_new_link),
         cmocka_unit_test(one_host_has_few_ports),
         cmocka_unit_test(heeds_so_many),
         cmocka_unit_test(neighbours_meet),
