@@ -15,6 +15,7 @@
 #define HEARD_MAX 64u
 #define PASSED_OVER USEC_MIN
 #define MEASURED USEC_SEC
+#define MEASURED_FIRST (USEC_SEC / 8)
 #define LOW_WEB 6 /* times as long must peers be slow, before they are passed by */
 
 enum circle_kind { NEIGHBOURS, EVERYBODY, CIRCLES };
@@ -193,8 +194,6 @@ void near_got(struct conn *c, uint32_t bytes)
         t->from_near += bytes;
     else if (t->near)
         t->near->circle[NEIGHBOURS].taken += bytes;
-    for (int k = 0; c->mate && k < CIRCLES; k++)
-        c->mate->in[k].let_down = false;
 }
 
 void near_got_web(struct task *t, uint64_t bytes)
@@ -321,24 +320,22 @@ static uint64_t least(const struct task *t, enum circle_kind k)
     return near_least(r->speed, k == EVERYBODY, prefer(t));
 }
 
-/* Rule 5. */
+/* Rule 5. Who gives his share of what must arrive has made up for it. */
 static void let_down(struct task *t, enum circle_kind k, usec now)
 {
     struct circle *r = &t->near->circle[k];
     usec patience = near_patience(prefer(t)) / 2 * (k == EVERYBODY ? LOW_WEB : 1);
-    uint64_t want = least(t, k);
-    if (!r->idle || r->n == 0 || rate_from(t, k, now) >= want) {
+    uint64_t want = least(t, k), share = want / (2 * r->n + 1) + 1;
+    if (r->n == 0 || rate_from(t, k, now) >= want)
         r->low_since = 0;
-        return;
-    }
-    if (!r->low_since)
-        r->low_since = now;
-    if (now - r->low_since < patience)
-        return;
+    else if (r->idle && !r->low_since)
+        r->low_since = now; /* that a web seed helps out then does not end it */
+    bool blame = r->idle && r->low_since && now - r->low_since >= patience;
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
-        if (belongs(c, k) && rate_now(&c->down, now) < want / (2 * r->n) + 1)
-            c->mate->in[k].let_down = true;
+        bool gives = rate_now(&c->down, now) >= share;
+        if (belongs(c, k) && (gives || blame))
+            c->mate->in[k].let_down = !gives;
     }
 }
 
@@ -366,7 +363,7 @@ static void measure(struct circle *r, bool idle, usec now)
         r->used += now - r->looked;
     r->looked = now;
     r->idle = idle;
-    if (r->used < MEASURED || r->taken == 0)
+    if (r->used < (r->speed ? MEASURED : MEASURED_FIRST) || r->taken == 0)
         return;
     uint64_t rate = (uint64_t)((double)r->taken * 1e6 / (double)r->used);
     r->speed = r->speed ? (3 * r->speed + rate) / 4 : rate;
@@ -389,6 +386,8 @@ static void reckon(struct task *t, enum circle_kind k, usec now)
         near_parts_divide(&r->parts, keys, n);
     }
     hold_parts(r);
+    if (r->idle && r->speed == 0)
+        bits_fill(&r->hold, false); /* what it can do must be known first */
 }
 
 static void set_up(struct task *t, usec now)

@@ -8,8 +8,8 @@
 #include <p2p/base/mem.h>
 #include <stdlib.h>
 
-#define SIZE (32u << 20)
-#define PIECE 131072u
+#define SIZE (64u << 20)
+#define PIECE 262144u
 #define HOSTS 10u
 #define LINK 1000000u /* of a site, both ways; bytes a second */
 #define INSIDE 12500000u

@@ -18,7 +18,7 @@
  * 4. Who has nothing left to do, and is brought less than he could fetch, takes over the parts of one
  *    that would need longer than the patience for them, and much longer than he himself for his.
  * 5. One that keeps us waiting, so that much less arrives than the dear source would give, counts
- *    no longer as having anything until it gives: what it claims to have may be fetched elsewhere.
+ *    no longer as having anything until it gives its share: what it has may be fetched elsewhere.
  * So a circle of strangers that follow no such rules, of liars or of the dead costs at most some
  * times the patience, and not again.
  *
