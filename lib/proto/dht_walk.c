@@ -4,11 +4,11 @@
  * - Few questions are under way; one that is slow gives up its turn, not its right to answer.
  * - What counts among the closest has answered itself, with an id that fits its address. Others
  *   may be asked, a few, and what they know is used.
- * - Who tells of nodes that do not exist is believed less: few of his tips are asked at a time, and
- *   when most were dead or slow the others come last, unless somebody else knows them too. So a liar
- *   delays, and no more.
- * - Two tales of one address are settled by asking it: who is told of wrongly is not hidden by that.
- *   Few of one network are asked, but a tip alone takes nobody's place.
+ * - Who tells of nodes that do not exist is believed less: few of his tips are asked at a time,
+ *   and when most were dead or slow the others come last, unless somebody else knows them too. So a
+ *   liar delays, and no more.
+ * - Two tales of one address are settled by asking it: who is told of wrongly is not hidden by
+ *   that. Few of one network are asked, but a tip alone takes nobody's place.
  * - Where more nodes stand around a hash than the size of the network explains, somebody may have
  *   moved there on purpose. They are asked and stored at, but only as many as chance would have put
  *   there count among the eight; so the search, and an announcement, go on to those who were pushed

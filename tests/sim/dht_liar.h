@@ -1,6 +1,6 @@
 /*
  * Those who are in a DHT to spoil it. A liar asks and pings like a member, so that others have him
- * in their tables, but his answers are lies. All liars of a world know each other, and what is true.
+ * in their tables, but his answers are lies. All liars of a world know each other and the truth.
  */
 #ifndef P2P_SIM_DHT_LIAR_H
 #define P2P_SIM_DHT_LIAR_H

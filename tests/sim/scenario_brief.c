@@ -1,7 +1,7 @@
 /*
- * Programs that run for seconds: they ask and do not answer (BEP 43), and begin with what one before
- * them remembered, half of which is stale; or with nothing but one bootstrap host. N is the nodes of
- * the DHT that they meet.
+ * Programs that run for seconds: they ask and do not answer (BEP 43), and begin with what one
+ * before them remembered, half of which is stale; or with nothing but one bootstrap host. N is the
+ * nodes of the DHT that they meet.
  */
 #include "dht_world.h"
 

@@ -17,7 +17,7 @@ static int run(struct scenario_run *r)
     world_grow(&w, honest - honest / 2, 20 * USEC_SEC);
     world_run(&w, 5 * USEC_MIN);
     world_probe(&w, 100, 2 * USEC_MIN, 30 * USEC_SEC, NULL);
-    world_tell(&w, "a third lies", 95);
+    world_tell(&w, "a third lies", 97);
     scenario_figure(r, "lies told", (double)l.told, "", SCENARIO_FREE);
     world_tell_cost(&w, 500);
     world_fini(&w);
