@@ -396,6 +396,8 @@ NOBODY='magnet:?xt=urn:btih:1111111111111111111111111111111111111111'
     [ "$(json_of metadata size)" = 386397 ]
     [ "$(json_of done path)" = d ]
     [ "$(json_of done from_peers)" -ge 386397 ]
+    [ $(($(json_of done from_local) + $(json_of done from_far))) = "$(json_of done from_peers)" ]
+    [ $(($(json_of done to_local) + $(json_of done to_far))) = "$(json_of done uploaded)" ]
     P2P_HOME=other run p2p-get "$PEER" -o o --events-fd 5 "$LINK" 5>events
     [ "$output" = o/d ]
     grep -q '"event":"done"' events
