@@ -3,8 +3,8 @@
  *
  * Parts are drawn by rendezvous hashing: of all candidates' keys, each mixed with the number of the
  * part, the highest has it. Who leaves takes only his own parts with him, and they are spread over
- * all that stay. Parts of about a megabyte suit web seeds, where each is a request; small items have
- * smaller ones, so that everybody gets some.
+ * all that stay. Parts of about a megabyte suit web seeds, where each is a request; small items
+ * have smaller ones, so that everybody gets some.
  */
 #include <p2p/swarm/near.h>
 

@@ -3,9 +3,10 @@
  * most 3,000 of them, and is not done before the remembered time when the next falls due.
  *
  * Who is dialled first: fewest failures, then those the user or the link named, then neighbours,
- * then by BEP 40 priority, high first. Who goes when all places are taken: most failures first, then
- * the least priority; never one that is connected or was named by the user or the link. A newcomer that
- * promises less than all others is not taken, so a flood of addresses drives nobody out.
+ * then by BEP 40 priority, high first. Who goes when all places are taken: most failures first,
+ * then the least priority; never one that is connected or was named by the user or the link. A
+ * newcomer that promises less than all others is not taken, so a flood of addresses drives nobody
+ * out.
  */
 #include <p2p/swarm/pool.h>
 

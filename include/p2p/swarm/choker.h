@@ -21,7 +21,7 @@
 #define CHOKER_OPTIMISTIC (30 * USEC_SEC)
 #define CHOKER_MIN_SLOTS 4u
 #define CHOKER_MAX_SLOTS 20u
-#define CHOKER_NEAR_SEATS 16u /* at the full strength of preferring neighbours; less in proportion */
+#define CHOKER_NEAR_SEATS 16u /* at full strength of preferring neighbours, less in proportion */
 #define CHOKER_NONE UINT32_MAX
 
 struct choker_peer { /* one per connected peer of the item, filled by the owner for each round */

@@ -15,16 +15,17 @@
  * 3. At work is who has lately been the first of the circle with a piece, or has just come. After a
  *    patience without one, longer where pieces come slowly to him and to us, his parts fall to the
  *    next in rank. When he shows one, he is back.
- * 4. Who has nothing left to do, and is brought less than he could fetch, takes over the parts of one
- *    that would need longer than the patience for them, and much longer than he himself for his.
+ * 4. Who has nothing left to do, and is brought less than he could fetch, takes over the parts of
+ *    one that would need longer than the patience for them, and much longer than he for his own.
  * 5. One that keeps us waiting, so that much less arrives than the dear source would give, counts
- *    no longer as having anything until it gives its share: what it has may be fetched elsewhere.
+ *    no longer as having anything until he gives his share: what he has may be fetched elsewhere.
  * So a circle of strangers that follow no such rules, of liars or of the dead costs at most some
  * times the patience, and not again.
  *
  * The strength, prefer_local, is 0 to 100. 0: near and far are one, all of this is off. 50: the
- * patience is ten seconds, and neighbours are to give half of what far peers would. 100: twenty, and
- * neighbours and peers are waited for however slow they are, as long as they give.
+ * patience is ten seconds; neighbours are to give half of what far peers would, and peers a
+ * sixteenth of what a web seed would. 100: twenty seconds, and neighbours and peers are waited for
+ * however slow they are, as long as they give.
  */
 #ifndef P2P_SWARM_NEAR_H
 #define P2P_SWARM_NEAR_H
@@ -85,7 +86,8 @@ struct near_parts {
 };
 void near_parts_init(struct near_parts *p, uint32_t n_pieces, uint32_t piece_length, uint64_t us);
 void near_parts_fini(struct near_parts *p);
-/* Among us and those of the n whose key is not 0; at most NEAR_MAX_MATES. Cheap if nothing changed. */
+/* Among us and those of the n whose key is not 0, NEAR_MAX_MATES of them at most. Cheap if nothing
+ * changed. */
 void near_parts_divide(struct near_parts *p, const uint64_t *keys, size_t n);
 /* Where the part of this piece ends. */
 uint32_t near_part_end(const struct near_parts *p, uint32_t piece);

@@ -2,8 +2,8 @@
  * Which block to ask whom for.
  *
  * The rules, in order:
- * 1. Only wanted pieces that we lack and the peer has. Of those to be left alone (`avoid`) only what
- *    the peer has begun already.
+ * 1. Only wanted pieces that we lack and the peer has. Of those to be left alone (`avoid`) only
+ *    what the peer has begun already.
  * 2. Pieces begun are finished first: the peer's own, and those that nobody works on any more. A
  *    piece of another is joined when little of it is left, when both are slow, when much is begun,
  *    while we have no piece at all, or when no fresh piece is left; so few pieces are open, and

@@ -1,7 +1,8 @@
 /*
  * Candidate peers: addresses heard of (tracker, link, incoming, DHT, PEX, LSD), whom to dial
  * next, and back-off after failures. 3,000 at most; when full, the least promising goes. Among the
- * untried, neighbours come first if they are preferred, then order is by BEP 40 priority. Seeds are not dialled by seeds. Bans expire.
+ * untried, neighbours come first if they are preferred, then order is by BEP 40 priority. Seeds are
+ * not dialled by seeds. Bans expire.
  */
 #ifndef P2P_SWARM_POOL_H
 #define P2P_SWARM_POOL_H

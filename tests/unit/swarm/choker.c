@@ -363,6 +363,46 @@ static void leaving_and_coming(void **state)
     free(w);
 }
 
+/* Neighbours sit beyond the slots, so many as their strength says; strangers keep theirs. */
+static void neighbours_sit_apart(void **state)
+{
+    static const struct {
+        uint8_t strength;
+        uint32_t seats;
+    } v[] = {{100, CHOKER_NEAR_SEATS}, {50, CHOKER_NEAR_SEATS / 2}, {1, 1}};
+    (void)state;
+    assert_int_equal(choker_near_seats(0), 0);
+    for (size_t k = 0; k < sizeof v / sizeof *v; k++)
+        for (int seeding = 0; seeding < 2; seeding++) {
+            struct crowd *w = setup(60, 100000);
+            for (size_t i = 0; i < 30; i++)
+                w->v[i].near = v[k].strength;
+            assert_int_equal(choker_near_seats(v[k].strength), v[k].seats);
+            choker_run(&w->c, w->v, w->n, seeding, 0, &w->rng, w->now);
+            uint32_t near = 0, far = 0;
+            for (size_t i = 0; i < w->n; i++)
+                *(w->v[i].near ? &near : &far) += w->v[i].unchoked;
+            assert_true(near >= v[k].seats);
+            assert_int_equal(near + far, v[k].seats + w->c.slots);
+            free(w);
+        }
+}
+
+/* Of neighbours, too, those that give come first. */
+static void neighbours_that_give(void **state)
+{
+    (void)state;
+    struct crowd *w = setup(20, 100000);
+    for (size_t i = 0; i < 20; i++) {
+        w->v[i].near = 50;
+        w->v[i].gave = i * 1000;
+    }
+    choker_run(&w->c, w->v, w->n, false, 0, &w->rng, w->now);
+    for (size_t i = 20 - choker_near_seats(50); i < 20; i++)
+        assert_true(w->v[i].unchoked);
+    free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +419,8 @@ int main(void)
         cmocka_unit_test(slots_by_trial),
         cmocka_unit_test(idle_slots_are_filled),
         cmocka_unit_test(leaving_and_coming),
+        cmocka_unit_test(neighbours_sit_apart),
+        cmocka_unit_test(neighbours_that_give),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

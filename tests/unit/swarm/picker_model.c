@@ -216,7 +216,8 @@ static void check_choice(struct model *m, const struct picker_ask *ask, struct b
     assert_true(wanted(m, ref.piece));
     assert_true(peer_has(m, ask->peer, ref.piece));
     assert_true(!ask->only || bits_get(ask->only, ref.piece));
-    assert_true(!ask->avoid || !bits_get(ask->avoid, ref.piece) || had_part(m, ask->peer, ref.piece));
+    assert_true(!ask->avoid || !bits_get(ask->avoid, ref.piece) ||
+                had_part(m, ask->peer, ref.piece));
     if (b->state == ASKED) {
         assert_true(naive_endgame(m));
         assert_false(b->by[ask->peer]);
@@ -246,7 +247,8 @@ static void check_nothing_left(const struct model *m, const struct picker_ask *a
 {
     for (uint32_t i = 0; i < m->pieces; i++)
         if (wanted(m, i) && peer_has(m, ask->peer, i) && (!ask->only || bits_get(ask->only, i)) &&
-            !(ask->avoid && bits_get(ask->avoid, i)) && (!ask->snubbed || !is_open(m, i)) && !is_anothers(m, i))
+            !(ask->avoid && bits_get(ask->avoid, i)) && (!ask->snubbed || !is_open(m, i)) &&
+            !is_anothers(m, i))
             assert_int_equal(in_state(m, i, NONE), 0);
 }
 
@@ -484,8 +486,8 @@ static const struct {
     unsigned weight;
     void (*run)(struct model *m);
 } ops[] = {
-    {30, op_pick},    {30, op_receive}, {25, op_store}, {2, op_unstore}, {4, op_drop},
-    {3, op_peer},     {6, op_have},     {3, op_priority}, {3, op_own},   {2, op_interesting},
+    {30, op_pick}, {30, op_receive}, {25, op_store},   {2, op_unstore}, {4, op_drop},
+    {3, op_peer},  {6, op_have},     {3, op_priority}, {3, op_own},     {2, op_interesting},
 };
 
 static void step(struct model *m)
