@@ -14,7 +14,7 @@ static int run(struct scenario_run *r)
         host_churn(w.v[i], 10 * USEC_MIN, 10 * USEC_MIN);
     world_run(&w, 20 * USEC_MIN);
     world_probe(&w, 100, 10 * USEC_MIN, USEC_MIN, NULL);
-    world_tell(&w, "within a minute", 99);
+    world_tell(&w, "within a minute", 98);
     world_probe(&w, 100, 10 * USEC_MIN, 15 * USEC_MIN, NULL);
     world_tell(&w, "within a quarter of an hour", 95);
     world_tell_cost(&w, 500);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PROBES = 60, ROUNDS = 5 };
+enum { PROBES = 60, LAST = 200, ROUNDS = 5 };
 
 static void wake(struct tube *t, void *arg)
 {
@@ -45,7 +45,7 @@ static void probe(struct dht_world *w, const char *what)
     for (int i = 0; i < ROUNDS; i++) {
         usec began = tube_now(w->t);
         snprintf(name, sizeof name, "%s, %s", what, minutes[i]);
-        world_probe(w, PROBES, 20 * USEC_SEC, USEC_SEC, NULL);
+        world_probe(w, i < ROUNDS - 1 ? PROBES : LAST, 20 * USEC_SEC, USEC_SEC, NULL);
         if (i < ROUNDS - 1)
             world_tell_share(w, name, SCENARIO_FREE);
         else
