@@ -137,8 +137,8 @@ void fetch_peer_has(struct conn *c, uint32_t piece, usec now)
     struct task *t = c->task;
     if (c->has_all || !bits_set(&c->has, piece))
         return;
-    hint_peer_has(c, piece);
     picker_peer_have(t->picker, piece, 1);
+    hint_peer_has(c, piece, now);
     near_has(c, piece, now);
     if (!c->am_interested && picker_wanted(t->picker, piece))
         fetch_interest(c, now);
@@ -204,6 +204,7 @@ void fetch_more(struct conn *c, usec now)
             .hint = c->hint_in,
             .n_hint = c->n_hint_in,
             .speed = pipeline_speed(&c->pipe, t->fastest),
+            .unproved = !c->pipe.proved,
             .snubbed = c->pipe.snubbed,
             .now = now,
         };

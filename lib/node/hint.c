@@ -7,6 +7,9 @@
  * fetches too. When all is spread there is nothing to suggest. A peer that does not follow is left
  * alone after a few.
  *
+ * What a peer was given should come up elsewhere soon. Where it does not, the piece may be lost to
+ * all but that peer and is given to another; and who keeps several so is a debtor to the choker.
+ *
  * Of what others suggest to us the latest few are kept; the picker follows them among equals.
  */
 #include "node/node_int.h"
@@ -18,6 +21,9 @@
 #define AHEAD_LEAST 2u            /* pieces, at least */
 #define UNASKED (15 * USEC_SEC)   /* then it is another's */
 #define UNFINISHED (60 * USEC_SEC)
+#define SPREADS (2 * USEC_SEC) /* after this others should begin to have a piece, */
+#define SPREADS_PIECES 4u      /* and the time in which we send so many; */
+#define UNSPREAD 6u            /* after so many times that it counts as lost there */
 #define IGNORED_MOST 6u
 
 void hint_suggested(struct conn *c, uint32_t piece)
@@ -42,13 +48,23 @@ void hint_forget(struct conn *c, uint32_t i)
     c->hint_out[i] = c->hint_out[--c->n_hint_out];
 }
 
+/* Large pieces and slow lines take their time. */
+static usec spreads_in(const struct task *t, usec now)
+{
+    uint64_t rate = rate_now(&t->up, now), n = SPREADS_PIECES * (uint64_t)t->m->piece_length;
+    usec more = rate ? (usec)((double)n * (double)USEC_SEC / (double)rate) : 0;
+    return SPREADS + usec_min(more, UNFINISHED);
+}
+
 static void expire(struct conn *c, usec now)
 {
+    usec lost = c->n_hint_out ? UNSPREAD * spreads_in(c->task, now) : 0;
     for (uint32_t i = c->n_hint_out; i-- > 0;) {
         const struct hint *h = &c->hint_out[i];
-        if (now - h->at < (h->asked ? UNFINISHED : UNASKED))
+        if (now - h->at < (h->had ? lost : h->asked ? UNFINISHED : UNASKED))
             continue;
         c->hints_ignored += !h->asked;
+        c->hints_lost += h->had;
         hint_forget(c, i);
     }
 }
@@ -61,21 +77,28 @@ bool hint_note(struct conn *c, uint32_t piece, bool asked, usec now)
     if (c->n_hint_out == MAX_HINTS || t->on_way[piece] == UINT8_MAX)
         return false;
     t->on_way[piece]++;
-    c->hint_out[c->n_hint_out++] = (struct hint){piece, asked, now};
+    c->hint_out[c->n_hint_out++] = (struct hint){.piece = piece, .asked = asked, .at = now};
     return true;
 }
 
-uint32_t hint_unspread(struct task *t)
+static uint32_t look(struct task *t, uint32_t copies)
 {
-    uint32_t n = t->m->n_pieces, look = n < LOOK_AT ? n : LOOK_AT;
-    for (uint32_t i = 0; i < look; i++) {
+    uint32_t n = t->m->n_pieces, most = n < LOOK_AT ? n : LOOK_AT;
+    for (uint32_t i = 0; i < most; i++) {
         uint32_t p = t->hint_at;
         t->hint_at = p + 1 < n ? p + 1 : 0;
         if (bits_get(&t->have, p) && !(t->unstored && t->unstored[p]) &&
-            picker_availability(t->picker, p) == 0 && !(t->on_way && t->on_way[p]))
+            picker_availability(t->picker, p) == copies && !(t->on_way && t->on_way[p]))
             return p;
     }
     return UINT32_MAX;
+}
+
+/* What one peer alone has and did not give on may be lost there. */
+uint32_t hint_unspread(struct task *t)
+{
+    uint32_t p = look(t, 0);
+    return p == UINT32_MAX ? look(t, 1) : p;
 }
 
 static uint32_t enough(const struct conn *c, usec now)
@@ -111,7 +134,8 @@ void hint_asked(struct conn *c, uint32_t piece, usec now)
             continue;
         if (h->asked)
             return;
-        *h = (struct hint){piece, true, now};
+        h->asked = true;
+        h->at = now;
         c->hints_ignored = 0;
         hint_more(c, now);
         return;
@@ -119,17 +143,44 @@ void hint_asked(struct conn *c, uint32_t piece, usec now)
     hint_note(c, piece, true, now);
 }
 
-void hint_peer_has(struct conn *c, uint32_t piece)
+/* Somebody has what `o` was given, it or another. */
+static void had(struct conn *o, const struct conn *by, uint32_t piece, usec now)
 {
-    for (uint32_t i = c->n_hint_out; !c->task->super_seed && i-- > 0;)
-        if (c->hint_out[i].piece == piece)
-            hint_forget(c, i);
+    bool spread = picker_availability(o->task->picker, piece) > 1;
+    for (uint32_t i = o->n_hint_out; i-- > 0;) {
+        struct hint *h = &o->hint_out[i];
+        if (h->piece != piece)
+            continue;
+        o->hints_spread += o != by && h->had;
+        h->at = now;
+        h->had = true;
+        if (o != by || spread)
+            hint_forget(o, i);
+    }
+}
+
+void hint_peer_has(struct conn *c, uint32_t piece, usec now)
+{
+    struct task *t = c->task;
+    if (t->super_seed || !t->on_way || t->on_way[piece] == 0)
+        return;
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l))
+        had(LIST_OF(l, struct conn, in_task), c, piece, now);
+}
+
+uint32_t hint_stuck(const struct conn *c, usec now)
+{
+    uint32_t n = c->hints_lost;
+    usec time = c->n_hint_out ? spreads_in(c->task, now) : 0;
+    for (uint32_t i = 0; i < c->n_hint_out; i++)
+        n += c->hint_out[i].had && now - c->hint_out[i].at > time;
+    return n;
 }
 
 void hint_choked(struct conn *c, uint32_t but)
 {
     for (uint32_t i = c->n_hint_out; !c->task->super_seed && i-- > 0;)
-        if (c->hint_out[i].piece != but)
+        if (c->hint_out[i].piece != but && !c->hint_out[i].had)
             hint_forget(c, i);
 }
 

@@ -119,8 +119,9 @@ struct asked { /* by a peer, of us */
 
 struct hint { /* a piece on its way to a peer and, as far as we see, to nobody else */
     uint32_t piece;
-    bool asked; /* the peer has begun to ask for it */
-    usec at;
+    bool asked; /* the peer has begun to ask for it, */
+    bool had;   /* and it has it now */
+    usec at;    /* when the last of these happened */
 };
 
 struct hash_ask { /* hash request that we sent */
@@ -202,6 +203,7 @@ struct conn {
     uint32_t n_hint_in;
     struct hint hint_out[MAX_HINTS]; /* and by us, or asked for unsuggested */
     uint32_t n_hint_out, hints_ignored;
+    uint32_t hints_spread, hints_lost; /* pieces given that others had soon, or had not */
     uint32_t gave_piece; /* the piece that the last block given was of, */
     uint32_t gave_bytes; /* and how much of it in a row */
     uint32_t grace_piece; /* it may have the rest of this one although it is choked */
@@ -594,10 +596,12 @@ bool near_starves(const struct task *t, usec now); /* web seeds must help out al
 void hint_suggested(struct conn *c, uint32_t piece);       /* by the peer, to us */
 void hint_more(struct conn *c, usec now);                  /* by us, if that helps */
 void hint_asked(struct conn *c, uint32_t piece, usec now); /* it asks for a block of this piece */
-void hint_peer_has(struct conn *c, uint32_t piece);
+void hint_peer_has(struct conn *c, uint32_t piece, usec now);
 /* It is choked: others may have what was meant for it, but not this piece. */
 void hint_choked(struct conn *c, uint32_t but);
 void hint_gone(struct conn *c);
+/* How many pieces it was given that nobody else has now, and should have. */
+uint32_t hint_stuck(const struct conn *c, usec now);
 /* For super-seeding: a piece that only we have and that is on its way to nobody, UINT32_MAX: none;
  * counted as on its way to c; not any more. */
 uint32_t hint_unspread(struct task *t);

@@ -16,6 +16,9 @@
 #define AHEAD_LEAST (32u << 10)
 #define AHEAD_MOST (256u << 10)
 #define IDLE_AFTER (USEC_SEC / 2)
+#define CREDIT_BYTES (256u << 10) /* had before anything must be given back, */
+#define CREDIT_PIECES 1u          /* and as many pieces, */
+#define CREDIT_RATIO 4u           /* and so many times what it gave: a slow uplink is no crime */
 #define FAST_STEPS 10u
 #define FAST_BYTES (2u << 20)
 #define FAST_SPREAD 4u /* peers that have it */
@@ -257,6 +260,27 @@ void serve_interest(struct conn *c, bool interested, usec now)
         serve_choke(c, false, now);
 }
 
+/* It has had more than a newcomer's share and gave little of that back, or, of a seed, what it had
+ * did not come up elsewhere. */
+static bool is_debtor(const struct conn *c, usec now)
+{
+    const struct task *t = c->task;
+    if (task_complete(t))
+        return hint_stuck(c, now) > c->hints_spread;
+    return c->up.total > CREDIT_BYTES + CREDIT_PIECES * (uint64_t)t->m->piece_length +
+                             CREDIT_RATIO * c->down.total;
+}
+
+static bool is_line_idle(const struct task *t)
+{
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->phase == CONN_OPEN && (c->asked_n > 0 || c->out.content_left > 0))
+            return false;
+    }
+    return true;
+}
+
 static size_t seats(struct task *t, struct choker_peer *v, usec now)
 {
     size_t n = 0;
@@ -271,6 +295,7 @@ static size_t seats(struct task *t, struct choker_peer *v, usec now)
             .snubbed = c->pipe.snubbed,
             .upload_only = c->upload_only || c->has_all,
             .idle = is_idle(c, now),
+            .debtor = is_debtor(c, now),
             .near = (uint8_t)near_strength(c),
             .gave = rate_now(&c->down, now),
             .took = rate_now(&c->up, now),
@@ -294,16 +319,15 @@ void serve_pulse(struct task *t, usec now)
 {
     serve_hints(t, now);
     struct choker *k = &t->choker;
-    bool due = choker_deadline(k) <= now;
-    if (!due && !choker_admit(k, being_served(t, false, now)))
+    bool due = choker_deadline(k) <= now, done = task_complete(t);
+    if (!due && !done && !choker_admit(k, being_served(t, false, now)))
         return;
     struct choker_peer *v = mem_array(t->conns.count ? t->conns.count : 1, sizeof *v);
     size_t n = seats(t, v, now);
-    bool done = task_complete(t);
     if (due)
         choker_run(k, v, n, done, t->node->cfg.limit_up, &t->node->rng, now);
     else
-        choker_fill(k, v, n, done, now);
+        choker_fill(k, v, n, done, is_line_idle(t), now);
     for (size_t i = 0; i < n; i++) {
         struct conn *c = idtab_get(&t->node->conns, v[i].id);
         if (c && c->phase == CONN_OPEN)

@@ -26,6 +26,7 @@
 #define HOLD_FAST (4 * HOLD)     /* then the fastest yields like the slowest */
 #define NEWCOMER USEC_MIN
 #define NEWCOMER_WEIGHT 3u
+#define DEBTOR_ODDS 4u   /* against one */
 #define SLOT_FAST 65536u /* bytes a second and slot: surely room for more */
 #define TRIAL_ROUNDS 2u
 #define REST_ROUNDS 6u
@@ -191,13 +192,13 @@ static uint32_t yields(const struct rotation *r, const struct seat *s, size_t n)
     return want < past ? want : past;
 }
 
-/* Serving order; key[0]: 3 keeps its slot, 2 waits, 1 yields, 0 is a snubber. */
+/* Serving order; key[0]: 3 keeps its slot, 2 waits, 1 yields, 0 is a snubber or debtor. */
 static void order_rotation(const struct rotation *r, struct seat *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const struct choker_peer *p = s[i].peer;
         uint64_t t = age(p->since, r->now);
-        bool late = !r->seeding && p->snubbed;
+        bool late = p->debtor || (!r->seeding && p->snubbed);
         s[i].key[0] = late ? 0 : p->unchoked ? 3 : 2;
         s[i].key[1] = !p->unchoked ? t : t >= HOLD_FAST ? 0 : p->took;
         s[i].key[2] = UINT64_MAX - t; /* of equals the oldest yields */
@@ -259,7 +260,9 @@ static unsigned weight(const struct choker *c, const struct seat *s, usec now)
 {
     if (!may_sit(s) || s->peer->id == c->optimistic)
         return 0;
-    return age(s->peer->connected, now) < NEWCOMER ? NEWCOMER_WEIGHT : 1;
+    if (s->peer->debtor)
+        return 1;
+    return age(s->peer->connected, now) < NEWCOMER ? NEWCOMER_WEIGHT * DEBTOR_ODDS : DEBTOR_ODDS;
 }
 
 static struct seat *draw(const struct choker *c, struct seat *s, size_t n, struct rng *r, usec now)
@@ -337,28 +340,45 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
     return changed;
 }
 
-/* Best first: who gave, then who has waited longest. */
-static void order_waiting(struct seat *s, size_t n, bool seeding, usec now)
+/* Best first: who gave, then who has waited longest; debtors last. */
+static void order_waiting(struct seat *s, size_t n, bool seeding, bool debtors, usec now)
 {
     for (size_t i = 0; i < n; i++) {
         const struct choker_peer *p = s[i].peer;
         bool waits = may_sit(&s[i]) && !p->unchoked && (seeding || !p->snubbed);
-        s[i].key[0] = waits;
+        s[i].key[0] = !waits ? 0 : !p->debtor ? 2 : debtors;
         s[i].key[1] = seeding ? 0 : p->gave;
         s[i].key[2] = age(p->since, now);
     }
     qsort(s, n, sizeof *s, seat_cmp);
 }
 
-size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding, usec now)
+/* What a debtor has of a seed is lost to those that wait and would give it on. */
+static void make_room(struct choker_peer *v, size_t n)
 {
+    size_t waiting = 0;
+    for (size_t i = 0; i < n; i++)
+        waiting += v[i].interested && !v[i].unchoked && !v[i].upload_only && !v[i].debtor;
+    for (size_t i = 0; i < n && waiting > 0; i++) {
+        if (!v[i].debtor || !v[i].unchoked || !v[i].interested || v[i].near)
+            continue;
+        v[i].unchoked = false;
+        waiting--;
+    }
+}
+
+size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding,
+                   bool idle_line, usec now)
+{
+    if (seeding)
+        make_room(v, n);
     struct load l = measure(v, n);
     if (l.served >= c->slots || l.waiting == 0)
         return 0;
     struct seat *s = mem_zero(n * sizeof *s);
     for (size_t i = 0; i < n; i++)
         s[i].peer = &v[i];
-    order_waiting(s, n, seeding, now);
+    order_waiting(s, n, seeding, idle_line, now);
     size_t filled = 0;
     while (filled < n && l.served + filled < c->slots && s[filled].key[0])
         s[filled++].peer->unchoked = true;

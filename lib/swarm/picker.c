@@ -389,6 +389,8 @@ static bool may_copy(const struct open_block *b, const struct picker_ask *ask)
 {
     if (b->state != BLOCK_ASKED || open_asked_of(b, ask->peer))
         return false;
+    if (ask->unproved) /* leaves a place to one that will give */
+        return b->copies + 1u < PICKER_ENDGAME_COPIES;
     return b->copies < PICKER_ENDGAME_COPIES || ask->now - b->asked_at >= ENDGAME_STALE;
 }
 
@@ -418,7 +420,7 @@ static size_t endgame(struct picker *p, const struct picker_ask *ask, struct blo
     for (uint32_t young = 0; got < found; got++) {
         if (ask->now - v[got].asked_at < ENDGAME_YOUNG && young++ == ENDGAME_YOUNG_MOST)
             break;
-        open_copy(v[got].o, v[got].block, ask->peer, ask->now);
+        open_copy(v[got].o, v[got].block, ask);
         out[got] = (struct block_ref){v[got].o->piece, v[got].block};
     }
     return got;

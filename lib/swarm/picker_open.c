@@ -143,13 +143,14 @@ bool open_asked_of(const struct open_block *b, uint32_t peer)
     return false;
 }
 
-void open_copy(struct open_piece *o, uint32_t block, uint32_t peer, usec now)
+void open_copy(struct open_piece *o, uint32_t block, const struct picker_ask *ask)
 {
     struct open_block *b = &o->b[block];
     if (b->copies == PICKER_ENDGAME_COPIES)
         memmove(b->peers, b->peers + 1, --b->copies * sizeof *b->peers);
-    b->peers[b->copies++] = peer;
-    b->asked_at = now;
+    b->peers[b->copies++] = ask->peer;
+    if (!ask->unproved)
+        b->asked_at = ask->now;
     o->shared = true;
 }
 

@@ -48,7 +48,7 @@ size_t open_take(struct open_set *s, struct open_piece *o, const struct picker_a
 bool open_asked_of(const struct open_block *b, uint32_t peer);
 /* One more asker of a block that is asked for; where there are as many as may be, the first is
  * forgotten (what it sends is taken all the same). */
-void open_copy(struct open_piece *o, uint32_t block, uint32_t peer, usec now);
+void open_copy(struct open_piece *o, uint32_t block, const struct picker_ask *ask);
 void open_drop(struct open_set *s, struct open_piece *o, uint32_t block, uint32_t peer);
 void open_drop_peer(struct open_set *s, struct open_piece *o, uint32_t peer);
 

@@ -10,14 +10,14 @@
 #include <p2p/swarm/pipeline.h>
 
 #define BLOCK 16384u
-#define REQQ_DEFAULT 250u   /* what a peer takes that says nothing (BEP 10 leaves it open) */
+#define REQQ_DEFAULT 250u /* what a peer takes that says nothing (BEP 10 leaves it open) */
 #define REQQ_MOST 2048u
 #define WINDOW (USEC_SEC / 2)
 #define MEMORY (3 * USEC_SEC / 2) /* weight of the past in the smoothed rate */
 #define SLACK USEC_SEC
 #define DELAY_MOST (2 * USEC_SEC) /* a queue of our own making is not distance */
-#define BATCH_MOST 16u /* what waits to be asked in one go is missing from a long pipe */
-#define RATE_STALE 1024u    /* bytes a second: below it, with nothing coming, begin anew */
+#define BATCH_MOST 16u            /* what waits to be asked in one go is missing from a long pipe */
+#define RATE_STALE 1024u          /* bytes a second: below it, with nothing coming, begin anew */
 
 void pipeline_init(struct pipeline *p, usec now)
 {
@@ -107,6 +107,7 @@ void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now)
     if (p->out > 0)
         p->out--;
     p->snubbed = false;
+    p->proved = true;
     p->last_data = now;
     p->window_bytes += bytes;
     p->least_delay = usec_min(p->least_delay, delay);
@@ -138,11 +139,18 @@ unsigned pipeline_room(const struct pipeline *p)
 void pipeline_alive(struct pipeline *p, usec now)
 {
     p->last_data = now;
+    p->proved = true;
+}
+
+/* Who unchokes and gives nothing at all would hold up a piece for long. */
+static usec patience(const struct pipeline *p)
+{
+    return p->proved ? PIPELINE_SNUB : PIPELINE_SNUB_NEW;
 }
 
 void pipeline_tick(struct pipeline *p, usec now)
 {
-    if (p->out > 0 && now - p->last_data >= PIPELINE_SNUB)
+    if (p->out > 0 && now - p->last_data >= patience(p))
         p->snubbed = true;
     if (p->rate > 0 && now - p->window_start >= 2 * WINDOW)
         end_window(p, now);
@@ -152,7 +160,7 @@ usec pipeline_deadline(const struct pipeline *p)
 {
     usec at = USEC_NEVER;
     if (p->out > 0 && !p->snubbed)
-        at = p->last_data + PIPELINE_SNUB;
+        at = p->last_data + patience(p);
     if (p->rate > 0)
         at = usec_min(at, p->window_start + 2 * WINDOW);
     return at;

@@ -6,7 +6,8 @@
  * slots follows the upload rate: as few as fill the link, for each more makes every piece later
  * whole. Peers that are not interested hold no slot but may be unchoked ahead of interest when they
  * give well; nor does one hold a slot that is unchoked and asks for nothing: another that waits is
- * unchoked at once, and the next round judges them all.
+ * unchoked at once, and the next round judges them all. A debtor, who has had a good deal and gave
+ * nothing back, or to whom a seed gave pieces that never came up elsewhere, waits behind all others.
  * Some neighbours have seats beyond the slots: what goes to them does not leave the house.
  */
 #ifndef P2P_SWARM_CHOKER_H
@@ -31,6 +32,7 @@ struct choker_peer { /* one per connected peer of the item, filled by the owner 
     bool snubbed;      /* it has not sent although it should */
     bool upload_only;  /* needs nothing */
     bool idle;         /* unchoked, and yet it has asked for nothing lately */
+    bool debtor;       /* it has had a good deal and gives nothing on, as far as can be seen */
     uint8_t near;      /* a neighbour, preferred with this strength, 1 to 100; 0: it is none */
     uint64_t gave;     /* bytes a second from it, lately */
     uint64_t took;     /* bytes a second to it, lately */
@@ -55,9 +57,11 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
                   uint64_t up_rate_limit, struct rng *r, usec now);
 /*
  * Between rounds: unchokes those that wait, in place of those that are gone, have lost interest or
- * are idle. Nobody loses a slot by it. Returns how many were unchoked.
+ * are idle; debtors only while the line stands idle. Nobody loses a slot by it, but a seed's debtors
+ * do when others wait. Returns how many were unchoked.
  */
-size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding, usec now);
+size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding,
+                   bool idle_line, usec now);
 uint32_t choker_near_seats(unsigned strength);
 /* A peer became interested between rounds: may it be unchoked at once (a slot is free)? */
 bool choker_admit(const struct choker *c, size_t unchoked_interested);

@@ -14,13 +14,15 @@
 
 #define PIPELINE_MIN 2u
 #define PIPELINE_START 16u
-#define PIPELINE_SNUB (60 * USEC_SEC) /* nothing arrived for so long with requests out */
+#define PIPELINE_SNUB (60 * USEC_SEC) /* nothing arrived for so long with requests out, */
+#define PIPELINE_SNUB_NEW (20 * USEC_SEC) /* nor ever before */
 
 struct pipeline {
     uint32_t reqq;      /* most the peer queues (250 if it did not say) */
     uint32_t target;    /* requests to keep outstanding */
     uint32_t out;       /* outstanding now */
     bool slow_start, snubbed;
+    bool proved;        /* something has come of it */
     usec last_data;     /* last block, or when requests began to be out */
     usec least_delay;   /* least time from request to answer lately */
     uint64_t rate;      /* bytes a second, smoothed */

@@ -276,13 +276,13 @@ static void slots_by_trial(void **state)
         uint64_t width, can_take;
         uint32_t least, most;
     } v[] = {
-        {100000000, UINT32_MAX, 4, 6},   /* four fill a fast link: more would only divide it */
-        {100000000, 5000000, 20, 20},    /* fast peers on a faster link: soon all slots */
+        {100000000, UINT32_MAX, 4, 6}, /* four fill a fast link: more would only divide it */
+        {100000000, 5000000, 20, 20},  /* fast peers on a faster link: soon all slots */
         {100000000, 12000000, 8, 13},
-        {100000000, 10000, 20, 20},      /* slow peers on a fast link: each slot adds */
-        {50000, UINT32_MAX, 4, 5},       /* a narrow link: a slot more brings nothing */
+        {100000000, 10000, 20, 20}, /* slow peers on a fast link: each slot adds */
+        {50000, UINT32_MAX, 4, 5},  /* a narrow link: a slot more brings nothing */
         {50000, 1000, 20, 20},
-        {50000, 5000, 10, 12},           /* ten fill it */
+        {50000, 5000, 10, 12}, /* ten fill it */
     };
     for (size_t i = 0; i < sizeof v / sizeof *v; i++)
         for (int seeding = 0; seeding < 2; seeding++) {
@@ -307,7 +307,7 @@ static void idle_slots_are_filled(void **state)
         round_of(w, seeding, 0);
         usec now = w->now + USEC_SEC;
         assert_int_equal(unchoked(w, true), CHOKER_MIN_SLOTS);
-        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, now), 0);
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, now), 0);
         size_t left = 0, next = 0;
         while (!w->v[left].unchoked)
             left++;
@@ -325,10 +325,54 @@ static void idle_slots_are_filled(void **state)
             }
         w->v[next].since = now - 2 * USEC_MIN;
         w->v[next].gave = 100;
-        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, now), 2);
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, now), 2);
         assert_true(w->v[next].unchoked);
         assert_int_equal(unchoked(w, false), CHOKER_MIN_SLOTS + 2); /* nobody lost his */
-        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, now), 0);
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, now), 0);
+        free(w);
+    }
+}
+
+/* Who gives nothing on waits behind all others, but is served where nobody else wants it. */
+static void debtors_wait(void **state)
+{
+    (void)state;
+    for (int seeding = 0; seeding < 2; seeding++) {
+        struct crowd *w = setup(12, 1000000);
+        for (size_t i = 0; i < 6; i++)
+            w->v[i].debtor = true;
+        for (int k = 0; k < 60; k++)
+            round_of(w, seeding, 0);
+        size_t by_debtors = 0, by_others = 0;
+        for (size_t i = 0; i < w->n; i++)
+            *(w->v[i].debtor ? &by_debtors : &by_others) += w->served[i];
+        assert_true(by_debtors * 5 < by_others);
+        assert_true(seeding || by_debtors > 0); /* the optimistic slot finds out who has changed */
+        for (size_t i = 0; i < w->n; i++) {
+            w->v[i].interested = w->v[i].debtor;
+            w->v[i].unchoked = false;
+        }
+        usec now = w->now + USEC_SEC;
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, now), 0);
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, true, now), w->c.slots);
+        free(w);
+    }
+}
+
+/* A seed's debtor makes room between rounds for one that waits; a leecher's stays until then. */
+static void debtors_of_a_seed_go(void **state)
+{
+    (void)state;
+    for (int seeding = 0; seeding < 2; seeding++) {
+        struct crowd *w = setup(8, 1000000);
+        round_of(w, seeding, 0);
+        size_t k = 0;
+        while (!w->v[k].unchoked)
+            k++;
+        w->v[k].debtor = true;
+        choker_fill(&w->c, w->v, w->n, seeding, false, w->now + USEC_SEC);
+        assert_int_equal(w->v[k].unchoked, !seeding);
+        assert_int_equal(unchoked(w, true), CHOKER_MIN_SLOTS);
         free(w);
     }
 }
@@ -418,6 +462,8 @@ int main(void)
         cmocka_unit_test(slots_by_limit),
         cmocka_unit_test(slots_by_trial),
         cmocka_unit_test(idle_slots_are_filled),
+        cmocka_unit_test(debtors_wait),
+        cmocka_unit_test(debtors_of_a_seed_go),
         cmocka_unit_test(leaving_and_coming),
         cmocka_unit_test(neighbours_sit_apart),
         cmocka_unit_test(neighbours_that_give),
