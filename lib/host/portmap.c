@@ -366,7 +366,7 @@ bool portmap_close(struct portmap *m, usec patience)
 
     if (m->state >= PORTMAP_CLOSING)
         return m->state == PORTMAP_CLOSING;
-    stop_ways(m, -1);
+    stop_ways(m, w);
     news_close(m);
     loop_timer_cancel(m->l, &m->next);
     loop_timer_cancel(m->l, &m->look);

@@ -20,9 +20,10 @@ enum { TAKEN = 718, SAME_PORTS_ONLY = 724, PERMANENT_ONLY = 725, OTHER_MECHANISM
 struct errand {
     const struct portmap *m;
     struct igd igd;
+    bool unsure; /* which ports there are to undo */
 };
-struct report {
-    bool ok;
+struct report { /* read back from a process that strangers may have got into */
+    uint8_t ok;
     struct igd igd;
     char external[IGD_IP_MAX];
     uint16_t tcp, udp;
@@ -210,11 +211,9 @@ static void drop(void *task, void *report)
 {
     const struct errand *t = task;
     const struct portmap *m = t->m;
-    bool held = m->held_by == PORTMAP_IGD;
     const uint16_t port[2] = {m->cfg.tcp, m->cfg.udp};
 
-    /* One that was being made may have any of the ports that are tried. */
-    for (unsigned i = 0; i < (held ? 1 : PORTMAP_PORT_TRIES); i++)
+    for (unsigned i = 0; i < (t->unsure ? PORTMAP_PORT_TRIES : 1); i++)
         for (int proto = 0; proto < 2; proto++)
             if (port[proto])
                 remove_one(&t->igd, portmap_candidate(first_wish(m), i), proto, port[proto]);
@@ -227,12 +226,14 @@ static void stop(struct portmap *m)
 {
     aside_cancel(m->igd.job);
     m->igd.job = NULL;
+    m->igd.making = false;
 }
 
 static void start(struct portmap *m, void (*run)(void *, void *), usec patience,
                   void (*done)(void *arg, const void *report))
 {
-    struct errand t = {.m = m, .igd = m->igd.igd};
+    struct errand t = {
+        .m = m, .igd = m->igd.igd, .unsure = m->igd.making || m->held_by != PORTMAP_IGD};
     struct aside_task a = {.run = run,
                            .task = &t,
                            .report_size = sizeof(struct report),
@@ -241,6 +242,7 @@ static void start(struct portmap *m, void (*run)(void *, void *), usec patience,
                            .arg = m};
 
     stop(m);
+    m->igd.making = run == make;
     m->igd.job = aside_start(m->l, &a);
 }
 
@@ -265,9 +267,14 @@ static void found(void *arg, const void *report)
         portmap_failed(m, PORTMAP_IGD, "%s", report && r.why[0] ? r.why : "no gateway in time");
         return;
     }
+    end_of(r.igd.control, sizeof r.igd.control);
+    end_of(r.igd.service, sizeof r.igd.service);
+    end_of(r.igd.lan, sizeof r.igd.lan);
     m->igd.igd = r.igd;
     portmap_found(m, PORTMAP_IGD);
 }
+
+static void unmap(struct portmap *m);
 
 static void made(void *arg, const void *report)
 {
@@ -276,6 +283,11 @@ static void made(void *arg, const void *report)
     struct report r = {0};
 
     m->igd.job = NULL;
+    if (m->state == PORTMAP_CLOSING) {
+        unmap(m);
+        return;
+    }
+    m->igd.making = false;
     if (report)
         memcpy(&r, report, sizeof r);
     end_of(r.why, sizeof r.why);
@@ -311,8 +323,11 @@ static void map(struct portmap *m)
     start(m, make, PORTMAP_IGD_TIME, made);
 }
 
+/* What is being made is first made: a device could yet do it after it was asked to undo it. */
 static void unmap(struct portmap *m)
 {
+    if (m->igd.job && m->igd.making)
+        return;
     start(m, drop, PORTMAP_IGD_TIME, dropped);
 }
 

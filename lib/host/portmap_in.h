@@ -77,6 +77,7 @@ struct igd {
 
 struct igd_way {
     struct aside *job;
+    bool making; /* the job is to map ports */
     struct igd igd; /* control is "": none found */
 };
 
