@@ -8,7 +8,7 @@
 #include <p2p/base/mem.h>
 #include <stdlib.h>
 
-#define SIZE (8u << 20)
+#define SIZE (4u << 20)
 #define UP 1000000u
 #define ARRIVAL (60 * USEC_SEC)
 #define TIME (30 * USEC_MIN)
