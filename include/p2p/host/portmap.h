@@ -13,8 +13,8 @@
  *   leaves behind ends by itself. They are removed at the end. A gateway that knows no leases
  *   (UPnP error 725) gets a mapping for good, removed at the end.
  * - A gateway that says it has forgotten (it tells the multicast group, and its epoch jumps) is
- *   asked again at once. Every PORTMAP_LOOK the default route is looked at: another one, or a sleep of
- *   the machine, begins anew.
+ *   asked again at once. Every PORTMAP_LOOK the default route is looked at: another one, or a sleep
+ *   of the machine, begins anew.
  * - Only from a private address: one that is public needs none of this. The gateway's answers are
  *   believed only from its own address; a UPnP description only from our own network, its control
  *   address only on the same host, and our external address only if that is the gateway.
