@@ -73,13 +73,20 @@ struct host *world_join(struct dht_world *w, const struct host_config *c)
     return h;
 }
 
+static void one_more(struct tube *t, void *arg)
+{
+    struct dht_world *w = arg;
+    struct host_config c = world_config(w);
+    (void)t;
+    world_join(w, &c);
+}
+
 void world_grow(struct dht_world *w, uint32_t n, usec within)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        struct host_config c = world_config(w);
-        world_join(w, &c);
-        world_run(w, within / n);
-    }
+    usec now = tube_now(w->t);
+    for (uint32_t i = 0; i < n; i++)
+        tube_at(w->t, now + within / n * i, one_more, w);
+    world_run(w, within);
 }
 
 struct host *world_live(struct dht_world *w)
