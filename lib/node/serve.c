@@ -18,7 +18,7 @@
 #define IDLE_AFTER (USEC_SEC / 2)
 #define CREDIT_BYTES (256u << 10) /* had before anything must be given back, */
 #define CREDIT_PIECES 1u          /* and as many pieces, */
-#define CREDIT_RATIO 4u           /* and so many times what it gave: a slow uplink is no crime */
+#define CREDIT_RATIO 16u          /* and so many times what it gave: a slow uplink is no crime */
 #define FAST_STEPS 10u
 #define FAST_BYTES (2u << 20)
 #define FAST_SPREAD 4u /* peers that have it */

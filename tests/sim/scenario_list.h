@@ -1,5 +1,8 @@
 /* Every scenario has a line here, SCENARIO(name), in the order of their telling. */
 SCENARIO(two)
+SCENARIO(flash)
+SCENARIO(source_dies)
+SCENARIO(riders)
 SCENARIO(thousand)
 SCENARIO(restart)
 SCENARIO(churn)

@@ -7,7 +7,8 @@
  * whole. Peers that are not interested hold no slot but may be unchoked ahead of interest when they
  * give well; nor does one hold a slot that is unchoked and asks for nothing: another that waits is
  * unchoked at once, and the next round judges them all. A debtor, who has had a good deal and gave
- * nothing back, or to whom a seed gave pieces that never came up elsewhere, waits behind all others.
+ * nothing back, or to whom a seed gave pieces that never came up elsewhere, waits behind all
+ * others.
  * Some neighbours have seats beyond the slots: what goes to them does not leave the house.
  */
 #ifndef P2P_SWARM_CHOKER_H
@@ -57,8 +58,8 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
                   uint64_t up_rate_limit, struct rng *r, usec now);
 /*
  * Between rounds: unchokes those that wait, in place of those that are gone, have lost interest or
- * are idle; debtors only while the line stands idle. Nobody loses a slot by it, but a seed's debtors
- * do when others wait. Returns how many were unchoked.
+ * are idle; debtors only while the line stands idle. Nobody loses a slot by it but a seed's debtors
+ * when others wait. Returns how many were unchoked.
  */
 size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding,
                    bool idle_line, usec now);
