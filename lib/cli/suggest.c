@@ -33,9 +33,20 @@ unsigned suggest_distance(const char *a, const char *b)
     return row[la % 3][lb];
 }
 
+/* "no-help" is about "help", however near some other "no-" lies. */
+static const char *undone(const char *word, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n && strncmp(word, "no-", 3) == 0; i++)
+        if (strcmp(word + 3, words[i]) == 0)
+            return words[i];
+    return NULL;
+}
+
 const char *suggest_nearest(const char *word, const char *const *words, size_t n)
 {
-    const char *best = NULL;
+    const char *best = undone(word, words, n);
+    if (best)
+        return best;
     unsigned best_distance = least((unsigned)strlen(word) / 3 + 1, 3) + 1;
 
     for (size_t i = 0; i < n; i++) {
