@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 /* Chunks of the arena double, so that a small manifest is small and a large one has few. */
-#define ARENA_FIRST 2048u
+#define ARENA_FIRST 128u /* many manifests are of one small file, and stay in memory */
 #define ARENA_LARGEST (1u << 20)
 
 struct chunk {
@@ -163,7 +163,7 @@ struct manifest_file *manifest_file_add(struct manifest_reader *r)
         return NULL;
     }
     if (m->n_files == r->cap_files) {
-        r->cap_files = r->cap_files ? r->cap_files * 2 : 16;
+        r->cap_files = r->cap_files ? r->cap_files * 2 : 1;
         m->files = mem_grow(m->files, r->cap_files, sizeof *m->files);
     }
     struct manifest_file *f = &m->files[m->n_files++];

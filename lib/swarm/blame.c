@@ -14,7 +14,7 @@ struct round {
 };
 
 struct blame {
-    struct round v[BLAME_MAX_PIECES];
+    struct round *v; /* BLAME_MAX_PIECES, from the first failure on: few items ever see one */
     size_t n, blocks;
 };
 
@@ -37,6 +37,7 @@ void blame_free(struct blame *b)
         return;
     while (b->n)
         forget(b, b->n - 1);
+    free(b->v);
     free(b);
 }
 
@@ -55,6 +56,8 @@ uint64_t blame_failed(struct blame *b, uint32_t piece, const struct blame_block 
         return guilty;
     while (b->n == BLAME_MAX_PIECES || (b->n && b->blocks + n > BLAME_MAX_BLOCKS))
         forget(b, 0);
+    if (!b->v)
+        b->v = mem_array(BLAME_MAX_PIECES, sizeof *b->v);
     b->v[b->n++] = (struct round){piece, n, mem_dup(blocks, n * sizeof *blocks)};
     b->blocks += n;
     return 0;

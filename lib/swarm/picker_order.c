@@ -17,7 +17,7 @@
 #define RUN_LONG 32u        /* pieces: a run that is good enough */
 #define RUN_TRIES 4096u
 #define BULK 4096u          /* bits from which sorting again is cheaper than moving each */
-#define FIRST_BUCKETS 16u
+#define FIRST_BUCKETS 4u
 
 static void grow_buckets(struct order *o, uint32_t avail)
 {

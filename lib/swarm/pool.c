@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #define KEY_SIZE 19
+#define LEAST 4 /* candidates that there is room for with the first */
 #define SELVES_MAX 16u
 #define BANS_MAX 3000u
 #define GIVEN (POOL_USER | POOL_LINK)
@@ -44,7 +45,7 @@ struct ban {
 struct pool {
     struct rng *rng;
     struct cand **v; /* owned */
-    size_t n, idle;
+    size_t n, cap, idle;
     struct map *by_addr, *bans; /* bans: by family and ip */
     struct list ban_order;      /* all last equally long, so the first ends first */
     struct addr self[2], selves[SELVES_MAX];
@@ -140,7 +141,6 @@ struct pool *pool_new(struct rng *r)
 {
     struct pool *p = mem_zero(sizeof *p);
     p->rng = r;
-    p->v = mem_array(POOL_MAX, sizeof(struct cand *));
     p->by_addr = map_new(rng_u64(r));
     p->bans = map_new(rng_u64(r));
     list_init(&p->ban_order);
@@ -282,6 +282,10 @@ bool pool_add(struct pool *p, const struct addr *a, unsigned source, bool seed_h
     uint8_t k[KEY_SIZE];
     c = mem_dup(&fresh, sizeof fresh);
     c->index = p->n;
+    if (p->n == p->cap) {
+        p->cap = p->cap ? 2 * p->cap : LEAST;
+        p->v = mem_grow(p->v, p->cap, sizeof(struct cand *));
+    }
     p->v[p->n++] = c;
     p->idle++;
     p->stale = true;
