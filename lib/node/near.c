@@ -31,7 +31,8 @@ struct circle {
     struct near_mate us;
     struct bits seen;           /* had by us or somebody of it */
     struct bits hold;           /* to be left alone by the dear source */
-    size_t n;                   /* peers in it */
+    size_t n;                   /* peers in it; */
+    size_t lacking;             /* of them lack something themselves */
     uint64_t taken;             /* of the dear source, since it was measured last */
     uint64_t speed;             /* of the dear source, while it was in use */
     usec used;                  /* for so long, since it was measured; */
@@ -218,6 +219,11 @@ static bool works(const struct task *t, const struct conn *c, enum circle_kind k
     return near_mate_works(&c->mate->in[k], us, prefer(t), now);
 }
 
+static bool has_everything(const struct conn *c)
+{
+    return c->has_all || c->upload_only || (c->has.n && bits_full(&c->has));
+}
+
 /* Those whose parts are left to them, in the order of the connections. */
 static size_t at_work(struct task *t, enum circle_kind k, struct conn **who, uint64_t *keys,
                       usec now)
@@ -226,8 +232,7 @@ static size_t at_work(struct task *t, enum circle_kind k, struct conn **who, uin
     for (struct list_node *l = list_first(&t->conns); l && n < NEAR_MAX_MATES;
          l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
-        bool seed = c->has_all || c->upload_only || (c->has.n && bits_full(&c->has));
-        if (!belongs(c, k) || seed || !works(t, c, k, now))
+        if (!belongs(c, k) || has_everything(c) || !works(t, c, k, now))
             continue;
         who[n] = c;
         keys[n++] = c->mate->in[k].key;
@@ -238,7 +243,7 @@ static size_t at_work(struct task *t, enum circle_kind k, struct conn **who, uin
 static void gather(struct task *t, enum circle_kind k)
 {
     struct circle *r = &t->near->circle[k];
-    r->n = 0;
+    r->n = r->lacking = 0;
     bits_fill(&r->hold, false);
     bits_fill(&r->seen, false);
     bits_or(&r->seen, &t->have);
@@ -247,6 +252,7 @@ static void gather(struct task *t, enum circle_kind k)
         if (!belongs(c, k))
             continue;
         r->n++;
+        r->lacking += c->told_have && !has_everything(c);
         c->mate->counted = c->told_have;
         add_has(&r->seen, c);
         if (!c->mate->in[k].let_down)
@@ -314,17 +320,28 @@ static bool take_over(struct task *t, enum circle_kind k, struct conn **who, siz
     return any;
 }
 
+/* A web seed is spared for the sake of a crowd. Seeds alone are no crowd. */
+static bool is_spared(const struct task *t, enum circle_kind k)
+{
+    return k == EVERYBODY && t->near->circle[k].lacking > 0;
+}
+
 static uint64_t least(const struct task *t, enum circle_kind k)
 {
-    const struct circle *r = &t->near->circle[k];
-    return near_least(r->speed, k == EVERYBODY, prefer(t));
+    return near_least(t->near->circle[k].speed, is_spared(t, k), prefer(t));
+}
+
+static usec low_patience(const struct task *t, enum circle_kind k)
+{
+    usec half = near_patience(prefer(t)) / 2;
+    return is_spared(t, k) ? half * LOW_WEB : half;
 }
 
 /* Rule 5. Who gives his share of what must arrive has made up for it. */
 static void let_down(struct task *t, enum circle_kind k, usec now)
 {
     struct circle *r = &t->near->circle[k];
-    usec patience = near_patience(prefer(t)) / 2 * (k == EVERYBODY ? LOW_WEB : 1);
+    usec patience = low_patience(t, k);
     uint64_t want = least(t, k), share = want / (2 * r->n + 1) + 1;
     if (r->n == 0 || rate_from(t, k, now) >= want)
         r->low_since = 0;
@@ -440,16 +457,20 @@ const struct bits *near_hold(const struct conn *c)
     return c->nearness > NEAR_FAR ? NULL : held(c->task, NEIGHBOURS);
 }
 
-const struct bits *near_hold_web(const struct task *t)
-{
-    return held(t, EVERYBODY);
-}
-
 /* So little arrives that the web seeds must help out. */
 bool near_starves(const struct task *t, usec now)
 {
     const struct near *v = t->near;
-    return v && v->circle[EVERYBODY].low_since &&
-           now - v->circle[EVERYBODY].low_since >= near_patience(prefer(t)) / 2 &&
+    const struct circle *r = v ? &v->circle[EVERYBODY] : NULL;
+    if (!r || !r->low_since)
+        return false;
+    if (!is_spared(t, EVERYBODY))
+        return now - r->low_since >= near_patience(prefer(t)) / 10;
+    return now - r->low_since >= near_patience(prefer(t)) / 2 &&
            rate_now(&t->down, now) < least(t, EVERYBODY);
+}
+
+const struct bits *near_hold_web(const struct task *t, usec now)
+{
+    return near_starves(t, now) && !is_spared(t, EVERYBODY) ? NULL : held(t, EVERYBODY);
 }

@@ -514,6 +514,7 @@ bool announce_idle(const struct task *t); /* nothing under way and nothing due a
 bool announce_exhausted(const struct task *t);
 void announce_stop(struct task *t, usec now);
 void announce_completed(struct task *t, usec now);
+void announce_moved(struct node *n, usec now); /* as finder_moved */
 void announce_tick_udp(struct node *n, usec now);
 const char *announce_error(const struct task *t);
 
@@ -589,7 +590,7 @@ void near_got(struct conn *c, uint32_t bytes);           /* a block came from it
 void near_got_web(struct task *t, uint64_t bytes);
 /* Pieces that it, or a web seed, is not asked for: others are to bring them. NULL: none. */
 const struct bits *near_hold(const struct conn *c);
-const struct bits *near_hold_web(const struct task *t);
+const struct bits *near_hold_web(const struct task *t, usec now);
 bool near_starves(const struct task *t, usec now); /* web seeds must help out all the same */
 
 /* hint.c */

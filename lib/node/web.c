@@ -194,7 +194,7 @@ static size_t pick_run(struct web *w, struct block_ref v[RUN_MOST], usec now)
     struct task *t = w->t;
     near_pulse(t, now); /* who has come meanwhile? */
     struct picker_ask ask = {.peer = w->sender,
-                             .avoid = near_hold_web(t),
+                             .avoid = near_hold_web(t, now),
                              .speed = 1,
                              .whole_runs = true,
                              .from = w->from,
