@@ -72,6 +72,8 @@ static int begin_peers(struct look *l, struct err *e)
 
     for (size_t i = 0; l->known.m && i < l->known.m->n_nodes; i++)
         lookup_add_node(l->engine, l->known.m->nodes[i]);
+    for (size_t i = 0; i < l->known.link.n_nodes; i++)
+        lookup_add_node(l->engine, l->known.link.nodes[i]);
     for (size_t i = 0; i < l->n_hashes && rc == 0; i++) {
         l->job[i] = lookup_peers(l->engine, l->hash[i], l->o->scrape);
         rc = look_asked(l, l->job[i], e);
@@ -327,7 +329,8 @@ static int ask(struct look *l, struct err *e)
         return rc;
     l->give_up = engine_now(l->engine) + (l->o->timeout == USEC_NEVER ? TIMEOUT : l->o->timeout);
     if (!l->kind->alone && !has_bootstrap(&l->o->dht.bootstrap) &&
-        !lookup_knows_somebody(l->engine) && !(l->known.m && l->known.m->n_nodes))
+        !lookup_knows_somebody(l->engine) && !(l->known.m && l->known.m->n_nodes) &&
+        l->known.link.n_nodes == 0)
         return err_set(e, ERR_NOTFOUND,
                        "%s: no node of the DHT is known here; name one with --bootstrap",
                        l->kind->name);

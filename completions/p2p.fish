@@ -39,7 +39,7 @@ complete -c p2p-add -l format -xa "v1 v2 hybrid" -d 'BitTorrent format: v1, v2 o
 complete -c p2p-add -l piece-size -x -d 'a power of two from 16Ki to 128Mi'
 complete -c p2p-add -s t -l tracker -x -d 'tracker; repeat for further tiers, comma within one tier'
 complete -c p2p-add -s w -l web-seed -x -d 'HTTP(S) address that also serves the content; repeat'
-complete -c p2p-add -l node -x -d 'DHT node for the manifest; repeat'
+complete -c p2p-add -l node -x -d 'DHT node for the manifest and link; repeat'
 complete -c p2p-add -l peer -x -d 'peer for the link; repeat'
 complete -c p2p-add -l comment -x -d 'comment in the manifest'
 complete -c p2p-add -l source -x -d 'source tag in the manifest; changes the hash'

@@ -132,6 +132,7 @@ struct json *describe_link(const struct magnet *k)
         json_set(o, "trackers", tiers);
     }
     set_list(o, "web_seeds", k->web_seeds, k->n_web_seeds);
+    set_list(o, "nodes", k->nodes, k->n_nodes);
     set_list(o, "addresses", k->peers, k->n_peers);
     json_set_str(o, "link", link);
     free(link);

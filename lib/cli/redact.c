@@ -124,7 +124,7 @@ static void put_url(struct buf *out, struct bytes s)
 
 static bool harmless(struct bytes key)
 {
-    static const char *const keys[] = {"xt", "dn", "xl", "so", "x.pe"};
+    static const char *const keys[] = {"xt", "dn", "xl", "so", "x.pe", "dht"};
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (bytes_is(key, keys[i]))

@@ -100,7 +100,7 @@ static const struct option_def add_manifest[] = {
     VALUE('w', "web-seed", LIST, "URL", add_options, web_seeds,
           "HTTP(S) address that also serves the content; repeat"),
     VALUE(0, "node", HOSTPORT, "HOST:PORT", add_options, nodes,
-          "DHT node for the manifest; repeat"),
+          "DHT node for the manifest and link; repeat"),
     VALUE(0, "peer", HOSTPORT, "HOST:PORT", add_options, peers, "peer for the link; repeat"),
     VALUE(0, "comment", TEXT, "TEXT", add_options, comment, "comment in the manifest"),
     VALUE(0, "source", TEXT, "TEXT", add_options, source,

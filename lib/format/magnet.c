@@ -116,14 +116,23 @@ static int read_as(struct magnet *m, const char *v, struct err *e)
     return add_item(&m->acceptable_sources, &m->n_acceptable_sources, v, e);
 }
 
-static int read_peer(struct magnet *m, const char *v, struct err *e)
+/* One that cannot be reached is no reason to refuse the rest. */
+static bool is_reachable(const char *v)
 {
     char host[256];
     uint16_t port;
 
-    if (!addr_split(v, host, sizeof host, &port) || !*host || port == 0)
-        return 0; /* a peer that cannot be dialled is no reason to refuse the rest */
-    return add_item(&m->peers, &m->n_peers, v, e);
+    return addr_split(v, host, sizeof host, &port) && *host && port != 0;
+}
+
+static int read_peer(struct magnet *m, const char *v, struct err *e)
+{
+    return is_reachable(v) ? add_item(&m->peers, &m->n_peers, v, e) : 0;
+}
+
+static int read_node(struct magnet *m, const char *v, struct err *e)
+{
+    return is_reachable(v) ? add_item(&m->nodes, &m->n_nodes, v, e) : 0;
 }
 
 static bool read_index(const char *s, size_t n, uint32_t *out)
@@ -165,7 +174,7 @@ static const struct {
     reader *read;
 } readers[] = {
     {"xt", read_xt}, {"dn", read_dn}, {"xl", read_xl}, {"tr", read_tr},     {"ws", read_ws},
-    {"xs", read_xs}, {"as", read_as}, {"so", read_so}, {"x.pe", read_peer},
+    {"xs", read_xs}, {"as", read_as}, {"so", read_so}, {"x.pe", read_peer}, {"dht", read_node},
 };
 
 /* The key without a number behind it: "tr.12" is "tr". */
@@ -284,6 +293,7 @@ void magnet_fini(struct magnet *m)
     free_list(m->exact_sources, m->n_exact_sources);
     free_list(m->acceptable_sources, m->n_acceptable_sources);
     free_list(m->peers, m->n_peers);
+    free_list(m->nodes, m->n_nodes);
     free(m->select);
     free(m->name);
     memset(m, 0, sizeof *m);
@@ -343,6 +353,7 @@ void magnet_write(const struct magnet *m, struct buf *out)
     put_list(out, start, "tr", m->trackers, m->n_trackers, NULL);
     put_list(out, start, "ws", m->web_seeds, m->n_web_seeds, NULL);
     put_list(out, start, "x.pe", m->peers, m->n_peers, ":");
+    put_list(out, start, "dht", m->nodes, m->n_nodes, ":");
     put_select(out, start, m);
 }
 
@@ -362,4 +373,6 @@ void magnet_from_manifest(struct magnet *m, const struct manifest *mf)
             add_item(&m->trackers, &m->n_trackers, mf->tiers[t].urls[i], NULL);
     for (size_t i = 0; i < mf->n_web_seeds; i++)
         add_item(&m->web_seeds, &m->n_web_seeds, mf->web_seeds[i], NULL);
+    for (size_t i = 0; i < mf->n_nodes && !mf->private_flag; i++)
+        add_item(&m->nodes, &m->n_nodes, mf->nodes[i], NULL);
 }

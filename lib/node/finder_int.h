@@ -52,7 +52,8 @@ uint8_t finder_families(const struct finder *f); /* that it runs on, as in `join
 void finder_join_fini(struct finder *f);
 void finder_join_run(struct finder *f, usec now);
 void finder_join_changed(struct finder *f, usec now); /* `joined` has changed */
-void finder_join_manifest(struct finder *f, const struct manifest *m, usec now);
+/* Those that a manifest or a link names. */
+void finder_join_named(struct finder *f, char *const *nodes, size_t n, usec now);
 /* Is there nobody to ask, and has there been nobody for long enough to say so? */
 bool finder_join_hopeless(const struct finder *f, usec now);
 

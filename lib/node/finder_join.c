@@ -164,10 +164,10 @@ void node_add_dht_node(struct node *n, const char *hostport, usec now)
     finder_turn(n->finder, now);
 }
 
-void finder_join_manifest(struct finder *f, const struct manifest *m, usec now)
+void finder_join_named(struct finder *f, char *const *nodes, size_t n, usec now)
 {
-    for (size_t i = 0; i < m->n_nodes && i < NODE_MAX_NAMED_NODES; i++)
-        name_node(f, m->nodes[i], now);
+    for (size_t i = 0; i < n && i < NODE_MAX_NAMED_NODES; i++)
+        name_node(f, nodes[i], now);
 }
 
 void finder_neighbour(struct node *n, const struct addr *a, usec now)

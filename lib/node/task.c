@@ -77,6 +77,8 @@ static void copy_link(struct task *t, const struct magnet *k)
         magnet_list_add(&t->link.trackers, &t->link.n_trackers, k->trackers[i]);
     for (size_t i = 0; i < k->n_web_seeds; i++)
         magnet_list_add(&t->link.web_seeds, &t->link.n_web_seeds, k->web_seeds[i]);
+    for (size_t i = 0; i < k->n_nodes; i++)
+        magnet_list_add(&t->link.nodes, &t->link.n_nodes, k->nodes[i]);
 }
 
 static void hashes_of_manifest(struct task *t)
@@ -155,6 +157,8 @@ void task_manifest_here(struct task *t, usec now)
         manifest_add_tracker(t->m, i, t->link.trackers[i]);
     for (size_t i = 0; i < t->link.n_web_seeds; i++)
         manifest_add_web_seed(t->m, t->link.web_seeds[i]);
+    for (size_t i = 0; i < t->link.n_nodes && !task_is_private(t); i++)
+        manifest_add_node(t->m, t->link.nodes[i]);
     announce_init(t, now);
     if (task_is_private(t)) {
         finder_task_gone(t, now);

@@ -197,9 +197,12 @@ PY
     status 0 p2p-add -o t -w http://web.example/a -w https://two.example/ \
         --node dht.example:6881 --peer 192.0.2.7:6881 --peer '[2001:db8::1]:1' a
     [[ $output == *'&ws=http'*web.example*'&x.pe=192.0.2.7:6881'* ]]
+    [[ $output == *'&dht=dht.example:6881'* ]]
     [ "$(torrent t 'd[b"url-list"]')" = "[b'http://web.example/a', b'https://two.example/']" ]
     [ "$(torrent t 'd[b"nodes"]')" = "[[b'dht.example', 6881]]" ]
     ! grep -q 192.0.2.7 t
+    status 0 p2p-add --no-catalogue --private --node dht.example:6881 a
+    [[ $output != *dht* ]]
 }
 
 @test "name, comment, source and private, as in the manifest" {

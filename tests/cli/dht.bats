@@ -276,4 +276,6 @@ finish() {
     wait_for 30 announced "$hash"
     status 0 get g --timeout 20s -o got/ t
     cmp f got/f
+    status 0 get h --timeout 20s -o again/ "$(P2P_HOME="$PWD/s" p2p-ls --link f)"
+    cmp f again/f
 }

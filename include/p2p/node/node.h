@@ -46,7 +46,7 @@
     (1u << 20) /* control bytes a peer may let pile up before it is closed */
 
 #define NODE_MAX_BOOTSTRAP 16u   /* hosts; more are not kept */
-#define NODE_MAX_NAMED_NODES 32u /* DHT nodes of one manifest that are tried */
+#define NODE_MAX_NAMED_NODES 32u /* DHT nodes of one manifest or link that are tried */
 #define NODE_MAX_PORTS_TOLD 4u   /* PORT messages of one connection that are heeded */
 #define NODE_TOLD_NODES_RATE 1u  /* DHT nodes that peers and neighbours name: a second, */
 #define NODE_TOLD_NODES_BURST 20u

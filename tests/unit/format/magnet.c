@@ -66,7 +66,8 @@ static void everything(void **state)
             "magnet:?" XT1 "&dn=a+film%20%26c&xl=1234&tr=http%3A%2F%2Ft.example%2Fannounce"
             "&tr.1=udp://u.example:80&tr=udp://u.example:80&ws=http://w.example/f+g"
             "&xs=http://x.example/&as=http://a.example/&x.pe=[::1]:6881&x.pe=peer.example:9"
-            "&x.pe=nonsense&so=4,0-1,2,9-12,11-13&future=1&flag&=x",
+            "&x.pe=nonsense&dht=[::1]:6882&dht=n.example:7&dht=n.example:0&dht=n.example&dht=:7"
+            "&so=4,0-1,2,9-12,11-13&future=1&flag&=x",
             NULL),
         0);
     assert_string_equal(m.name, "a film &c");
@@ -80,6 +81,9 @@ static void everything(void **state)
     assert_string_equal(m.acceptable_sources[0], "http://a.example/");
     assert_int_equal(m.n_peers, 2);
     assert_string_equal(m.peers[0], "[::1]:6881");
+    assert_int_equal(m.n_nodes, 2);
+    assert_string_equal(m.nodes[0], "[::1]:6882");
+    assert_string_equal(m.nodes[1], "n.example:7");
     assert_int_equal(m.n_select, 3);
     assert_int_equal(m.select[0].first, 0);
     assert_int_equal(m.select[0].last, 2);
@@ -164,8 +168,8 @@ static char *many(const char *key, const char *value, unsigned n)
 static void items_limit(void **state)
 {
     static const char *const kinds[][2] = {
-        {"tr", "udp://"},  {"ws", "http://"}, {"xs", "http://"},
-        {"as", "http://"}, {"x.pe", "h:"},    {"so", ""},
+        {"tr", "udp://"}, {"ws", "http://"}, {"xs", "http://"}, {"as", "http://"},
+        {"x.pe", "h:"},   {"dht", "h:"},     {"so", ""},
     };
     (void)state;
 
@@ -204,7 +208,7 @@ static void write_and_read_back(void **state)
     static const char link[] =
         "magnet:?" XT1 "&" XT2 "&dn=a%20film%20%26%20%C3%A9&tr=http%3A%2F%2Ft.example%2Fa%3Fb%3Dc"
         "&tr=udp%3A%2F%2Fu.example%3A80&ws=http%3A%2F%2Fw.example%2F&x.pe=127.0.0.1:6881"
-        "&so=0,2-5";
+        "&dht=n.example:6882&so=0,2-5";
     struct magnet m;
     struct buf out = {0};
     (void)state;
@@ -223,8 +227,16 @@ static void of_a_manifest(void **state)
     char *tier2[] = {(char[]){"udp://c:1"}, (char[]){"http://a/announce"}};
     struct manifest_tier tiers[] = {{tier1, 2}, {tier2, 2}};
     char *seeds[] = {(char[]){"http://w/"}};
-    struct manifest mf = {.has_v2 = true, .name = (char[]){"n"}, .tiers = tiers, .n_tiers = 2,
-                          .web_seeds = seeds, .n_web_seeds = 1, .size = 9};
+    char *nodes[] = {(char[]){"n.example:1"}, (char[]){"[::1]:2"}};
+    struct manifest mf = {.has_v2 = true,
+                          .name = (char[]){"n"},
+                          .tiers = tiers,
+                          .n_tiers = 2,
+                          .web_seeds = seeds,
+                          .n_web_seeds = 1,
+                          .nodes = nodes,
+                          .n_nodes = 2,
+                          .size = 9};
     struct magnet m;
     struct buf out = {0};
     (void)state;
@@ -237,18 +249,23 @@ static void of_a_manifest(void **state)
     char *got = buf_take_str(&out);
     assert_string_equal(got, "magnet:?" XT2
                              "&dn=n&tr=http%3A%2F%2Fa%2Fannounce&tr=http%3A%2F%2Fb%2Fannounce"
-                             "&tr=udp%3A%2F%2Fc%3A1&ws=http%3A%2F%2Fw%2F");
+                             "&tr=udp%3A%2F%2Fc%3A1&ws=http%3A%2F%2Fw%2F"
+                             "&dht=n.example:1&dht=%5B::1%5D:2");
     free(got);
+    magnet_fini(&m);
+    mf.private_flag = true; /* asked by nobody, so named to nobody */
+    magnet_from_manifest(&m, &mf);
+    assert_int_equal(m.n_nodes, 0);
     magnet_fini(&m);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hash_forms),   cmocka_unit_test(hybrid),
-        cmocka_unit_test(everything),   cmocka_unit_test(highest_index),
-        cmocka_unit_test(refused),      cmocka_unit_test(items_limit),
-        cmocka_unit_test(length_limit), cmocka_unit_test(write_and_read_back),
+        cmocka_unit_test(hash_forms),    cmocka_unit_test(hybrid),
+        cmocka_unit_test(everything),    cmocka_unit_test(highest_index),
+        cmocka_unit_test(refused),       cmocka_unit_test(items_limit),
+        cmocka_unit_test(length_limit),  cmocka_unit_test(write_and_read_back),
         cmocka_unit_test(of_a_manifest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -403,7 +403,7 @@ static void bootstrap_is_asked_again(void **state)
     end(&w);
 }
 
-static void nodes_of_the_manifest(void **state)
+static void nodes_of_the_manifest_and_the_link(void **state)
 {
     struct world w;
     char at[ADDR_TEXT];
@@ -420,6 +420,16 @@ static void nodes_of_the_manifest(void **state)
         manifest_add_node(m, at);
         struct host *b = host(&w, &(struct host_config){ON});
         completes(&w, adds(&w, b, m, false), 10 * USEC_SEC);
+        b = host(&w, &(struct host_config){ON});
+        struct magnet k = {.has_v1 = true};
+        memcpy(k.hash_v1, w.m->hash_v1, SHA1_LEN);
+        magnet_list_add(&k.nodes, &k.n_nodes, at);
+        struct node_task_config c = {.link = &k};
+        goals_init(&c.goals);
+        c.goals.stay = true;
+        struct item *it = host_add(b, &c, NULL);
+        completes(&w, it, 10 * USEC_SEC);
+        magnet_fini(&k);
     }
     end(&w);
 }
@@ -635,7 +645,7 @@ int main(void)
         cmocka_unit_test(announces_again),
         cmocka_unit_test(bootstrap_by_name),
         cmocka_unit_test(bootstrap_is_asked_again),
-        cmocka_unit_test(nodes_of_the_manifest),
+        cmocka_unit_test(nodes_of_the_manifest_and_the_link),
         cmocka_unit_test(peers_say_port),
         cmocka_unit_test(bootstrap_comes_last),
         cmocka_unit_test(remembered_ones_are_dead),
