@@ -379,6 +379,17 @@ void announce_completed(struct task *t, usec now)
         tiers_completed(t->swarm[i].tiers, now);
 }
 
+void announce_moved(struct node *n, usec now)
+{
+    uint32_t it = 0;
+    struct task *t;
+    while ((t = idtab_walk(&n->tasks, &it)) != NULL) {
+        for (uint32_t i = 0; i < t->n_swarms; i++)
+            tiers_moved(t->swarm[i].tiers, now);
+        task_wake(t, now);
+    }
+}
+
 const char *announce_error(const struct task *t)
 {
     for (uint32_t i = 0; i < t->n_swarms; i++)

@@ -166,6 +166,9 @@ void node_mapped(struct node *n, const struct addr *external, usec now)
         node_dht_turn(n, now);
     }
     judge(n, external->family);
-    if (self_port(n, external->family) != port)
-        finder_moved(n, now);
+    if (self_port(n, external->family) == port)
+        return;
+    finder_moved(n, now);
+    if (external->family == 4)
+        announce_moved(n, now); /* trackers are told the port of IPv4 */
 }

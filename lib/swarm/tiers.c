@@ -28,6 +28,7 @@ struct tracker {
     bool started;  /* answered a `started` and no `stopped` since */
     bool complete; /* owed a `completed` */
     bool tried;
+    bool stale; /* what is under way tells of us what is no longer so */
 };
 
 struct tier {
@@ -156,6 +157,7 @@ static int begin(struct tracker *k, int tracker, enum tiers_event e, enum tiers_
                  usec now)
 {
     k->busy = k->tried = true;
+    k->stale = false;
     k->asked_at = now;
     *out = k->event = e;
     return tracker;
@@ -233,8 +235,8 @@ void tiers_answered(struct tiers *t, int tracker, usec interval, usec min_interv
     say(k, NULL);
     interval = interval > 0 ? clamp(interval, INTERVAL_LEAST, INTERVAL_MOST) : INTERVAL_DEFAULT;
     min_interval = min_interval > 0 ? min_interval : MIN_INTERVAL_DEFAULT;
-    r->want_at = now + interval;
     r->min_at = now + usec_min(min_interval, interval);
+    r->want_at = k->stale ? r->min_at : now + interval;
     r->answered = true;
     to_front(r, place);
 }
@@ -300,6 +302,13 @@ void tiers_hurry(struct tiers *t, usec now)
         usec at = r->min_at > now ? r->min_at : now;
         r->want_at = usec_min(r->want_at, at);
     }
+}
+
+void tiers_moved(struct tiers *t, usec now)
+{
+    for (size_t i = 0; i < t->n; i++)
+        t->tracker[i].stale = t->tracker[i].busy;
+    tiers_hurry(t, now);
 }
 
 static bool tier_tried(const struct tiers *t, const struct tier *r)

@@ -39,6 +39,8 @@ void tiers_stop(struct tiers *t, usec now);
 bool tiers_stopped(const struct tiers *t);
 /* We need peers: allows an announce before its interval, but not before min_interval. */
 void tiers_hurry(struct tiers *t, usec now);
+/* What we told of ourselves is no longer so: a hurry, and again for those being told just now. */
+void tiers_moved(struct tiers *t, usec now);
 /* Has every tracker been asked, with no peer-bringing answer under way? For "not to be had". */
 bool tiers_exhausted(const struct tiers *t);
 const char *tiers_last_error(const struct tiers *t, int tracker); /* "" if none */

@@ -12,15 +12,23 @@
 static const struct addr OWN = {.family = 4, .port = 6881, .ip = {21, 9, 9, 9}};
 static const struct addr LIE = {.family = 4, .port = 6881, .ip = {22, 8, 8, 8}};
 
+#define TRACKER 6969
+
 struct world {
     struct rig *g;
     struct addr told;
     unsigned times;
+    uint8_t asked[200]; /* the last datagram to a tracker */
+    size_t n_asked;
 };
 
 static void heard(struct rig *g, const struct node_op *op)
 {
     struct world *w = g->arg;
+    if (op->kind == NODE_UDP && op->data.n <= sizeof w->asked && op->addr.port == TRACKER) {
+        memcpy(w->asked, op->data.p, op->data.n);
+        w->n_asked = op->data.n;
+    }
     if (op->kind != NODE_EXTERNAL)
         return;
     w->told = op->addr;
@@ -249,6 +257,59 @@ static void who_does_not_listen_has_no_port(void **state)
     end(&w);
 }
 
+/* ---- trackers ---- */
+
+/* Answers what the tracker was asked last (BEP 15), with `n` bytes behind the transaction. */
+static void tracker_says(struct world *w, const uint8_t *v, size_t n)
+{
+    struct addr from = {.family = 4, .port = TRACKER, .ip = {33, 1, 1, 1}};
+    uint8_t b[8 + 12];
+    memcpy(b, w->asked + 8, 8);
+    memcpy(b + 8, v, n);
+    w->n_asked = 0;
+    node_datagram(w->g->n, &from, BYTES(b, 8 + n), w->g->now);
+    rig_pump(w->g);
+}
+
+static unsigned port_announced(struct world *w)
+{
+    static const uint8_t id[8] = {1, 2, 3}, hourly[12] = {0, 0, 14, 16};
+    if (w->n_asked == 16)
+        tracker_says(w, id, sizeof id);
+    if (w->n_asked != 98)
+        return 0;
+    unsigned port = (unsigned)w->asked[96] << 8 | w->asked[97];
+    tracker_says(w, hourly, sizeof hourly);
+    return port;
+}
+
+static void trackers_hear_of_another_port(void **state)
+{
+    static const struct tube_file one = {NULL, 100000};
+    struct node_config c = {.client = "rig", .port = 6881, .udp4 = true};
+    struct world w = {.g = rig_new(1, &c)};
+    struct addr mapped = OWN;
+    (void)state;
+    mapped.port = 40001;
+    w.g->heard = heard;
+    w.g->arg = &w;
+    assert_true(addr_parse_ip(&w.g->named, "33.1.1.1", 0));
+    rig_content(w.g, &one, 1, 1, 32768);
+    manifest_add_tracker(w.g->m, 0, "udp://t.test:6969");
+    rig_seed(w.g);
+    rig_run(w.g, USEC_SEC);
+    assert_int_equal(port_announced(&w), 6881);
+    rig_run(w.g, 2 * USEC_MIN);
+    assert_int_equal(port_announced(&w), 0);
+    node_mapped(w.g->n, &mapped, w.g->now);
+    rig_run(w.g, USEC_SEC);
+    assert_int_equal(port_announced(&w), 40001);
+    node_mapped(w.g->n, &mapped, w.g->now);
+    rig_run(w.g, 10 * USEC_MIN);
+    assert_int_equal(port_announced(&w), 0);
+    end(&w);
+}
+
 /* ---- the DHT ---- */
 
 static void the_dht_agrees(void **state)
@@ -290,6 +351,7 @@ int main(void)
         cmocka_unit_test(the_router_knows),
         cmocka_unit_test(a_router_behind_a_router),
         cmocka_unit_test(who_does_not_listen_has_no_port),
+        cmocka_unit_test(trackers_hear_of_another_port),
         cmocka_unit_test(the_dht_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

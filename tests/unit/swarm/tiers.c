@@ -270,6 +270,27 @@ static void intervals(void **state)
     }
 }
 
+/* Whoever was told, or is being told, what is no longer so hears again as soon as he allows. */
+static void moved(void **state)
+{
+    (void)state;
+    for (int under_way = 0; under_way < 2; under_way++) {
+        struct fixture *f = setup(1);
+        int a = add(f, 0, 1);
+        next(f, TIERS_STARTED, 0);
+        if (under_way)
+            tiers_moved(f->t, 0);
+        tiers_answered(f->t, a, MIN30, 0, USEC_SEC);
+        if (!under_way)
+            tiers_moved(f->t, 2 * USEC_SEC);
+        assert_true(tiers_deadline(f->t) == USEC_SEC + USEC_MIN);
+        next(f, TIERS_PERIODIC, USEC_SEC + USEC_MIN);
+        tiers_answered(f->t, a, MIN30, 0, 2 * USEC_MIN);
+        assert_true(tiers_deadline(f->t) == 2 * USEC_MIN + MIN30);
+        teardown(f);
+    }
+}
+
 static void completed_meanwhile(void **state)
 {
     (void)state;
@@ -435,6 +456,7 @@ int main(void)
         cmocka_unit_test(back_off),
         cmocka_unit_test(retry_in),
         cmocka_unit_test(intervals),
+        cmocka_unit_test(moved),
         cmocka_unit_test(completed_meanwhile),
         cmocka_unit_test(stop_while_under_way),
         cmocka_unit_test(completed_and_gone),
