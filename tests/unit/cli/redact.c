@@ -56,7 +56,7 @@ static void in_sentences(void **state)
 static void links(void **state)
 {
     (void)state;
-    same("magnet:?xt=urn:btih:" KEY "&dn=a%20film&xl=3&so=1-2&x.pe=1.2.3.4:5");
+    same("magnet:?xt=urn:btih:" KEY "&dn=a%20film&xl=3&so=1-2&x.pe=1.2.3.4:5&dht=n.example:6");
     becomes("magnet:?xt=urn:btih:" KEY "&tr=http%3A%2F%2Fu%3Ap%40h%2F" KEY "%2Fannounce",
             "magnet:?xt=urn:btih:" KEY "&tr=http%3A%2F%2F***%40h%2F***%2Fannounce");
     becomes("magnet:?xt=urn:btih:" KEY "&ws=http://h/?sig=1&key=hidden",

@@ -2,6 +2,8 @@
 #include "../../sim/raw.h"
 #include "../../sim/tube.h"
 
+#include <p2p/swarm/pool.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -310,6 +312,41 @@ static void trackers_hear_of_another_port(void **state)
     end(&w);
 }
 
+/* Two peers are too few to be believed, and so is a tracker; together they are not. */
+static void a_tracker_has_a_vote(void **state)
+{
+    static const struct tube_file one = {NULL, 100000};
+    (void)state;
+    for (unsigned peers = 0; peers <= 2; peers++)
+        for (int tracker = 0; tracker < 2; tracker++) {
+            struct tube *t = tube_new(5);
+            struct host_config c = {.delay = 20 * USEC_MS};
+            struct host *h = tube_host(t, &c);
+            struct addr at = host_addr(h), out;
+            uint8_t *content;
+            struct manifest *m = tube_manifest(tube_rng(t), "x", &one, 1, 1, 16384, &content);
+            for (unsigned i = 0; i <= peers; i++) {
+                struct node_task_config tc = {.manifest = tube_copy(m)};
+                struct host *o = i ? tube_host(t, &c) : h;
+                goals_init(&tc.goals);
+                tc.goals.stay = true;
+                if (!i && tracker)
+                    manifest_add_tracker(tc.manifest, 0, "http://tracker.test/announce");
+                struct item *it = host_add(o, &tc, NULL);
+                if (i)
+                    node_add_peer(host_node(o), it->task, &at, POOL_TRACKER, tube_now(t));
+                host_turn(o);
+            }
+            tube_run(t, USEC_MIN, NULL, NULL);
+            bool known = node_external(host_node(h), 4, &out);
+            assert_int_equal(known, tracker && peers == 2);
+            assert_true(!known || addr_eq(&out, &at));
+            tube_free(t);
+            manifest_free(m);
+            free(content);
+        }
+}
+
 /* ---- the DHT ---- */
 
 static void the_dht_agrees(void **state)
@@ -352,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_router_behind_a_router),
         cmocka_unit_test(who_does_not_listen_has_no_port),
         cmocka_unit_test(trackers_hear_of_another_port),
+        cmocka_unit_test(a_tracker_has_a_vote),
         cmocka_unit_test(the_dht_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
