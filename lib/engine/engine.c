@@ -84,15 +84,6 @@ void engine_pump(struct engine *g)
     loop_timer_set(g->loop, &g->node_timer, node_deadline(g->node));
 }
 
-/* Time stands still within a turn: all that the node is told of one carries the same `now`. */
-static void turn_ends(void *arg)
-{
-    struct engine *g = arg;
-
-    g->now = loop_now(g->loop);
-    engine_pump(g);
-}
-
 static void node_is_due(void *arg)
 {
     struct engine *g = arg;
@@ -163,9 +154,10 @@ static void maybe_halt(struct engine *g)
         loop_stop(g->loop);
 }
 
-static bool starting(const struct item *it)
+/* What failed counts until it is gone: the program tells how many items there are. */
+static bool unsettled(const struct item *it)
 {
-    return it->phase < ITEM_RUNNING && it->phase != ITEM_ASKING;
+    return it->phase != ITEM_RUNNING && it->phase != ITEM_ASKING;
 }
 
 /* Once, when all that was there from the beginning has been taken up or has failed. */
@@ -173,11 +165,23 @@ static void maybe_ready(struct engine *g)
 {
     if (g->ready || g->stopping || !follow_listed(g))
         return;
-    for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))
-        if (starting(it))
-            return;
+    while (g->unready && !unsettled(g->unready))
+        g->unready = engine_next(g, g->unready);
+    if (g->unready)
+        return;
     g->ready = true;
     engine_tell(g, &(struct engine_event){.kind = ENGINE_READY});
+}
+
+/* Time stands still within a turn: all that the node is told of one carries the same `now`. */
+static void turn_ends(void *arg)
+{
+    struct engine *g = arg;
+
+    g->now = loop_now(g->loop);
+    engine_pump(g);
+    maybe_ready(g);
+    maybe_halt(g);
 }
 
 static void tick(void *arg)
@@ -186,15 +190,13 @@ static void tick(void *arg)
     struct list_node *next;
 
     g->now = loop_now(g->loop);
-    for (struct list_node *l = list_first(&g->items); l; l = next) {
-        next = list_next(&g->items, l);
-        item_tick(LIST_OF(l, struct item, node));
+    for (struct list_node *l = list_first(&g->awake); l; l = next) {
+        next = list_next(&g->awake, l);
+        item_tick(LIST_OF(l, struct item, awake));
     }
     follow_tick(g);
     join_tick(g);
-    maybe_ready(g);
     engine_tell(g, &(struct engine_event){.kind = ENGINE_TICK});
-    maybe_halt(g);
     loop_timer_set(g->loop, &g->tick, g->now + TICK);
 }
 
@@ -312,6 +314,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     if (o->bind)
         g->bind = *o->bind;
     list_init(&g->items);
+    list_init(&g->awake);
     list_init(&g->db_waiting);
     list_init(&g->stores);
     list_init(&g->names);
@@ -405,6 +408,7 @@ void engine_run(struct engine *g)
         if (g->signals)
             loop_watch_want(g->signals, true, false);
     }
+    follow_tick(g);
     maybe_halt(g);
     loop_run(g->loop);
 }

@@ -69,6 +69,8 @@ struct engine {
     struct loop_timer node_timer, tick;
     struct loop_watch *signals;
     struct list items;   /* struct item */
+    struct list awake;   /* those of them that the tick is for */
+    struct item *unready; /* all before it have been taken up; NULL: all, or told already */
     struct map *tasks;   /* node_id → item */
     struct map *conns;   /* node_id → conn */
     struct moved *moved; /* redirects of web seeds */
@@ -180,7 +182,6 @@ struct stretch { /* wanted bytes of one file */
 
 struct save { /* save.c's own */
     struct db_job db;
-    bool busy;
     bool record, open, all;
     node_id job; /* to answer; 0: none */
     struct bits have, stale;
@@ -196,13 +197,13 @@ struct save { /* save.c's own */
 
 struct item {
     struct engine *g;
-    struct list_node node;
+    struct list_node node, awake; /* in engine.items, engine.awake */
     struct item_spec spec;
     char *label;
     enum item_phase phase;
     bool dropped; /* is to end */
     int code;     /* how it ends */
-    struct err why;
+    struct err *why; /* in words; made before a step begins. NULL: nothing to say */
     size_t jobs;
     struct db_job step; /* finding, surveying, settling, saving: one at a time */
     struct http_req *req;
@@ -268,7 +269,7 @@ struct item {
     usec started;
     usec alone_since; /* nobody left to ask; 0: not so */
     usec save_traffic_at, saved_at;
-    struct save save;
+    struct save *save; /* under way; NULL: none */
 };
 
 /* item.c: its life */
@@ -290,6 +291,8 @@ void item_failed(struct engine *g, const struct node_op *op);
 void item_stopped(struct engine *g, const struct node_op *op);
 void item_notice(struct engine *g, const struct node_op *op);
 void item_tick(struct item *it);
+void item_wake(struct item *it); /* it has something to do by itself: the tick is for it */
+struct err *item_why(struct item *it);
 struct tree *item_tree(struct item *it); /* made when it is first needed */
 /* Content could not be read for a peer: what was there is gone or was changed. */
 void item_unreadable(struct item *it, uint64_t offset, const struct err *e);
@@ -323,6 +326,7 @@ void settle_finish(struct item *it); /* last names, links, results */
 /* save.c */
 void save_checkpoint(struct engine *g, const struct node_op *op);
 void save_last(struct item *it); /* then item_over */
+void save_free(struct save *s);
 void save_start(struct item *it, node_id job, bool record, bool open,
                 void (*then)(struct item *it));
 void save_record(struct item *it, const struct bits *have, bool open, struct buf *out);

@@ -226,19 +226,19 @@ int find_lock(struct item *it, struct err *e)
 void find_work(struct db_job *j, struct catalogue *c)
 {
     struct item *it = j->item;
-    int rc = find(it, c, &it->why);
+    int rc = find(it, c, it->why);
 
     if (rc == 0 && !it->wants_url && it->id == 0)
-        rc = look_up_hashes(it, c, &it->why);
+        rc = look_up_hashes(it, c, it->why);
     if (rc == 0 && it->own && it->has_link) {
         if (!manifest_is_of_link(it))
-            rc = err_set(&it->why, ERR_INVALID, "%s: its two hashes name different items",
+            rc = err_set(it->why, ERR_INVALID, "%s: its two hashes name different items",
                          it->label);
         else
             merge_link(it);
     }
     if (rc == 0 && (it->own || it->has_link))
-        rc = find_lock(it, &it->why);
+        rc = find_lock(it, it->why);
     it->code = rc;
     if (rc == 0 && it->own && !it->spec.manifest_only && !it->spec.ask_only) {
         it->m = it->own;

@@ -17,11 +17,19 @@ struct item *item_of(const struct engine *g, node_id task)
     return map_get(g->tasks, ID_KEY(task));
 }
 
+struct err *item_why(struct item *it)
+{
+    if (!it->why)
+        it->why = mem_zero(sizeof *it->why);
+    return it->why;
+}
+
 /* ---- steps on a worker ---- */
 
 void item_step(struct item *it, void (*work)(struct db_job *, struct catalogue *),
                void (*done)(struct db_job *))
 {
+    item_why(it);
     it->step = (struct db_job){.item = it, .work = work, .done = done};
     it->jobs++;
     it->stepping = true;
@@ -33,8 +41,11 @@ static bool step_back(struct item *it)
 {
     it->jobs--;
     it->stepping = false;
-    if (it->code == 0 && !it->dropped)
+    if (it->code == 0 && !it->dropped) {
+        free(it->why); /* of what was tried and did not matter */
+        it->why = NULL;
         return true;
+    }
     item_end(it);
     return false;
 }
@@ -46,16 +57,21 @@ void item_over(struct item *it)
     struct engine *g = it->g;
 
     it->phase = ITEM_OVER;
-    if (it->jobs > 0 || it->save.busy)
+    if (it->jobs > 0 || it->save)
         return; /* the last of them calls again */
     if (it->canceled && !it->told_complete && it->code == 0)
         it->code = ERR_CANCELED;
     bool again = it->again && it->code == 0 && !it->canceled && !g->stopping;
+    if (g->unready == it)
+        g->unready = engine_next(g, it);
     list_remove(&g->items, &it->node);
+    if (list_linked(&it->awake))
+        list_remove(&g->awake, &it->awake);
     if (!again)
-        engine_tell(g,
-                    &(struct engine_event){
-                        .kind = ENGINE_ENDED, .item = it, .code = it->code, .text = it->why.msg});
+        engine_tell(g, &(struct engine_event){.kind = ENGINE_ENDED,
+                                              .item = it,
+                                              .code = it->code,
+                                              .text = it->why ? it->why->msg : ""});
     if (it->task) {
         map_remove(g->tasks, ID_KEY(it->task));
         node_remove(g->node, it->task);
@@ -120,7 +136,7 @@ void item_fail(struct item *it, int code, const struct err *why)
 {
     if (it->code == 0) {
         it->code = code;
-        it->why = *why;
+        *item_why(it) = *why;
     }
     item_end(it);
 }
@@ -365,6 +381,7 @@ struct tree *item_tree(struct item *it)
         return it->tree;
     p.wanted = it->all_wanted ? NULL : &it->wanted;
     it->tree = places_tree(it->g->files, &p);
+    item_wake(it);
     for (uint32_t i = 0; i < it->final.n; i++)
         if (bits_get(&it->final, i))
             tree_set_flags(it->tree, i, TREE_FINAL, 0);
@@ -498,8 +515,24 @@ static void out_of_time(struct item *it)
 /* A record says when it was written, so that a crash can be told from a change: see survey.c. */
 static void refresh_record(struct item *it)
 {
-    if (it->stale.ones > 0 && !it->save.busy && it->g->now - it->saved_at >= REFRESH)
+    if (it->stale.ones > 0 && !it->save && it->g->now - it->saved_at >= REFRESH)
         save_start(it, 0, true, true, NULL);
+}
+
+void item_wake(struct item *it)
+{
+    if (!list_linked(&it->awake))
+        list_push(&it->g->awake, &it->awake);
+}
+
+/* What is served and asked of by nobody waits for item_tree: ten thousand of them are not looked at
+ * five times a second. */
+static bool rests(struct item *it)
+{
+    struct node_status st;
+
+    return it->spec.serve && it->phase == ITEM_RUNNING && !it->tree && !it->save &&
+           node_status(it->g->node, it->task, &st, it->g->now) && st.uploaded == it->told_up;
 }
 
 void item_tick(struct item *it)
@@ -518,4 +551,6 @@ void item_tick(struct item *it)
         save_traffic(it);
     else if (it->settled && !it->complete)
         refresh_record(it);
+    if (rests(it))
+        list_remove(&it->g->awake, &it->awake);
 }

@@ -108,10 +108,7 @@ void item_free(struct item *it)
 {
     free_spec(&it->spec);
     free_survey(it);
-    bits_fini(&it->save.have);
-    bits_fini(&it->save.stale);
-    buf_fini(&it->save.out);
-    buf_fini(&it->save.manifest);
+    save_free(it->save);
     magnet_fini(&it->link);
     manifest_free(it->own);
     lock_free(it->locks[0]);
@@ -120,6 +117,7 @@ void item_free(struct item *it)
     free(it->row_selection);
     bytes_free(it->body);
     free(it->label);
+    free(it->why);
     free(it);
 }
 
@@ -129,6 +127,9 @@ struct item *engine_add(struct engine *g, const struct engine_spec *s)
 
     it->started = g->now = loop_now(g->loop);
     list_push(&g->items, &it->node);
+    item_wake(it);
+    if (!g->unready && !g->ready)
+        g->unready = it;
     item_begin(it);
     return it;
 }

@@ -92,7 +92,7 @@ void save_row(const struct item *it, struct catalogue_item *row, const char *sel
 static void sync_work(void *arg)
 {
     struct item *it = arg;
-    struct save *s = &it->save;
+    struct save *s = it->save;
 
     if (!s->record)
         return;
@@ -107,7 +107,7 @@ static void sync_work(void *arg)
 static void put_work(struct db_job *j, struct catalogue *c)
 {
     struct item *it = j->item;
-    struct save *s = &it->save;
+    struct save *s = it->save;
 
     if (s->code == 0 && buf_len(&s->manifest)) {
         struct catalogue_item row;
@@ -129,34 +129,38 @@ static void put_work(struct db_job *j, struct catalogue *c)
                               NULL); /* figures are not worth failing for */
 }
 
-static void save_done(struct item *it)
+void save_free(struct save *s)
 {
-    struct save *s = &it->save;
-    struct engine *g = it->g;
-    node_id job = s->job;
-    void (*then)(struct item *) = s->then;
-    bool again = s->again;
-
-    if (s->code < 0) /* what was not recorded is looked at again next time */
-        for (size_t i = bits_next(&s->stale, 0, true); i < s->stale.n;
-             i = bits_next(&s->stale, i + 1, true))
-            bits_set(&it->stale, i);
-    s->busy = false;
+    if (!s)
+        return;
     bits_fini(&s->have);
     bits_fini(&s->stale);
     buf_fini(&s->out);
     buf_fini(&s->manifest);
-    if (s->code < 0 && !it->why.code)
-        it->why = s->e;
-    if (s->code < 0 && it->code == 0 && !job)
+    free(s);
+}
+
+static void save_done(struct item *it)
+{
+    struct save *s = it->save;
+    struct engine *g = it->g;
+
+    it->save = NULL;
+    if (s->code < 0) /* what was not recorded is looked at again next time */
+        for (size_t i = bits_next(&s->stale, 0, true); i < s->stale.n;
+             i = bits_next(&s->stale, i + 1, true))
+            bits_set(&it->stale, i);
+    if (s->code < 0 && !item_why(it)->code)
+        *it->why = s->e;
+    if (s->code < 0 && it->code == 0 && !s->job)
         it->code = s->code;
-    if (job)
-        node_done(g->node, job, s->code, &s->e, g->now);
-    s->again = false;
-    if (again)
+    if (s->job)
+        node_done(g->node, s->job, s->code, &s->e, g->now);
+    if (s->again)
         save_start(it, s->again_job, s->again_record, s->again_open, s->again_then);
-    if (then)
-        then(it);
+    if (s->then)
+        s->then(it);
+    save_free(s);
     item_job_back(it);
 }
 
@@ -168,7 +172,7 @@ static void put_done(struct db_job *j)
 static void sync_done(void *arg)
 {
     struct item *it = arg;
-    struct save *s = &it->save;
+    struct save *s = it->save;
 
     engine_job_done(it->g);
     if (it->id == 0) {
@@ -182,7 +186,7 @@ static void sync_done(void *arg)
 static void take_traffic(struct item *it)
 {
     struct node_status st;
-    struct save *s = &it->save;
+    struct save *s = it->save;
 
     s->up = s->down = 0;
     if (it->task == 0 || !node_status(it->g->node, it->task, &st, it->g->now))
@@ -199,16 +203,16 @@ static void take_layers(struct item *it)
 {
     if (it->had_layers || manifest_layers_missing(it->m, NULL) > 0)
         return;
-    manifest_write(it->m, &it->save.manifest);
+    manifest_write(it->m, &it->save->manifest);
     it->had_layers = true;
 }
 
 void save_start(struct item *it, node_id job, bool record, bool open, void (*then)(struct item *))
 {
-    struct save *s = &it->save;
+    struct save *s = it->save;
     const struct bits *have = it->task ? node_have(it->g->node, it->task) : NULL;
 
-    if (s->busy) {
+    if (s) {
         s->again = true;
         s->again_job = job;
         s->again_record = record;
@@ -216,11 +220,11 @@ void save_start(struct item *it, node_id job, bool record, bool open, void (*the
         s->again_then = then;
         return;
     }
-    *s = (struct save){.busy = true,
-                       .job = job,
-                       .record = record && it->id != 0 && it->tree,
-                       .open = open,
-                       .then = then};
+    it->save = s = mem_zero(sizeof *s);
+    s->job = job;
+    s->record = record && it->id != 0 && it->tree;
+    s->open = open;
+    s->then = then;
     take_traffic(it);
     it->jobs++;
     it->saved_at = it->g->now;
@@ -248,7 +252,7 @@ void save_traffic(struct item *it)
 {
     struct node_status st;
 
-    if (it->id == 0 || it->save.busy || it->g->now < it->save_traffic_at || it->task == 0)
+    if (it->id == 0 || it->save || it->g->now < it->save_traffic_at || it->task == 0)
         return;
     if (!node_status(it->g->node, it->task, &st, it->g->now))
         return;

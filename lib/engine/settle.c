@@ -117,15 +117,15 @@ void settle_work(struct db_job *j, struct catalogue *c)
     if (it->unrecorded)
         it->id = 0;
     else if (!it->spec.serve || (adopt && !it->known))
-        rc = put(it, c, &it->why);
+        rc = put(it, c, it->why);
     else
         it->had_layers = true;
     if (rc == 0 && it->id && (!it->spec.serve || it->check.ones > 0))
-        rc = record(it, c, &it->why);
+        rc = record(it, c, it->why);
     if (rc == 0 && !it->spec.serve && !it->ranged && !it->complete)
-        rc = twins_check(it, &it->why);
+        rc = twins_check(it, it->why);
     if (rc == 0 && !it->spec.serve)
-        rc = preallocate(it, &it->why);
+        rc = preallocate(it, it->why);
     it->settled = rc == 0;
     it->code = rc;
 }
@@ -232,11 +232,11 @@ static void finish_work(struct db_job *j, struct catalogue *c)
 
     (void)c;
     if (it->spec.manifest_only)
-        rc = it->spec.no_file ? 0 : write_torrent(it, &it->why);
+        rc = it->spec.no_file ? 0 : write_torrent(it, it->why);
     else if (it->ranged)
-        rc = ranges_write(it, &it->why);
-    else if ((rc = name_the_rest(it, &it->why)) == 0)
-        rc = make_links(it, &it->why);
+        rc = ranges_write(it, it->why);
+    else if ((rc = name_the_rest(it, it->why)) == 0)
+        rc = make_links(it, it->why);
     it->code = rc;
 }
 

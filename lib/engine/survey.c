@@ -416,7 +416,7 @@ static int survey(struct survey *s, struct catalogue *c)
 
 void survey_work(struct db_job *j, struct catalogue *c)
 {
-    struct survey s = {.it = j->item, .e = &j->item->why};
+    struct survey s = {.it = j->item, .e = j->item->why};
 
     record_init(&s.rec);
     j->item->code = survey(&s, c);
