@@ -219,11 +219,14 @@ look() { # [OPTION…] LOOK-UP…
     says "nobody was found"
 }
 
-@test "get-peers of a .torrent: its nodes are asked, and none of a private one" {
+@test "get-peers of a .torrent or link: its nodes are asked, and none of a private one" {
     network
     random_file f 1000
     p2p-add --node "$FIRST" -o t f >/dev/null
     status 3 p2p-node --bind 127.0.0.1 get-peers t
+    says "nobody was found"
+    link=$(p2p-ls --link f)
+    status 3 p2p-node --home other --bind 127.0.0.1 --bootstrap none get-peers "$link"
     says "nobody was found"
     p2p-add --no-catalogue --private -o p f >/dev/null
     status 3 look get-peers p
