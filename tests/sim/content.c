@@ -67,3 +67,20 @@ struct manifest *tube_copy(const struct manifest *m)
     buf_fini(&b);
     return copy;
 }
+
+struct manifest *tube_private(const struct manifest *m)
+{
+    struct err e = {0};
+    struct buf b = {0}, made = {0};
+    manifest_write(m, &b);
+    struct bytes all = buf_bytes(&b);
+    const uint8_t *at = memmem(all.p, all.n, m->info.p, m->info.n);
+    size_t before = (size_t)(at - all.p), after = all.n - before - m->info.n;
+    buf_put(&made, all.p, before + m->info.n - 1);
+    buf_put_str(&made, "7:privatei1ee");
+    buf_put(&made, at + m->info.n, after);
+    struct manifest *copy = manifest_parse(buf_bytes(&made), &e);
+    buf_fini(&made);
+    buf_fini(&b);
+    return copy;
+}

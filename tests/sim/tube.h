@@ -175,5 +175,7 @@ struct manifest *tube_manifest(struct rng *r, const char *name, const struct tub
                                int format, uint32_t piece_length, uint8_t **content);
 /* With the trackers, web seeds and nodes that were added to it. */
 struct manifest *tube_copy(const struct manifest *m);
+/* The same, but private. For one of v1, whose info dictionary ends in what sorts before that. */
+struct manifest *tube_private(const struct manifest *m);
 
 #endif

@@ -140,23 +140,11 @@ static void minutes(struct world *w, unsigned n)
 /* The same content, private. */
 static void make_private(struct rig *g)
 {
-    struct buf out = {0};
-    struct err e = {0};
-    static const char mark[] = "7:privatei1ee";
-    manifest_write(g->m, &out);
-    struct bytes all = buf_bytes(&out), info = g->m->info;
-    const uint8_t *at = memmem(all.p, all.n, info.p, info.n);
-    struct buf made = {0};
-    assert_non_null(at);
-    buf_put(&made, all.p, (size_t)(at - all.p) + info.n - 1);
-    buf_put_str(&made, mark);
-    buf_put(&made, at + info.n, (size_t)(all.p + all.n - at) - info.n);
+    struct manifest *made = tube_private(g->m);
+    assert_non_null(made);
+    assert_true(made->private_flag);
     manifest_free(g->m);
-    g->m = manifest_parse(buf_bytes(&made), &e);
-    assert_non_null(g->m);
-    assert_true(g->m->private_flag);
-    buf_fini(&made);
-    buf_fini(&out);
+    g->m = made;
 }
 
 /* ---- private items (BEP 27) ---- */

@@ -102,17 +102,12 @@ static void says_nothing(struct rig *g, struct ear *ear)
     free(ear);
 }
 
+/* The same item, but private. Takes m. */
 static struct manifest *made_private(struct manifest *m)
 {
-    struct buf b = {0};
-    struct err e = {0};
-    buf_put_str(&b, "d4:info");
-    buf_put(&b, m->info.p, m->info.n - 1);
-    buf_put_str(&b, "7:privatei1eee");
-    struct manifest *made = manifest_parse(buf_bytes(&b), &e);
+    struct manifest *made = tube_private(m);
     assert_non_null(made);
     assert_true(made->private_flag);
-    buf_fini(&b);
     manifest_free(m);
     return made;
 }

@@ -133,57 +133,15 @@ static void false_ids(void **state)
     with_liars(lie_about_id, 7);
 }
 
-/* Tells only of its friends, the closest of them, and they all live. */
-static void lie_for_friends(struct net *n, struct host *h, const struct addr *from,
-                            const struct krpc_msg *m, struct buf *out)
-{
-    uint8_t nodes[DHT_K * KRPC_NODE4], ids[DHT_K][DHT_ID];
-    const struct host *best[DHT_K];
-    struct dht_status s;
-    unsigned have = 0;
-    size_t len = 0;
-    for (size_t i = 0; m->target && i < n->n; i++) {
-        unsigned at = have;
-        if (!n->h[i].lie)
-            continue;
-        dht_status(n->h[i].dht, &s, n->now);
-        while (at > 0 && dht_id_cmp(m->target, s.v4.id, ids[at - 1]) < 0)
-            at--;
-        if (at == DHT_K)
-            continue;
-        have += have < DHT_K;
-        memmove(&best[at + 1], &best[at], (have - at - 1) * sizeof *best);
-        memmove(ids[at + 1], ids[at], (have - at - 1) * sizeof *ids);
-        best[at] = &n->h[i];
-        memcpy(ids[at], s.v4.id, DHT_ID);
-    }
-    for (unsigned i = 0; i < have; i++)
-        len += krpc_put_node(nodes + len, ids[i], &best[i]->addr);
-    dht_status(h->dht, &s, n->now);
-    struct krpc_msg r = {.kind = KRPC_REPLY,
-                         .tid = m->tid,
-                         .ip = *from,
-                         .id = s.v4.id,
-                         .token = BYTES("nonsense", 8),
-                         .nodes = BYTES(nodes, len)};
-    krpc_write(out, &r);
-}
-
-static void conspiracy(void **state)
-{
-    (void)state;
-    with_liars(lie_for_friends, 9);
-}
-
-/* The honest ones closest to a target, by what only the test can know. */
-static unsigned victims(struct net *n, const uint8_t *target, uint8_t ids[DHT_K][DHT_ID],
-                        const struct host *best[DHT_K])
+/* The liars, or the honest ones, closest to a target, by what only the test can know. */
+static unsigned closest(struct net *n, bool liars, const uint8_t *target,
+                        uint8_t ids[DHT_K][DHT_ID], const struct host *best[DHT_K])
 {
     unsigned have = 0;
-    for (size_t i = 0; i < n->n; i++) {
+    for (size_t i = 0; target && i < n->n; i++) {
         struct dht_status s;
         unsigned at = have;
-        if (n->h[i].lie)
+        if (!n->h[i].lie == liars)
             continue;
         dht_status(n->h[i].dht, &s, n->now);
         while (at > 0 && dht_id_cmp(target, s.v4.id, ids[at - 1]) < 0)
@@ -199,6 +157,39 @@ static unsigned victims(struct net *n, const uint8_t *target, uint8_t ids[DHT_K]
     return have;
 }
 
+static void answer(struct net *n, struct host *h, const struct addr *from, const struct krpc_msg *m,
+                   struct bytes nodes, struct buf *out)
+{
+    struct dht_status s;
+    dht_status(h->dht, &s, n->now);
+    struct krpc_msg r = {.kind = KRPC_REPLY,
+                         .tid = m->tid,
+                         .ip = *from,
+                         .id = s.v4.id,
+                         .token = BYTES("nonsense", 8),
+                         .nodes = nodes};
+    krpc_write(out, &r);
+}
+
+/* Tells only of its friends, the closest of them, and they all live. */
+static void lie_for_friends(struct net *n, struct host *h, const struct addr *from,
+                            const struct krpc_msg *m, struct buf *out)
+{
+    uint8_t nodes[DHT_K * KRPC_NODE4], ids[DHT_K][DHT_ID];
+    const struct host *best[DHT_K];
+    unsigned have = closest(n, true, m->target, ids, best);
+    size_t len = 0;
+    for (unsigned i = 0; i < have; i++)
+        len += krpc_put_node(nodes + len, ids[i], &best[i]->addr);
+    answer(n, h, from, m, BYTES(nodes, len), out);
+}
+
+static void conspiracy(void **state)
+{
+    (void)state;
+    with_liars(lie_for_friends, 9);
+}
+
 /* Tells of those who matter, but wrongly, so that what others tell of them would be passed over:
  * with ids that do not fit, at other ports of their hosts, or of nobody beside them. */
 static void lie_about_others(struct net *n, struct host *h, const struct addr *from,
@@ -206,9 +197,8 @@ static void lie_about_others(struct net *n, struct host *h, const struct addr *f
 {
     uint8_t nodes[DHT_K * KRPC_NODE4], ids[DHT_K][DHT_ID];
     const struct host *best[DHT_K];
-    struct dht_status s;
+    unsigned have = closest(n, false, m->target, ids, best);
     size_t len = 0;
-    unsigned have = m->target ? victims(n, m->target, ids, best) : 0;
     for (unsigned i = 0; i < have; i++) {
         struct addr a = best[i]->addr;
         unsigned how = (unsigned)rng_below(&n->rng, 3);
@@ -222,14 +212,7 @@ static void lie_about_others(struct net *n, struct host *h, const struct addr *f
         }
         len += krpc_put_node(nodes + len, ids[i], &a);
     }
-    dht_status(h->dht, &s, n->now);
-    struct krpc_msg r = {.kind = KRPC_REPLY,
-                         .tid = m->tid,
-                         .ip = *from,
-                         .id = s.v4.id,
-                         .token = BYTES("nonsense", 8),
-                         .nodes = BYTES(nodes, len)};
-    krpc_write(out, &r);
+    answer(n, h, from, m, BYTES(nodes, len), out);
 }
 
 static void false_tales(void **state)
