@@ -27,6 +27,7 @@ struct world {
     uint16_t announced;               /* the last port */
     unsigned elsewhere;               /* datagrams to others than FAR */
     bool crowd;                       /* FAR tells of peers that do not exist, */
+    bool silent;                      /* and of a node that says nothing */
     uint32_t invented;                /* so many */
     unsigned told[DHT_NEW_ID + 1];    /* NODE_DHT, by type, */
     struct dht_event last;            /* the last, */
@@ -57,6 +58,11 @@ static void tell_of_a_crowd(struct world *w, const struct krpc_msg *q)
         m.values[m.n_values++] =
             (struct addr){.family = 4, .port = 6881, .ip = {40, (uint8_t)(i >> 8), (uint8_t)i, 1}};
     }
+    static const struct addr nobody = {.family = 4, .port = 7002, .ip = {27, 1, 2, 3}};
+    uint8_t id[DHT_ID] = {0}, node[KRPC_NODE4];
+    dht_id_fit(id, &nobody);
+    if (w->silent)
+        m.nodes = BYTES(node, krpc_put_node(node, id, &nobody));
     krpc_write(&b, &m);
     node_datagram(w->g->n, &FAR, buf_bytes(&b), w->g->now);
     buf_fini(&b);
@@ -576,6 +582,26 @@ static void crowds(void **state)
     }
 }
 
+/* While one still keeps the look-up waiting, those are dialled whom another has named. */
+static void peers_are_dialled_as_they_come(void **state)
+{
+    struct world w;
+    struct dht_status s;
+    (void)state;
+    begin(&w, 1);
+    minutes(&w, 1);
+    w.crowd = w.silent = true;
+    rig_leech(w.g);
+    unsigned dials = w.g->ops[NODE_DIAL];
+    rig_run(w.g, USEC_MS);
+    dht_status(node_dht(w.g->n), &s, w.g->now);
+    assert_int_equal(s.jobs, 1);
+    assert_int_equal(w.elsewhere, 1);
+    assert_int_equal(known(&w), KRPC_MAX_VALUES);
+    assert_true(w.g->ops[NODE_DIAL] >= dials + 8);
+    end(&w);
+}
+
 /* FAR leaves word with the node that it has the hybrid, as a client of one version does. */
 static void hybrids_are_dialled_by_the_hash_they_are_known_by(void **state)
 {
@@ -655,6 +681,7 @@ int main(void)
         cmocka_unit_test(caller_puts_and_gets),
         cmocka_unit_test(items_look_ups_are_not_told),
         cmocka_unit_test(crowds),
+        cmocka_unit_test(peers_are_dialled_as_they_come),
         cmocka_unit_test(hybrids_are_dialled_by_the_hash_they_are_known_by),
         cmocka_unit_test(the_router_gives_another_port),
         cmocka_unit_test(gone_items_are_not_looked_for),
