@@ -172,21 +172,17 @@ static void on_warning(struct seed *g, const struct engine_event *ev)
 
 static void look(struct seed *g, usec now)
 {
-    struct progress p = {.up = true, .left = USEC_NEVER, .doing = "sharing"};
-    uint64_t uploaded = 0;
+    struct engine_totals t = engine_totals(g->engine);
+    struct progress p = {.doing = "sharing",
+                         .up = true,
+                         .rate_up = t.rate_up,
+                         .peers = (int)t.peers,
+                         .done = t.uploaded,
+                         .left = USEC_NEVER};
 
-    for (struct item *it = engine_next(g->engine, NULL); it; it = engine_next(g->engine, it)) {
-        struct item_status s;
-
-        item_status(it, &s);
-        uploaded += s.uploaded;
-        p.rate_up += s.rate_up;
-        p.peers += (int)s.peers;
-    }
-    if (uploaded != g->uploaded)
+    if (t.uploaded != g->uploaded)
         g->last_upload = now;
-    g->uploaded = uploaded;
-    p.done = uploaded;
+    g->uploaded = t.uploaded;
     if (output_progress_due(&g->p->output, now))
         output_progress(&g->p->output, &p, now);
 }

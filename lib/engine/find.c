@@ -232,8 +232,8 @@ void find_work(struct db_job *j, struct catalogue *c)
         rc = look_up_hashes(it, c, it->why);
     if (rc == 0 && it->own && it->has_link) {
         if (!manifest_is_of_link(it))
-            rc = err_set(it->why, ERR_INVALID, "%s: its two hashes name different items",
-                         it->label);
+            rc =
+                err_set(it->why, ERR_INVALID, "%s: its two hashes name different items", it->label);
         else
             merge_link(it);
     }

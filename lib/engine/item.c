@@ -65,8 +65,7 @@ void item_over(struct item *it)
     if (g->unready == it)
         g->unready = engine_next(g, it);
     list_remove(&g->items, &it->node);
-    if (list_linked(&it->awake))
-        list_remove(&g->awake, &it->awake);
+    list_remove(&g->awake, &it->awake);
     if (!again)
         engine_tell(g, &(struct engine_event){.kind = ENGINE_ENDED,
                                               .item = it,

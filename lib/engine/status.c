@@ -71,6 +71,13 @@ void item_status(struct item *it, struct item_status *s)
         s->wanted = s->done = it->reused;
 }
 
+struct engine_totals engine_totals(const struct engine *g)
+{
+    struct node_totals t = node_totals(g->node, loop_now(g->loop));
+
+    return (struct engine_totals){.uploaded = t.uploaded, .rate_up = t.rate_up, .peers = t.peers};
+}
+
 static bool with_worker(const struct item *it)
 {
     return it->stepping && (it->phase == ITEM_FINDING || it->phase == ITEM_SURVEYING);

@@ -83,6 +83,7 @@ static void leave_task(struct conn *c, enum conn_phase was, bool offence, usec n
         t->n_dialing--;
     if (was == CONN_OPEN) {
         t->n_open--;
+        t->node->n_open--;
         metadata_gone(c);
         hashes_gone(c, now);
         fetch_gone(c, now);
@@ -338,6 +339,7 @@ void node_sent(struct node *n, node_id conn, size_t bytes, usec now)
     c->last_gave = now;
     rate_add(&c->up, content, now);
     rate_add(&c->task->up, content, now);
+    rate_add(&c->node->given, content, now);
     c->task->uploaded += content;
     if (c->nearness)
         c->task->to_near += content;

@@ -59,12 +59,11 @@ void dial_more(struct node *n, usec now)
     bool progress = true, made_room = false;
     while (progress) {
         progress = false;
-        uint32_t it = 0;
-        struct task *t;
-        while ((t = idtab_walk(&n->tasks, &it)) != NULL) {
+        for (struct list_node *l = list_first(&n->working); l; l = list_next(&n->working, l)) {
+            struct task *t = LIST_OF(l, struct task, working);
             if (n->n_dialing >= NODE_MAX_HALF_OPEN)
                 return;
-            if (!t->at_work || !wants_peers(t))
+            if (!wants_peers(t))
                 continue;
             if (n->n_conns >= n->cfg.max_conns) {
                 if (made_room || t->state == NODE_SEEDING || pool_deadline(t->pool, true) > now ||

@@ -151,6 +151,7 @@ static void opened(struct conn *c, usec now)
     c->phase = CONN_OPEN;
     c->choke_since = c->bored_since = now;
     t->n_open++;
+    t->node->n_open++;
     c->sender = sender_new(t, c, NULL, &c->addr);
     bits_init(&c->has, t->m ? t->m->n_pieces : 0);
     if (t->m)

@@ -9,11 +9,11 @@
 
 static void pulse(struct node *n, struct timer *t, usec now)
 {
-    uint32_t it = 0;
-    struct task *task;
-    while ((task = idtab_walk(&n->tasks, &it)) != NULL)
-        if (task->at_work)
-            task_pulse(task, now);
+    struct list_node *next;
+    for (struct list_node *l = list_first(&n->working); l; l = next) {
+        next = list_next(&n->working, l);
+        task_pulse(LIST_OF(l, struct task, working), now);
+    }
     announce_tick_udp(n, now);
     dial_more(n, now);
     node_arm_pulse(n, t, now);
@@ -22,7 +22,7 @@ static void pulse(struct node *n, struct timer *t, usec now)
 /* Only items with something to do beat: ten thousand idle ones cost nothing. */
 void node_arm_pulse(struct node *n, struct timer *t, usec now)
 {
-    timer_set(n, t, n->n_at_work || n->udp.count ? now + PULSE : USEC_NEVER);
+    timer_set(n, t, n->working.count || n->udp.count ? now + PULSE : USEC_NEVER);
 }
 
 static void bucket_filled(struct node *n, struct timer *t, usec now)
@@ -51,6 +51,8 @@ struct node *node_new(const struct node_config *c, uint64_t seed, usec now)
     list_init(&n->send_wait);
     list_init(&n->free_blocks);
     list_init(&n->udp);
+    list_init(&n->working);
+    rate_init(&n->given, now);
     bucket_init(&n->down, c->limit_down, 0, now);
     bucket_init(&n->up, c->limit_up, 0, now);
     bucket_init(&n->hash_bucket, 4 * HASH_RATE, 4 * HASH_BURST, now);

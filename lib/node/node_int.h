@@ -248,6 +248,7 @@ struct task {
     struct node *node;
     enum node_state state;
     struct timer timer;
+    struct list_node working; /* linked while it is at work */
     struct magnet link; /* what was asked for (copied); hashes of the manifest once known */
     struct manifest *m;
     struct swarm swarm[2];
@@ -284,7 +285,7 @@ struct task {
     uint32_t n_webs;
 
     struct goals goals;
-    bool ended, at_work, survey, stop_told;
+    bool ended, survey, stop_told;
     bool trusted, super_seed, sequential;
     uint64_t uploaded0, downloaded0; /* earlier runs */
     uint64_t from_peers, from_web, wasted, uploaded;
@@ -341,7 +342,9 @@ struct node {
     bool paused_disk;
     struct bucket down, up;
     struct timer bucket_timer, pulse;
-    uint32_t n_conns, n_dialing, n_no_handshake, n_at_work;
+    uint32_t n_conns, n_open, n_dialing, n_no_handshake;
+    struct rate given; /* payload, of all tasks */
+    struct list working; /* tasks at work */
     struct finder *finder; /* NULL: no DHT */
     struct lsd *lsd;       /* NULL: off */
     struct self *self;

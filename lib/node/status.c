@@ -44,6 +44,12 @@ bool node_status(struct node *n, node_id task, struct node_status *s, usec now)
     return true;
 }
 
+struct node_totals node_totals(const struct node *n, usec now)
+{
+    return (struct node_totals){
+        .uploaded = n->given.total, .rate_up = rate_now(&n->given, now), .peers = n->n_open};
+}
+
 size_t node_peers(struct node *n, node_id task, struct node_peer_info *out, size_t max, usec now)
 {
     struct task *t = task_get(n, task);

@@ -457,8 +457,7 @@ void task_free(struct task *t)
     free_picker(t);
     free(t->senders);
     timer_set(n, &t->timer, USEC_NEVER);
-    if (t->at_work)
-        n->n_at_work--;
+    list_remove(&n->working, &t->working);
     idtab_remove(&n->tasks, t->id);
     pool_free(t->pool);
     magnet_fini(&t->link);
@@ -478,10 +477,9 @@ void node_remove(struct node *n, node_id task)
 void task_wake(struct task *t, usec now)
 {
     struct node *n = t->node;
-    if (t->at_work)
+    if (list_linked(&t->working))
         return;
-    t->at_work = true;
-    n->n_at_work++;
+    list_push(&n->working, &t->working);
     timer_set(n, &t->timer, USEC_NEVER);
     if (n->pulse.at.index == 0)
         timer_set(n, &n->pulse, now);
@@ -561,8 +559,7 @@ static void sleep_if_idle(struct task *t, usec now)
     usec at = usec_min(usec_min(announce_deadline(t), dial), goal);
     if (at <= now) /* woken at once, it would beat without time going on */
         return;
-    t->at_work = false;
-    n->n_at_work--;
+    list_remove(&n->working, &t->working);
     timer_set(n, &t->timer, at);
 }
 

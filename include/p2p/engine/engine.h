@@ -155,6 +155,14 @@ struct item_status {
     usec started, first_byte, completed_at; /* USEC_NEVER: not yet */
 };
 void item_status(struct item *it, struct item_status *s);
+
+/* Of all items together, those that are gone too: at no cost for each. */
+struct engine_totals {
+    uint64_t uploaded, rate_up;
+    uint32_t peers;
+};
+struct engine_totals engine_totals(const struct engine *g);
+
 /* NULL until known; borrowed. */
 const struct manifest *item_manifest(const struct item *it);
 /* Where it lies; "" until known; borrowed. */

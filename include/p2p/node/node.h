@@ -137,6 +137,14 @@ struct node_status {
 };
 bool node_status(struct node *n, node_id task, struct node_status *s, usec now);
 
+/* Of all tasks together, those that are gone too. */
+struct node_totals {
+    uint64_t uploaded; /* payload bytes sent */
+    uint64_t rate_up;
+    uint32_t peers; /* connected, with handshake */
+};
+struct node_totals node_totals(const struct node *n, usec now);
+
 struct node_peer_info {
     struct addr addr;
     char client[48];
