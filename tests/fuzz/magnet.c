@@ -28,7 +28,7 @@ static void there_and_back(const struct magnet *m)
     } else {
         must(again.has_v1 == m->has_v1 && again.has_v2 == m->has_v2);
         must(again.n_trackers == m->n_trackers && again.n_peers == m->n_peers);
-        must(again.n_select == m->n_select);
+        must(again.n_nodes == m->n_nodes && again.n_select == m->n_select);
         magnet_write(&again, &second);
         must(bytes_eq(buf_bytes(&second), bytes_str(link)));
     }
