@@ -63,7 +63,6 @@ void order_init(struct order *o, uint32_t n)
     };
     if (n)
         memset(o->cls, 1, n);
-    grow_buckets(o, 0);
     class_use(o, &o->c[1]);
     bits_fill(&o->c[1].set, true);
 }
@@ -138,6 +137,7 @@ static void sort(struct order *o)
 {
     if (!o->dirty)
         return;
+    grow_buckets(o, 0); /* of a seed's nothing is ever sorted */
     for (unsigned k = 1; k < ORDER_CLASSES; k++)
         sort_class(o, &o->c[k]);
     o->dirty = false;

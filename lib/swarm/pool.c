@@ -48,8 +48,9 @@ struct pool {
     size_t n, cap, idle;
     struct map *by_addr, *bans; /* bans: by family and ip */
     struct list ban_order;      /* all last equally long, so the first ends first */
-    struct addr self[2], selves[SELVES_MAX];
-    size_t n_selves; /* ever met; the last SELVES_MAX are kept */
+    struct addr self[2];
+    struct addr *selves; /* SELVES_MAX, from the first on */
+    size_t n_selves;     /* ever met; the last SELVES_MAX are kept */
     bool prefer_near;
     usec due[2]; /* by want_seeds: nobody is due before; kept while not stale */
     bool stale;
@@ -159,6 +160,7 @@ void pool_free(struct pool *p)
         free(LIST_OF(n, struct ban, node));
     map_free(p->by_addr);
     map_free(p->bans);
+    free(p->selves);
     free(p);
 }
 
@@ -386,6 +388,8 @@ void pool_is_seed(struct pool *p, const struct addr *a, bool seed)
 void pool_is_self(struct pool *p, const struct addr *a)
 {
     struct cand *c = find(p, a);
+    if (!p->selves)
+        p->selves = mem_array(SELVES_MAX, sizeof *p->selves);
     if (!is_self(p, a))
         p->selves[p->n_selves++ % SELVES_MAX] = *a;
     if (c)
