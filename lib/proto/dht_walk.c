@@ -7,6 +7,7 @@
  * - Who tells of nodes that do not exist is believed less: few of his tips are asked at a time,
  *   and when most were dead or slow the others come last, unless somebody else knows them too. So a
  *   liar delays, and no more.
+ * - Of one host one answer may tell one node: else it would aim many questions at who never asked.
  * - Two tales of one address are settled by asking it: who is told of wrongly is not hidden by
  *   that. Few of one network are asked, but a tip alone takes nobody's place.
  * - Where more nodes stand around a hash than the size of the network explains, somebody may have
@@ -164,6 +165,15 @@ static bool crowded(const struct walk *w, const struct cand *c)
     return near >= NEAR_MOST;
 }
 
+/* Has its teller named another port of the same host? */
+static bool told_twice(const struct walk *w, const struct cand *c)
+{
+    for (unsigned i = 0; c->parent && i < w->n; i++)
+        if (w->v[i].parent == c->parent && dht_addr_twin(&w->v[i].addr, &c->addr))
+            return true;
+    return false;
+}
+
 static bool looks_for_hash(const struct walk *w)
 {
     return w->method == KRPC_GET_PEERS || w->method == KRPC_GET;
@@ -185,7 +195,7 @@ static void add(struct walk *w, const uint8_t *id, const struct addr *a, uint16_
         if (dht_id_eq(id, dht_table_own(w->side->table)) || too_close(w, id))
             return;
     }
-    if (w->last_uid == UINT16_MAX || redundant(w, &c) || !make_room(w, &c))
+    if (w->last_uid == UINT16_MAX || told_twice(w, &c) || redundant(w, &c) || !make_room(w, &c))
         return;
     c.uid = ++w->last_uid;
     insert(w, &c);

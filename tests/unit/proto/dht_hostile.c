@@ -222,6 +222,45 @@ static void false_tales(void **state)
     with_liars(lie_about_others, 11);
 }
 
+/* Tells of many nodes, all of them on one host that is none. */
+static void lie_to_aim(struct net *n, struct host *h, const struct addr *from,
+                       const struct krpc_msg *m, struct buf *out)
+{
+    uint8_t nodes[DHT_K * KRPC_NODE4], id[DHT_ID];
+    struct addr a = {.family = 4};
+    size_t len = 0;
+    memcpy(a.ip, n->watched, sizeof n->watched);
+    for (int i = 0; i < DHT_K; i++) {
+        a.port = (uint16_t)(1024 + rng_below(&n->rng, 60000));
+        rng_fill(&n->rng, id, sizeof id);
+        dht_id_fit(id, &a);
+        len += krpc_put_node(nodes + len, id, &a);
+    }
+    answer(n, h, from, m, BYTES(nodes, m->target ? len : 0), out);
+}
+
+/* What one answer says costs a third party one question, asked twice at most. */
+static void aimed(void **state)
+{
+    (void)state;
+    struct net n;
+    struct dht_search s = {.info_hash = {1}};
+    net_init(&n, 2, 12, false);
+    memcpy(n.watched, (const uint8_t[]){60, 1, 2, 3}, sizeof n.watched);
+    n.h[0].lie = lie_to_aim;
+    net_up(&n, 0, false);
+    net_up(&n, 1, false);
+    net_tell(&n, 1, 0);
+    net_run(&n, 5 * USEC_SEC);
+    n.hits = 0;
+    assert_int_not_equal(dht_find_peers(n.h[1].dht, &s, n.now), 0);
+    net_pump(&n, &n.h[1]);
+    net_run(&n, n.now + 8 * USEC_SEC);
+    assert_int_equal(n.h[1].done, 1);
+    assert_in_range(n.hits, 1, 2);
+    net_fini(&n);
+}
+
 /* All restart within a minute with what they remembered; whoever helped them to join is gone. */
 static void mass_restart(void **state)
 {
@@ -256,7 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lossy),       cmocka_unit_test(churn),      cmocka_unit_test(phantoms),
         cmocka_unit_test(false_ids),   cmocka_unit_test(conspiracy), cmocka_unit_test(mass_restart),
-        cmocka_unit_test(false_tales),
+        cmocka_unit_test(false_tales), cmocka_unit_test(aimed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,8 @@ struct net {
     bool v6, private_net;
     uint64_t sent, bytes;
     size_t longest;
+    uint8_t watched[4]; /* datagrams to this IPv4 host, whatever the port, */
+    unsigned hits;      /* are counted */
 };
 
 static inline void net_addr(struct net *n, struct addr *a)
@@ -114,6 +116,7 @@ static inline void net_post(struct net *n, const struct addr *from, const struct
                             struct bytes b)
 {
     n->sent++;
+    n->hits += to->family == 4 && memcmp(to->ip, n->watched, sizeof n->watched) == 0;
     n->bytes += b.n;
     if (b.n > n->longest)
         n->longest = b.n;
