@@ -352,8 +352,9 @@ void magnet_write(const struct magnet *m, struct buf *out)
     }
     put_list(out, start, "tr", m->trackers, m->n_trackers, NULL);
     put_list(out, start, "ws", m->web_seeds, m->n_web_seeds, NULL);
-    put_list(out, start, "x.pe", m->peers, m->n_peers, ":");
-    put_list(out, start, "dht", m->nodes, m->n_nodes, ":");
+    /* libtorrent takes these as they stand, so brackets are not escaped */
+    put_list(out, start, "x.pe", m->peers, m->n_peers, ":[]");
+    put_list(out, start, "dht", m->nodes, m->n_nodes, ":[]");
     put_select(out, start, m);
 }
 

@@ -208,7 +208,7 @@ static void write_and_read_back(void **state)
     static const char link[] =
         "magnet:?" XT1 "&" XT2 "&dn=a%20film%20%26%20%C3%A9&tr=http%3A%2F%2Ft.example%2Fa%3Fb%3Dc"
         "&tr=udp%3A%2F%2Fu.example%3A80&ws=http%3A%2F%2Fw.example%2F&x.pe=127.0.0.1:6881"
-        "&dht=n.example:6882&so=0,2-5";
+        "&x.pe=[::1]:7&dht=n.example:6882&so=0,2-5";
     struct magnet m;
     struct buf out = {0};
     (void)state;
@@ -250,7 +250,7 @@ static void of_a_manifest(void **state)
     assert_string_equal(got, "magnet:?" XT2
                              "&dn=n&tr=http%3A%2F%2Fa%2Fannounce&tr=http%3A%2F%2Fb%2Fannounce"
                              "&tr=udp%3A%2F%2Fc%3A1&ws=http%3A%2F%2Fw%2F"
-                             "&dht=n.example:1&dht=%5B::1%5D:2");
+                             "&dht=n.example:1&dht=[::1]:2");
     free(got);
     magnet_fini(&m);
     mf.private_flag = true; /* asked by nobody, so named to nobody */
