@@ -108,7 +108,16 @@ static void carry_over(struct follow *f)
     }
 }
 
-static void take_up(struct engine *g, struct seen *s)
+/* What was removed and added again is a new item of the same hashes: the old one has to be gone. */
+static bool any_leaving(const struct engine *g)
+{
+    for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))
+        if (it->dropped)
+            return true;
+    return false;
+}
+
+static void take_up(struct engine *g, struct seen *s, bool wait)
 {
     struct follow *f = g->follow;
     bool stale = s->taken != s->sign || s->busy;
@@ -116,13 +125,13 @@ static void take_up(struct engine *g, struct seen *s)
 
     if (!stale)
         return;
-    f->again |= s->busy || it;
+    f->again |= s->busy || it || wait;
     if (it) {
         engine_drop(g, it); /* added anew, as it is now, when it is gone */
         return;
     }
     s->taken = 0;
-    if (s->busy)
+    if (s->busy || wait)
         return;
     s->taken = s->sign;
     f->spec.id = s->id;
@@ -169,8 +178,9 @@ static void listed(struct db_job *j)
     f->fresh = old;
     f->cap_fresh = old_cap;
     f->again = false;
+    bool wait = any_leaving(g);
     for (size_t i = 0; i < f->n; i++)
-        take_up(g, &f->v[i]);
+        take_up(g, &f->v[i], wait);
     f->listed = true;
 }
 
