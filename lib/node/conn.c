@@ -13,6 +13,7 @@
  * room for a newcomer when there are as many as may be. */
 #define USELESS (60 * USEC_SEC)
 #define HOPELESS (5 * USEC_MIN)
+#define IDLE (5 * USEC_SEC) /* for a neighbour, anybody far that is idle makes room */
 
 static void close_if_overfull(struct conn *c, usec now)
 {
@@ -184,13 +185,14 @@ static usec last_use(const struct conn *c)
     return c->last_gave > at ? c->last_gave : at;
 }
 
-bool conn_make_room(struct node *n, usec now)
+bool conn_make_room(struct node *n, bool for_near, usec now)
 {
     uint32_t it = 0;
     struct conn *c, *worst = NULL;
     while ((c = idtab_walk(&n->conns, &it)) != NULL) {
         bool hopes = c->am_interested || c->peer_interested;
-        if (c->phase != CONN_OPEN || now - last_use(c) < (hopes ? HOPELESS : USELESS))
+        usec least = for_near ? IDLE : hopes ? HOPELESS : USELESS;
+        if (c->phase != CONN_OPEN || now - last_use(c) < least || (for_near && c->nearness))
             continue;
         if (!worst || last_use(c) < last_use(worst))
             worst = c;
@@ -210,7 +212,7 @@ node_id node_accepted(struct node *n, const struct addr *from, usec now)
         return 0;
     if (addr_scope(from) != ADDR_LOOPBACK && conn_count_from(n, from) >= NODE_MAX_PER_ADDR)
         return 0;
-    if (n->n_conns >= n->cfg.max_conns && !conn_make_room(n, now))
+    if (n->n_conns >= n->cfg.max_conns && !conn_make_room(n, near_by_address(n, from), now))
         return 0;
     return conn_new(n, from, true, now)->id;
 }

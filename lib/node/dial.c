@@ -6,12 +6,15 @@
 #define ENOUGH_DOWN 100u /* connections that a download looks for by itself */
 #define ENOUGH_UP 40u    /* and a seed */
 
-static bool wants_peers(const struct task *t)
+static bool may_dial(const struct task *t)
 {
-    if (t->stopping || t->halted || t->ended || t->survey || t->node->cfg.no_tcp)
-        return false;
-    uint32_t enough = t->state == NODE_SEEDING ? ENOUGH_UP : ENOUGH_DOWN;
-    return t->n_dialled < enough; /* a crowd of strangers that came in does not count */
+    return !t->stopping && !t->halted && !t->ended && !t->survey && !t->node->cfg.no_tcp;
+}
+
+/* A crowd of strangers that came in does not count. */
+static bool has_enough(const struct task *t)
+{
+    return t->n_dialled >= (t->state == NODE_SEEDING ? ENOUGH_UP : ENOUGH_DOWN);
 }
 
 static bool connected_to(const struct task *t, const struct addr *a)
@@ -24,11 +27,12 @@ static bool connected_to(const struct task *t, const struct addr *a)
     return false;
 }
 
-static bool dial_one(struct task *t, usec now)
+static bool dial_one(struct task *t, bool near, usec now)
 {
     struct node *n = t->node;
     struct addr a;
-    if (!pool_next(t->pool, t->state != NODE_SEEDING, &a, now))
+    bool (*next)(struct pool *, bool, struct addr *, usec) = near ? pool_next_near : pool_next;
+    if (!next(t->pool, t->state != NODE_SEEDING, &a, now))
         return false;
     if (connected_to(t, &a)) {
         pool_connected(t->pool, &a, now);
@@ -53,6 +57,19 @@ static bool dial_one(struct task *t, usec now)
     return true;
 }
 
+static bool is_full(const struct node *n)
+{
+    return n->n_conns >= n->cfg.max_conns;
+}
+
+/* Neighbours are so few, and spare so much, that for them there is always room. */
+static bool dial_near(struct task *t, usec now)
+{
+    struct node *n = t->node;
+    return pool_has_near(t->pool, now) && (!is_full(n) || conn_make_room(n, true, now)) &&
+           dial_one(t, true, now);
+}
+
 /* One peer for each task in turn, so that a large pool starves nobody. */
 void dial_more(struct node *n, usec now)
 {
@@ -63,15 +80,23 @@ void dial_more(struct node *n, usec now)
             struct task *t = LIST_OF(l, struct task, working);
             if (n->n_dialing >= NODE_MAX_HALF_OPEN)
                 return;
-            if (!wants_peers(t))
+            if (!may_dial(t))
                 continue;
-            if (n->n_conns >= n->cfg.max_conns) {
+            if (is_full(n) || has_enough(t)) {
+                if (dial_near(t, now)) {
+                    progress = true;
+                    continue;
+                }
+            }
+            if (has_enough(t))
+                continue;
+            if (is_full(n)) {
                 if (made_room || t->state == NODE_SEEDING || pool_deadline(t->pool, true) > now ||
-                    !conn_make_room(n, now))
+                    !conn_make_room(n, false, now))
                     return;
                 made_room = true;
             }
-            progress |= dial_one(t, now);
+            progress |= dial_one(t, false, now);
         }
     }
 }

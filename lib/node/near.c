@@ -100,6 +100,15 @@ static void classify(struct conn *c, usec rtt)
         c->nearness = k;
 }
 
+bool near_by_address(const struct node *n, const struct addr *a)
+{
+    struct addr self[2];
+    size_t k = self_address(n, 4, &self[0]);
+    k += self_address(n, 6, &self[k]);
+    struct near_clue clue = {self, k, a, false, USEC_NEVER};
+    return prefer_of(n) > 0 && near_class(&clue) > NEAR_FAR;
+}
+
 void near_heard(struct task *t, const struct addr *a, usec now)
 {
     struct near *v = near_of(t);

@@ -382,7 +382,7 @@ void conn_reap(struct node *n);
 struct conn *conn_get(struct node *n, node_id id,
                       usec now); /* NULL if it is gone; reaps the dead */
 /* Closes the connection that was of no use for longest; false if none is to be spared. */
-bool conn_make_room(struct node *n, usec now);
+bool conn_make_room(struct node *n, bool for_near, usec now);
 unsigned conn_count_from(const struct node *n, const struct addr *a);
 
 /* flow.c */
@@ -584,6 +584,7 @@ void near_opened(struct conn *c, usec now);
 void near_greeted(struct conn *c, usec now); /* its extended handshake is here */
 void near_gone(struct conn *c, usec now); /* still in task.conns */
 void near_fini(struct task *t);
+bool near_by_address(const struct node *n, const struct addr *a); /* and neighbours count */
 void near_heard(struct task *t, const struct addr *a, usec now); /* LSD told of it */
 void near_pulse(struct task *t, usec now);
 unsigned near_strength(const struct conn *c); /* prefer_local if it is a neighbour, else 0 */

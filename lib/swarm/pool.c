@@ -53,6 +53,7 @@ struct pool {
     size_t n_selves;     /* ever met; the last SELVES_MAX are kept */
     bool prefer_near;
     usec due[2]; /* by want_seeds: nobody is due before; kept while not stale */
+    usec near_due;
     bool stale;
 };
 
@@ -198,6 +199,7 @@ static bool is_near(const struct pool *p, const struct cand *c)
 void pool_prefer_near(struct pool *p, bool on)
 {
     p->prefer_near = on;
+    p->stale = true;
     for (size_t i = 0; i < p->n; i++)
         p->v[i]->near = is_near(p, p->v[i]);
 }
@@ -304,23 +306,24 @@ static void refresh(struct pool *p)
 {
     if (!p->stale)
         return;
-    p->due[0] = p->due[1] = USEC_NEVER;
-    for (size_t i = 0; i < p->n; i++)
+    p->due[0] = p->due[1] = p->near_due = USEC_NEVER;
+    for (size_t i = 0; i < p->n; i++) {
         for (int seeds = 0; seeds < 2; seeds++)
             if (eligible(p->v[i], seeds))
                 p->due[seeds] = usec_min(p->due[seeds], p->v[i]->retry_at);
+        if (eligible(p->v[i], true) && p->v[i]->near)
+            p->near_due = usec_min(p->near_due, p->v[i]->retry_at);
+    }
     p->stale = false;
 }
 
-bool pool_next(struct pool *p, bool want_seeds, struct addr *out, usec now)
+static bool next_of(struct pool *p, bool want_seeds, bool near, struct addr *out, usec now)
 {
     struct cand *best = NULL;
-    refresh(p);
-    if (now < p->due[want_seeds])
-        return false;
     for (size_t i = 0; i < p->n; i++) {
         struct cand *c = p->v[i];
-        if (eligible(c, want_seeds) && c->retry_at <= now && (!best || better(c, best)))
+        if (eligible(c, want_seeds) && c->retry_at <= now && c->near >= near &&
+            (!best || better(c, best)))
             best = c;
     }
     if (!best)
@@ -328,6 +331,23 @@ bool pool_next(struct pool *p, bool want_seeds, struct addr *out, usec now)
     set_state(p, best, CONNECTING);
     *out = best->a;
     return true;
+}
+
+bool pool_next(struct pool *p, bool want_seeds, struct addr *out, usec now)
+{
+    refresh(p);
+    return now >= p->due[want_seeds] && next_of(p, want_seeds, false, out, now);
+}
+
+bool pool_has_near(struct pool *p, usec now)
+{
+    refresh(p);
+    return now >= p->near_due;
+}
+
+bool pool_next_near(struct pool *p, bool want_seeds, struct addr *out, usec now)
+{
+    return pool_has_near(p, now) && next_of(p, want_seeds, true, out, now);
 }
 
 usec pool_deadline(const struct pool *p, bool want_seeds)
