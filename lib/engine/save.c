@@ -243,9 +243,18 @@ void save_checkpoint(struct engine *g, const struct node_op *op)
     save_start(item_of(g, op->task), op->job, true, true, NULL);
 }
 
+/* Completion was recorded, and nothing has changed since: writing it again would only wait for the
+ * disk. */
+static bool all_said(const struct item *it)
+{
+    const struct bits *have = it->task ? node_have(it->g->node, it->task) : NULL;
+
+    return it->told_complete && it->all_wanted && it->stale.ones == 0 && have && bits_full(have);
+}
+
 void save_last(struct item *it)
 {
-    save_start(it, 0, !it->spec.serve && it->settled, false, item_over);
+    save_start(it, 0, !it->spec.serve && it->settled && !all_said(it), false, item_over);
 }
 
 void save_traffic(struct item *it)
