@@ -304,12 +304,12 @@ static uint64_t rate_from(const struct task *t, enum circle_kind k, usec now)
     return sum;
 }
 
-/* Rule 4. True if somebody was passed over. While the others bring more than we could ourselves,
- * there is nothing to gain: they may well share one slow line with us. */
+/* Rule 4. True if somebody was passed over: one at a time, for who was here first is done with his
+ * parts when all others have hardly begun. While they bring more than we could ourselves, there is
+ * nothing to gain: they may well share one slow line with us. */
 static bool take_over(struct task *t, enum circle_kind k, struct conn **who, size_t n, usec now)
 {
     struct circle *r = &t->near->circle[k];
-    bool any = false;
     if (!r->idle || n == 0 || rate_from(t, k, now) > r->speed) {
         r->idle_since = 0;
         return false;
@@ -318,15 +318,20 @@ static bool take_over(struct task *t, enum circle_kind k, struct conn **who, siz
         r->idle_since = now;
     if (now - r->idle_since < near_patience(prefer(t)) / 5)
         return false;
+    struct near_mate *slowest = NULL;
+    uint32_t most = 0;
     for (size_t i = 0; i < n; i++) {
         struct near_mate *m = &who[i]->mate->in[k];
         uint32_t left = pieces_left(t, r, (uint16_t)(i + 1));
-        if (left == 0 || !near_mate_is_slow(m, &r->us, left, prefer(t), now))
+        if (left <= most || !near_mate_is_slow(m, &r->us, left, prefer(t), now))
             continue;
-        m->passed_over = now + PASSED_OVER;
-        any = true;
+        slowest = m;
+        most = left;
     }
-    return any;
+    if (slowest)
+        slowest->passed_over = now + PASSED_OVER;
+    r->idle_since = now;
+    return slowest != NULL;
 }
 
 /* A web seed is spared for the sake of a crowd. Seeds alone are no crowd. */
@@ -337,7 +342,10 @@ static bool is_spared(const struct task *t, enum circle_kind k)
 
 static uint64_t least(const struct task *t, enum circle_kind k)
 {
-    return near_least(t->near->circle[k].speed, is_spared(t, k), prefer(t));
+    unsigned part = k == NEIGHBOURS   ? NEAR_LEAST_FAR
+                    : is_spared(t, k) ? NEAR_LEAST_CROWD
+                                      : NEAR_LEAST_SEEDS;
+    return near_least(t->near->circle[k].speed, part, prefer(t));
 }
 
 static usec low_patience(const struct task *t, enum circle_kind k)
@@ -474,7 +482,7 @@ bool near_starves(const struct task *t, usec now)
     if (!r || !r->low_since)
         return false;
     if (!is_spared(t, EVERYBODY))
-        return now - r->low_since >= near_patience(prefer(t)) / 10;
+        return now - r->low_since >= near_patience(prefer(t)) / 5;
     return now - r->low_since >= near_patience(prefer(t)) / 2 &&
            rate_now(&t->down, now) < least(t, EVERYBODY);
 }

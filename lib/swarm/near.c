@@ -185,10 +185,10 @@ uint32_t near_part_end(const struct near_parts *p, uint32_t piece)
     return end < p->n_pieces ? end : p->n_pieces;
 }
 
-uint64_t near_least(uint64_t dear, bool sparing, unsigned prefer)
+uint64_t near_least(uint64_t dear, unsigned part, unsigned prefer)
 {
     if (prefer >= NEAR_MAX_PREFER)
         return 1;
-    uint64_t least = dear / (sparing ? 16 : 2) / 50 * (NEAR_MAX_PREFER - prefer);
+    uint64_t least = dear / part / 50 * (NEAR_MAX_PREFER - prefer);
     return least ? least : 1;
 }

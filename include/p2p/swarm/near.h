@@ -24,8 +24,8 @@
  *
  * The strength, prefer_local, is 0 to 100. 0: near and far are one, all of this is off. 50: the
  * patience is ten seconds; neighbours are to give half of what far peers would, peers a sixteenth
- * of what a web seed would, and half of it where all of them are seeds: one that is alone in taking
- * need spare the web seed for nobody. 100: twenty seconds, and neighbours and peers are waited for
+ * of what a web seed would, and a sixth of it where all of them are seeds: one that is alone in
+ * taking spares the web seed for nobody but those who come after. 100: twenty seconds, and neighbours and peers are waited for
  * however slow they are, as long as they give.
  */
 #ifndef P2P_SWARM_NEAR_H
@@ -93,10 +93,12 @@ void near_parts_divide(struct near_parts *p, const uint64_t *keys, size_t n);
 /* Where the part of this piece ends. */
 uint32_t near_part_end(const struct near_parts *p, uint32_t piece);
 
-/*
- * What must arrive, in bytes a second, for the dear source to be left alone, if that would give
- * `dear`. `sparing`: it is a web seed, which peers are to relieve even if they are slower.
- */
-uint64_t near_least(uint64_t dear, bool sparing, unsigned prefer);
+/* What part of a dear source's speed must arrive for it to be left alone, at strength 50: */
+#define NEAR_LEAST_FAR 2u   /* of far peers'; */
+#define NEAR_LEAST_SEEDS 6u /* of a web seed's, if all peers are seeds; */
+#define NEAR_LEAST_CROWD \
+    16u /* if others want the item too: peers are to relieve it though slower */
+/* The same in bytes a second, if it would give `dear`. */
+uint64_t near_least(uint64_t dear, unsigned part, unsigned prefer);
 
 #endif

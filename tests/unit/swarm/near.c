@@ -287,13 +287,14 @@ static void more_than_may_be(void **state)
 static void what_must_arrive(void **state)
 {
     (void)state;
-    assert_int_equal(near_least(1600000, false, 50), 800000);
-    assert_int_equal(near_least(1600000, true, 50), 100000);
-    assert_int_equal(near_least(1600000, true, 25), 150000);
-    assert_int_equal(near_least(1600000, true, 100), 1); /* anything at all will do */
-    assert_int_equal(near_least(1600000, false, 1000), 1);
-    assert_int_equal(near_least(0, false, 50), 1);
-    assert_true(near_least(UINT64_MAX, false, 1) > UINT64_MAX / 4);
+    assert_int_equal(near_least(1600000, NEAR_LEAST_FAR, 50), 800000);
+    assert_int_equal(near_least(1600000, NEAR_LEAST_CROWD, 50), 100000);
+    assert_int_equal(near_least(1600000, NEAR_LEAST_CROWD, 25), 150000);
+    assert_int_equal(near_least(1600000, NEAR_LEAST_SEEDS, 50), 266650);
+    assert_int_equal(near_least(1600000, NEAR_LEAST_CROWD, 100), 1); /* anything at all will do */
+    assert_int_equal(near_least(1600000, NEAR_LEAST_FAR, 1000), 1);
+    assert_int_equal(near_least(0, NEAR_LEAST_FAR, 50), 1);
+    assert_true(near_least(UINT64_MAX, NEAR_LEAST_FAR, 1) > UINT64_MAX / 4);
 }
 
 int main(void)
