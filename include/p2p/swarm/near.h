@@ -25,8 +25,8 @@
  * The strength, prefer_local, is 0 to 100. 0: near and far are one, all of this is off. 50: the
  * patience is ten seconds; neighbours are to give half of what far peers would, peers a sixteenth
  * of what a web seed would, and a sixth of it where all of them are seeds: one that is alone in
- * taking spares the web seed for nobody but those who come after. 100: twenty seconds, and neighbours and peers are waited for
- * however slow they are, as long as they give.
+ * taking spares the web seed for nobody but those who come after. 100: twenty seconds, and
+ * neighbours and peers are waited for however slow they are, as long as they give.
  */
 #ifndef P2P_SWARM_NEAR_H
 #define P2P_SWARM_NEAR_H
