@@ -64,7 +64,7 @@ $(B)/libp2p.a: $(foreach f,$(FLOORS),$(obj_$(f)))
 
 # What several programs share is beside them, without p2p in its name.
 $(B)/lib/cmd.a: $(patsubst %.c,$(B)/%.o,$(filter-out cmd/p2p%,$(sort $(wildcard cmd/*.c))))
-	@rm -f $@
+	@mkdir -p $(@D); rm -f $@
 	$(Q)ar rcsD $@ $^
 
 $(PROGRAMS): $(B)/%: $(B)/cmd/%.o $(B)/lib/cmd.a $(foreach f,cli engine host node swarm proto format base,$(B)/lib/$(f).a)
