@@ -474,7 +474,8 @@ const struct bits *near_hold(const struct conn *c)
     return c->nearness > NEAR_FAR ? NULL : held(c->task, NEIGHBOURS);
 }
 
-/* So little arrives that the web seeds must help out. */
+/* So little arrives that the web seeds must help out: soon, if we have not had our share of one
+ * copy from them yet. */
 bool near_starves(const struct task *t, usec now)
 {
     const struct near *v = t->near;
@@ -483,7 +484,8 @@ bool near_starves(const struct task *t, usec now)
         return false;
     if (!is_spared(t, EVERYBODY))
         return now - r->low_since >= near_patience(prefer(t)) / 5;
-    return now - r->low_since >= near_patience(prefer(t)) / 2 &&
+    bool had_its_share = t->from_web > t->wanted_bytes / (r->lacking + 1);
+    return now - r->low_since >= near_patience(prefer(t)) / 2 * (had_its_share ? LOW_WEB : 1) &&
            rate_now(&t->down, now) < least(t, EVERYBODY);
 }
 
