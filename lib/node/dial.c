@@ -66,8 +66,8 @@ static bool is_full(const struct node *n)
 static bool dial_near(struct task *t, usec now)
 {
     struct node *n = t->node;
-    return pool_has_near(t->pool, now) && (!is_full(n) || conn_make_room(n, true, now)) &&
-           dial_one(t, true, now);
+    bool due = pool_has_near(t->pool, t->state != NODE_SEEDING, now);
+    return due && (!is_full(n) || conn_make_room(n, true, now)) && dial_one(t, true, now);
 }
 
 /* One peer for each task in turn, so that a large pool starves nobody. */
@@ -82,11 +82,9 @@ void dial_more(struct node *n, usec now)
                 return;
             if (!may_dial(t))
                 continue;
-            if (is_full(n) || has_enough(t)) {
-                if (dial_near(t, now)) {
-                    progress = true;
-                    continue;
-                }
+            if ((is_full(n) || has_enough(t)) && dial_near(t, now)) {
+                progress = true;
+                continue;
             }
             if (has_enough(t))
                 continue;

@@ -210,9 +210,9 @@ static bool changes(struct pex *p, const struct roll *r, struct pex_msg *m)
 static void arm(struct pex *p, usec now)
 {
     struct node *n = p->conn->node;
-    usec at = now + BATCH / 2 + (usec)rng_below(&n->rng, BATCH);
     if (p->timer.at.index != 0)
         return;
+    usec at = now + BATCH / 2 + (usec)rng_below(&n->rng, BATCH);
     if (p->wrote && at < p->wrote_at + PEX_EVERY)
         at = p->wrote_at + PEX_EVERY;
     timer_set(n, &p->timer, at);

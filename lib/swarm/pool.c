@@ -52,8 +52,8 @@ struct pool {
     struct addr *selves; /* SELVES_MAX, from the first on */
     size_t n_selves;     /* ever met; the last SELVES_MAX are kept */
     bool prefer_near;
-    usec due[2]; /* by want_seeds: nobody is due before; kept while not stale */
-    usec near_due;
+    usec due[2];      /* by want_seeds: nobody is due before; kept while not stale */
+    usec near_due[2]; /* likewise, of neighbours */
     bool stale;
 };
 
@@ -306,13 +306,16 @@ static void refresh(struct pool *p)
 {
     if (!p->stale)
         return;
-    p->due[0] = p->due[1] = p->near_due = USEC_NEVER;
+    p->due[0] = p->due[1] = p->near_due[0] = p->near_due[1] = USEC_NEVER;
     for (size_t i = 0; i < p->n; i++) {
-        for (int seeds = 0; seeds < 2; seeds++)
-            if (eligible(p->v[i], seeds))
-                p->due[seeds] = usec_min(p->due[seeds], p->v[i]->retry_at);
-        if (eligible(p->v[i], true) && p->v[i]->near)
-            p->near_due = usec_min(p->near_due, p->v[i]->retry_at);
+        const struct cand *c = p->v[i];
+        for (int seeds = 0; seeds < 2; seeds++) {
+            if (!eligible(c, seeds))
+                continue;
+            p->due[seeds] = usec_min(p->due[seeds], c->retry_at);
+            if (c->near)
+                p->near_due[seeds] = usec_min(p->near_due[seeds], c->retry_at);
+        }
     }
     p->stale = false;
 }
@@ -339,15 +342,15 @@ bool pool_next(struct pool *p, bool want_seeds, struct addr *out, usec now)
     return now >= p->due[want_seeds] && next_of(p, want_seeds, false, out, now);
 }
 
-bool pool_has_near(struct pool *p, usec now)
+bool pool_has_near(struct pool *p, bool want_seeds, usec now)
 {
     refresh(p);
-    return now >= p->near_due;
+    return now >= p->near_due[want_seeds];
 }
 
 bool pool_next_near(struct pool *p, bool want_seeds, struct addr *out, usec now)
 {
-    return pool_has_near(p, now) && next_of(p, want_seeds, true, out, now);
+    return pool_has_near(p, want_seeds, now) && next_of(p, want_seeds, true, out, now);
 }
 
 usec pool_deadline(const struct pool *p, bool want_seeds)

@@ -44,7 +44,7 @@ bool pool_add(struct pool *p, const struct addr *a, unsigned source, bool seed_h
 bool pool_next(struct pool *p, bool want_seeds, struct addr *out, usec now);
 /* Likewise among neighbours alone: for these there is room when there is for nobody else. */
 bool pool_next_near(struct pool *p, bool want_seeds, struct addr *out, usec now);
-bool pool_has_near(struct pool *p, usec now); /* perhaps one is due */
+bool pool_has_near(struct pool *p, bool want_seeds, usec now); /* is one due? */
 usec pool_deadline(const struct pool *p, bool want_seeds); /* when pool_next may have one */
 void pool_connected(struct pool *p, const struct addr *a, usec now);
 /* It ended. `useful`: it delivered or handshook well; failures back off. */

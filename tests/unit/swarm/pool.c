@@ -388,6 +388,35 @@ static void neighbours_first(void **state)
     assert_int_equal(near_among_first(false), 0);
 }
 
+/* For neighbours there is room when there is for nobody else: they are asked for alone. */
+static void neighbours_alone(void **state)
+{
+    (void)state;
+    struct rng r;
+    rng_seed(&r, 5);
+    struct pool *p = pool_new(&r);
+    struct addr far = numbered(1), leech = at("192.168.1.9:6881"), seed = at("192.168.1.8:6881");
+    struct addr out;
+    pool_prefer_near(p, true);
+    assert_true(pool_add(p, &far, POOL_TRACKER, false, 0));
+    assert_false(pool_has_near(p, true, 0));
+    assert_false(pool_next_near(p, true, &out, 0));
+    assert_true(pool_add(p, &seed, POOL_TRACKER, true, 0));
+    assert_true(pool_has_near(p, true, 0));
+    assert_false(pool_has_near(p, false, 0)); /* a seed looks for none */
+    assert_false(pool_next_near(p, false, &out, 0));
+    assert_true(pool_add(p, &leech, POOL_TRACKER, false, 0));
+    assert_true(pool_next_near(p, false, &out, 0) && addr_eq(&out, &leech));
+    assert_true(pool_next_near(p, true, &out, 0) && addr_eq(&out, &seed));
+    assert_false(pool_next_near(p, true, &out, 0)); /* the far one is left */
+    pool_closed(p, &leech, false, 0);
+    assert_false(pool_has_near(p, true, POOL_RETRY_FIRST - 1));
+    assert_true(pool_has_near(p, true, POOL_RETRY_FIRST));
+    pool_prefer_near(p, false);
+    assert_false(pool_has_near(p, true, POOL_RETRY_MAX));
+    pool_free(p);
+}
+
 /* An item turns out to be private: who was named by strangers only is forgotten. */
 static void strangers_are_forgotten(void **state)
 {
@@ -442,6 +471,7 @@ int main(void)
         cmocka_unit_test(floods),
         cmocka_unit_test(random_walk),
         cmocka_unit_test(neighbours_first),
+        cmocka_unit_test(neighbours_alone),
         cmocka_unit_test(strangers_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
