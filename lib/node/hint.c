@@ -56,7 +56,7 @@ static usec spreads_in(const struct task *t, usec now)
     return SPREADS + usec_min(more, UNFINISHED);
 }
 
-static void expire(struct conn *c, usec now)
+void hint_expire(struct conn *c, usec now)
 {
     usec lost = c->n_hint_out ? UNSPREAD * spreads_in(c->task, now) : 0;
     for (uint32_t i = c->n_hint_out; i-- > 0;) {
@@ -110,9 +110,11 @@ static uint32_t enough(const struct conn *c, usec now)
 void hint_more(struct conn *c, usec now)
 {
     uint32_t waiting = 0, piece;
+    if (c->task->super_seed)
+        super_show(c, now);
     if (!suggests(c) || c->am_choking || !c->peer_interested)
         return;
-    expire(c, now);
+    hint_expire(c, now);
     for (uint32_t i = 0; i < c->n_hint_out; i++)
         waiting += !c->hint_out[i].asked;
     for (uint32_t most = enough(c, now); waiting < most && c->n_hint_out < MAX_HINTS; waiting++) {
@@ -126,7 +128,7 @@ void hint_more(struct conn *c, usec now)
 
 void hint_asked(struct conn *c, uint32_t piece, usec now)
 {
-    if (!c->task->was_complete || c->task->super_seed)
+    if (!c->task->was_complete)
         return;
     for (uint32_t i = 0; i < c->n_hint_out; i++) {
         struct hint *h = &c->hint_out[i];
@@ -140,7 +142,8 @@ void hint_asked(struct conn *c, uint32_t piece, usec now)
         hint_more(c, now);
         return;
     }
-    hint_note(c, piece, true, now);
+    if (!c->task->super_seed)
+        hint_note(c, piece, true, now);
 }
 
 /* Somebody has what `o` was given, it or another. */
@@ -179,7 +182,7 @@ uint32_t hint_stuck(const struct conn *c, usec now)
 
 void hint_choked(struct conn *c, uint32_t but)
 {
-    for (uint32_t i = c->n_hint_out; !c->task->super_seed && i-- > 0;)
+    for (uint32_t i = c->n_hint_out; i-- > 0;)
         if (c->hint_out[i].piece != but && !c->hint_out[i].had)
             hint_forget(c, i);
 }

@@ -207,6 +207,7 @@ struct conn {
     uint32_t gave_piece; /* the piece that the last block given was of, */
     uint32_t gave_bytes; /* and how much of it in a row */
     uint32_t grace_piece; /* it may have the rest of this one although it is choked */
+    bool owed;            /* it gave little for what it had until we were complete */
     struct mate *mate;    /* while it is open */
 };
 
@@ -431,6 +432,7 @@ void serve_choke(struct conn *c, bool choke, usec now);
 void serve_interest(struct conn *c, bool interested, usec now);
 void serve_pulse(struct task *t, usec now); /* the choker's rounds, and between them */
 void serve_allow_fast(struct conn *c);
+void serve_completed(struct conn *c); /* we need nothing more: who owes is remembered */
 void serve_have(struct task *t, uint32_t piece, usec now);
 
 /* metadata.c */
@@ -612,9 +614,11 @@ uint32_t hint_stuck(const struct conn *c, usec now);
 uint32_t hint_unspread(struct task *t);
 bool hint_note(struct conn *c, uint32_t piece, bool asked, usec now);
 void hint_forget(struct conn *c, uint32_t i);
+void hint_expire(struct conn *c, usec now); /* what was not asked for or not given on for long */
 
 /* super.c */
 void super_greet(struct conn *c, usec now);
+void super_show(struct conn *c, usec now); /* more, if it may have more; else it does nothing */
 void super_peer_has(struct task *t, struct conn *c, uint32_t piece, usec now);
 bool super_may_have(const struct conn *c, uint32_t piece);
 

@@ -256,19 +256,30 @@ void serve_interest(struct conn *c, bool interested, usec now)
     c->peer_interested = interested;
     c->interested_at = now;
     task_wake(t, now);
+    if (!interested)
+        super_show(c, now);
     if (interested && c->am_choking && t->picker && has_room_for(c, now)) /* near ones first */
         serve_choke(c, false, now);
 }
 
-/* It has had more than a newcomer's share and gave little of that back, or, of a seed, what it had
- * did not come up elsewhere. */
+/* It has had more than a newcomer's share and gave little of that back. */
+static bool gave_little(const struct conn *c)
+{
+    return c->up.total > CREDIT_BYTES + CREDIT_PIECES * (uint64_t)c->task->m->piece_length +
+                             CREDIT_RATIO * c->down.total;
+}
+
+/* Of a seed: what it had did not come up elsewhere, or it gave little while there was need. */
 static bool is_debtor(const struct conn *c, usec now)
 {
-    const struct task *t = c->task;
-    if (task_complete(t))
-        return hint_stuck(c, now) > c->hints_spread;
-    return c->up.total > CREDIT_BYTES + CREDIT_PIECES * (uint64_t)t->m->piece_length +
-                             CREDIT_RATIO * c->down.total;
+    if (!task_complete(c->task))
+        return gave_little(c);
+    return c->owed || hint_stuck(c, now) > c->hints_spread;
+}
+
+void serve_completed(struct conn *c)
+{
+    c->owed = c->task->from_peers > 0 && gave_little(c);
 }
 
 static bool is_line_idle(const struct task *t)
@@ -297,6 +308,7 @@ static size_t seats(struct task *t, struct choker_peer *v, usec now)
             .idle = is_idle(c, now),
             .debtor = is_debtor(c, now),
             .near = (uint8_t)near_strength(c),
+            .has = c->has_all ? t->m->n_pieces : (uint32_t)c->has.ones,
             .gave = rate_now(&c->down, now),
             .took = rate_now(&c->up, now),
             .since = c->choke_since,

@@ -4,6 +4,10 @@
  * seen to have the last: so every byte that it sends is passed on, and who passes nothing on gets
  * no more.
  *
+ * Such a piece is shown to a peer when it is unchoked, and taken back, for another, if it is choked
+ * before it has it: what waits for a slot of two hundred is not given to one of them. A choked peer
+ * is shown a piece that many have, so that it is interested and comes to have a slot.
+ *
  * A peer begins with one piece. For each that it passes on it may have one more at a time, up to a
  * few, so that it need not wait while the last one spreads. When all is spread, what it is shown is
  * what is rarest, and the next when it has that.
@@ -11,11 +15,11 @@
 #include "node/node_int.h"
 
 #define LOOK_AT 512u
-#define CREDIT_MOST 4u
+#define CREDIT_MOST 8u
 
 /*
- * The rarest piece that it lacks and that is shown to the fewest others, among so many from a place
- * of its own on: an exact answer is not worth a walk over a million pieces for every HAVE.
+ * The rarest piece that it lacks and that is on its way to nobody, among so many from a place of
+ * its own on: an exact answer is not worth a walk over a million pieces for every HAVE.
  */
 static uint32_t rarest(const struct task *t, const struct conn *c)
 {
@@ -24,10 +28,11 @@ static uint32_t rarest(const struct task *t, const struct conn *c)
     uint32_t looked = 0;
     for (uint32_t i = 0; i < n && looked < LOOK_AT; i++) {
         uint32_t p = (from + i) % n;
-        if (!bits_get(&t->have, p) || fetch_peer_has_piece(c, p) || bits_get(&c->shown, p))
+        if (!bits_get(&t->have, p) || fetch_peer_has_piece(c, p) || bits_get(&c->shown, p) ||
+            (t->on_way && t->on_way[p]))
             continue;
         looked++;
-        uint32_t score = picker_availability(t->picker, p) + (t->on_way ? t->on_way[p] : 0);
+        uint32_t score = picker_availability(t->picker, p);
         if (score >= best_score)
             continue;
         best = p;
@@ -38,19 +43,58 @@ static uint32_t rarest(const struct task *t, const struct conn *c)
     return best;
 }
 
+static void show(struct conn *c, uint32_t piece)
+{
+    bits_set(&c->shown, piece);
+    wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
+    conn_flush(c);
+}
+
 static void show_more(struct conn *c, usec now)
 {
     struct task *t = c->task;
-    while (c->n_hint_out < c->super_credit) {
+    hint_expire(c, now);
+    while (c->n_hint_out + c->hints_lost < c->super_credit) {
         uint32_t p = hint_unspread(t);
         if (p == UINT32_MAX)
             p = rarest(t, c);
         if (p == UINT32_MAX || !hint_note(c, p, false, now))
             return;
-        bits_set(&c->shown, p);
-        wire_put_index(&c->out.bytes, WIRE_HAVE, p);
-        conn_flush(c);
+        show(c, p);
     }
+}
+
+/* The commonest that it lacks, among so many: the one that it will hardly ask us for. */
+static uint32_t common(const struct task *t, const struct conn *c)
+{
+    uint32_t best = UINT32_MAX, best_score = 0;
+    uint32_t n = t->m->n_pieces, from = n ? (uint32_t)(c->id % n) : 0;
+    uint32_t looked = 0;
+    for (uint32_t i = 0; i < n && looked < LOOK_AT; i++) {
+        uint32_t p = (from + i) % n;
+        if (!bits_get(&t->have, p) || fetch_peer_has_piece(c, p))
+            continue;
+        if (bits_get(&c->shown, p))
+            return UINT32_MAX; /* it has a reason to be interested */
+        looked++;
+        uint32_t score = 1 + picker_availability(t->picker, p);
+        if (score <= best_score)
+            continue;
+        best = p;
+        best_score = score;
+    }
+    return best;
+}
+
+void super_show(struct conn *c, usec now)
+{
+    uint32_t p;
+    if (c->shown.n == 0)
+        return;
+    if (!c->am_choking)
+        show_more(c, now);
+    else if (!c->peer_interested && (p = common(c->task, c)) != UINT32_MAX)
+        show(c, p);
 }
 
 void super_greet(struct conn *c, usec now)
@@ -60,8 +104,8 @@ void super_greet(struct conn *c, usec now)
         return;
     bits_fini(&c->shown);
     bits_init(&c->shown, t->m->n_pieces);
-    c->super_credit = 1;
-    show_more(c, now);
+    c->super_credit = 2;
+    super_show(c, now);
 }
 
 bool super_may_have(const struct conn *c, uint32_t piece)
@@ -76,12 +120,15 @@ static void settle(struct conn *o, const struct conn *c, uint32_t piece, usec no
     bool passed_on = o != c, spread = picker_availability(t->picker, piece) > 1;
     bool alone = t->conns.count == 1, sole = t->on_way[piece] == 1;
     for (uint32_t i = o->n_hint_out; i-- > 0;) {
-        if (o->hint_out[i].piece != piece || !(passed_on || spread || alone))
+        if (o->hint_out[i].piece != piece)
+            continue;
+        o->hint_out[i].had |= !passed_on;
+        if (!passed_on && !spread && !alone)
             continue;
         hint_forget(o, i);
         if (passed_on && sole && o->super_credit < CREDIT_MOST)
             o->super_credit++;
-        show_more(o, now);
+        super_show(o, now);
     }
 }
 

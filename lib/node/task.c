@@ -328,6 +328,7 @@ void task_completed(struct task *t, usec now)
         next = list_next(&t->conns, l);
         if (c->phase != CONN_OPEN)
             continue;
+        serve_completed(c);
         fetch_interest(c, now);
         if (c->phase == CONN_OPEN)
             fetch_check_seed(c, now);

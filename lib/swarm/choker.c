@@ -8,9 +8,11 @@
  * their share. Slots that only divide a full link are harmful: every piece takes the longer to
  * arrive anywhere, and nobody can give on a piece before it is whole.
  *
- * Order when leeching: who gave, by how much. The slots that no giver takes are spare, and go as
- * when seeding, so a swarm of beginners comes off the ground and upload is not left idle; while
- * givers fill the slots, who gives nothing has the optimistic slot alone to hope for.
+ * Order when leeching: half of the slots by how much each gave; the other half to those givers that
+ * have least, however little they gave: a crowd is done when its last is, and who has a narrow
+ * uplink would be that one. The slots that no giver takes are spare, and go as when seeding, so a
+ * swarm of beginners comes off the ground and upload is not left idle; while givers fill the
+ * slots, who gives nothing has the optimistic slot alone to hope for.
  * Order when seeding: first who has been served for less than HOLD, then who waits, the longest
  * first, then who has been served for longer. Only a quarter of the slots change hands in a round,
  * those of the slowest takers; so the fast keep theirs somewhat longer, but not for ever.
@@ -226,6 +228,26 @@ static void seat_rotation(struct seat *s, size_t n, uint32_t slots, bool seeding
     }
 }
 
+static bool is_needy_giver(const struct seat *s)
+{
+    const struct choker_peer *p = s->peer;
+    return may_sit(s) && p->gave > 0 && !p->snubbed && !p->debtor;
+}
+
+/* Gives up to *slots seats to those givers that have least. */
+static void seat_needy(struct seat *s, size_t n, uint32_t *slots)
+{
+    for (size_t i = 0; i < n; i++)
+        s[i].key[0] = UINT32_MAX - s[i].peer->has;
+    qsort(s, n, sizeof *s, seat_cmp);
+    for (size_t i = 0; i < n && *slots; i++) {
+        if (!is_needy_giver(&s[i]))
+            continue;
+        s[i].taken = true;
+        --*slots;
+    }
+}
+
 static void order_givers(struct seat *s, size_t n, usec now)
 {
     for (size_t i = 0; i < n; i++) {
@@ -330,8 +352,10 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
         c->optimistic = CHOKER_NONE;
         seat_rotation(s, n, c->slots, true, now);
     } else {
-        uint32_t slots = c->slots - 1; /* the last is the optimistic one */
+        uint32_t needy = c->slots / 2, slots = c->slots - needy - 1; /* one is optimistic */
         seat_givers(s, n, &slots);
+        slots += needy;
+        seat_needy(s, n, &slots);
         seat_optimistic(c, s, n, r, now);
         seat_rotation(s, n, slots, false, now);
     }

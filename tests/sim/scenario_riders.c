@@ -44,6 +44,18 @@ static bool all_done(void *arg)
     return crowd_is_complete(arg, true);
 }
 
+static double riders_share(struct crowd *w)
+{
+    double to_riders = 0, to_all = 0;
+    for (uint32_t i = 0; i < w->c.n; i++) {
+        struct node_status s;
+        node_status(host_node(w->host[i]), w->item[i]->task, &s, tube_now(w->t));
+        to_all += (double)s.from_peers;
+        to_riders += w->rider[i] ? (double)s.from_peers : 0;
+    }
+    return 100 * to_riders / to_all;
+}
+
 static void tell(struct scenario_run *r, bool super)
 {
     uint32_t honest = r->size - (uint32_t)(r->size * SHARE);
@@ -57,11 +69,13 @@ static void tell(struct scenario_run *r, bool super)
         riders += w->rider[i];
         late += w->rider[i] && !w->item[i]->complete;
     }
+    double share = riders_share(w);
     bool all = tube_run_each(w->t, TIME, USEC_SEC / 10, all_done, w);
     figure(r, super, "without riders, the last after", without, "s", SCENARIO_FREE);
     figure(r, super, "with riders, the last honest one after", last / without, "times", SLOWER);
     figure(r, super, "with riders, the honest on average after", mean / mean_without, "times",
            SLOWER);
+    figure(r, super, "of all bytes then, to riders", share, "%", SCENARIO_FREE);
     figure(r, super, "riders still without when all honest have it", 100.0 * late / riders, "%",
            SCENARIO_FREE);
     figure(r, super, "the honest on average, of the riders' time", mean / crowd_mean(w, true),

@@ -1,14 +1,14 @@
 /*
- * Whom to serve. Leeching: every ten seconds the peers that gave most in the last 20 s (tit for
- * tat), snubbers left out, and one optimistic slot that rotates every 30 s, newcomers three times
- * as likely. Seeding: those that take fastest, but each unchoked peer keeps its slot for a while
- * and then yields to whoever has waited longest, so that the seed's copies spread. The number of
- * slots follows the upload rate: as few as fill the link, for each more makes every piece later
- * whole. Peers that are not interested hold no slot but may be unchoked ahead of interest when they
- * give well; nor does one hold a slot that is unchoked and asks for nothing: another that waits is
- * unchoked at once, and the next round judges them all. A debtor, who has had a good deal and gave
- * nothing back, or to whom a seed gave pieces that never came up elsewhere, waits behind all
- * others.
+ * Whom to serve. Leeching: every ten seconds, half of them the peers that gave most in the last 20
+ * s (tit for tat) and half those that gave something and have least, snubbers left out, and one
+ * optimistic slot that rotates every 30 s, newcomers three times as likely. Seeding: those that
+ * take fastest, but each unchoked peer keeps its slot for a while and then yields to whoever has
+ * waited longest, so that the seed's copies spread. The number of slots follows the upload rate: as
+ * few as fill the link, for each more makes every piece later whole. Peers that are not interested
+ * hold no slot but may be unchoked ahead of interest when they give well; nor does one hold a slot
+ * that is unchoked and asks for nothing: another that waits is unchoked at once, and the next round
+ * judges them all. A debtor, who has had a good deal and gave nothing back, or to whom a seed gave
+ * pieces that never came up elsewhere, waits behind all others.
  * Some neighbours have seats beyond the slots: what goes to them does not leave the house.
  */
 #ifndef P2P_SWARM_CHOKER_H
@@ -21,7 +21,7 @@
 
 #define CHOKER_PERIOD (10 * USEC_SEC)
 #define CHOKER_OPTIMISTIC (30 * USEC_SEC)
-#define CHOKER_MIN_SLOTS 4u
+#define CHOKER_MIN_SLOTS 5u
 #define CHOKER_MAX_SLOTS 20u
 #define CHOKER_NEAR_SEATS 16u /* at full strength of preferring neighbours, less in proportion */
 #define CHOKER_NONE UINT32_MAX
@@ -35,6 +35,7 @@ struct choker_peer { /* one per connected peer of the item, filled by the owner 
     bool idle;         /* unchoked, and yet it has asked for nothing lately */
     bool debtor;       /* it has had a good deal and gives nothing on, as far as can be seen */
     uint8_t near;      /* a neighbour, preferred with this strength, 1 to 100; 0: it is none */
+    uint32_t has;      /* of the content, in pieces */
     uint64_t gave;     /* bytes a second from it, lately */
     uint64_t took;     /* bytes a second to it, lately */
     usec since;        /* when the present choke state began */

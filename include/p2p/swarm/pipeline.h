@@ -15,7 +15,7 @@
 #define PIPELINE_MIN 2u
 #define PIPELINE_START 16u
 #define PIPELINE_SNUB (60 * USEC_SEC) /* nothing arrived for so long with requests out, */
-#define PIPELINE_SNUB_NEW (20 * USEC_SEC) /* nor ever before */
+#define PIPELINE_SNUB_NEW (5 * USEC_SEC) /* nor ever before */
 
 struct pipeline {
     uint32_t reqq;      /* most the peer queues (250 if it did not say) */

@@ -131,7 +131,7 @@ static void super_seeding(void **state)
     finish(&w, 300 * USEC_SEC);
     double copies = (double)host_sent(w.seed_host[0]) / (double)w.m->size;
     print_message("super-seed sent %.2f copies to 6 leechers\n", copies);
-    assert_true(copies < 2.5);
+    assert_true(copies < 1.25);
     teardown(&w);
 }
 

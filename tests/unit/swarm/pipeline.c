@@ -176,11 +176,11 @@ static void snubbing(void **state)
     pipeline_tick(&p, 1000 * USEC_SEC); /* nothing was asked: nobody snubs us */
     assert_false(p.snubbed);
     pipeline_asked(&p, 8, 1000 * USEC_SEC);
-    assert_true(pipeline_deadline(&p) == 1020 * USEC_SEC); /* nothing ever came: less patience */
+    assert_true(pipeline_deadline(&p) == 1005 * USEC_SEC); /* nothing ever came: less patience */
     struct pipeline mute = p;
-    pipeline_tick(&mute, 1020 * USEC_SEC);
+    pipeline_tick(&mute, 1005 * USEC_SEC);
     assert_true(mute.snubbed);
-    pipeline_tick(&p, 1019 * USEC_SEC);
+    pipeline_tick(&p, 1004 * USEC_SEC);
     assert_false(p.snubbed);
     pipeline_alive(&p, 1059 * USEC_SEC);
     assert_true(pipeline_deadline(&p) == 1119 * USEC_SEC);
