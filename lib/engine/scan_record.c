@@ -14,6 +14,7 @@
  * within the same tick of the clock that stamps files.
  */
 #define RACY 2        /* seconds */
+#define RECALL_MAX 32 /* items once made of what lies there; older ones are hashed again */
 #define LOCK_MS 2000u /* another p2p-add of the same content holds it for a moment */
 
 static void remember_file(struct record_file *out, const struct walk_file *f)
@@ -140,12 +141,14 @@ bool scan_recall(struct scan_author *a, unsigned where, const struct scan_option
 {
     const struct manifest *plan = author_plan(a->author);
     struct catalogue_item it;
-    int64_t after = 0;
+    int64_t before = INT64_MAX;
     bool ok = false;
 
-    while (o->catalogue && !ok && catalogue_next(o->catalogue, &after, &it, NULL) == 1) {
+    for (int i = 0; i < RECALL_MAX && o->catalogue && !ok; i++) {
+        if (catalogue_at(o->catalogue, bytes_str(a->plan.root), &before, &it, NULL) != 1)
+            break;
         if (it.state == CATALOGUE_COMPLETE && it.where == where && it.size == plan->size &&
-            it.piece_size == plan->piece_length && bytes_is(it.path, a->plan.root))
+            it.piece_size == plan->piece_length)
             ok = recall_from(a, o->catalogue, &it);
         catalogue_item_fini(&it);
     }

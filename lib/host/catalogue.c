@@ -370,6 +370,39 @@ int catalogue_find(struct catalogue *c, const char *text, struct catalogue_item 
     return not_found(e, text);
 }
 
+struct at {
+    struct bytes path;
+    int64_t before;
+    struct catalogue_item *out;
+};
+
+/* An index with a flipped bit leads to another row. */
+static int do_at(struct catalogue *c, void *arg, struct err *e)
+{
+    struct at *a = arg;
+    int rc = 0;
+    sqlite3_stmt *st = db_statement(c, ST_BY_PATH, &rc, e);
+    if (!st)
+        return rc;
+    db_bind_bytes(st, 1, a->path);
+    sqlite3_bind_int64(st, 2, a->before);
+    rc = row_only(c, st, a->out, e);
+    if (rc != 1 || (bytes_eq(a->out->path, a->path) && a->out->id < a->before))
+        return rc;
+    catalogue_item_fini(a->out);
+    return CATALOGUE_DAMAGED;
+}
+
+int catalogue_at(struct catalogue *c, struct bytes path, int64_t *before,
+                 struct catalogue_item *out, struct err *e)
+{
+    struct at a = {path, *before, out};
+    int rc = db_run(c, false, do_at, &a, e);
+    if (rc == 1)
+        *before = out->id;
+    return rc;
+}
+
 static int do_page(struct catalogue *c, void *arg, struct err *e)
 {
     int rc = 0;

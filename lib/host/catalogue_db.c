@@ -34,6 +34,7 @@ static const char *const steps[] = {
     "CREATE TABLE manifests(item INTEGER PRIMARY KEY, data BLOB NOT NULL, sum INTEGER NOT NULL);"
     "CREATE TABLE links(item INTEGER PRIMARY KEY, data BLOB NOT NULL, sum INTEGER NOT NULL);"
     "CREATE TABLE records(item INTEGER PRIMARY KEY, data BLOB NOT NULL, sum INTEGER NOT NULL);",
+    "CREATE INDEX items_path ON items(path);",
 };
 #define VERSION ((int)(sizeof steps / sizeof *steps))
 
@@ -54,6 +55,7 @@ static const char *const sql[STATEMENTS] = {
     [ST_BY_V1] = ROWS "WHERE i.v1 = ?1",
     [ST_BY_V2] = ROWS "WHERE i.v2 = ?1",
     [ST_BY_NAME] = ROWS "WHERE i.name = ?1 ORDER BY i.id LIMIT 9",
+    [ST_BY_PATH] = ROWS "WHERE i.path = ?1 AND i.id < ?2 ORDER BY i.id DESC LIMIT 1",
     [ST_V1_RANGE] = ROWS "WHERE i.v1 BETWEEN ?1 AND ?2 ORDER BY i.v1 LIMIT 9",
     [ST_V2_RANGE] = ROWS "WHERE i.v2 BETWEEN ?1 AND ?2 ORDER BY i.v2 LIMIT 9",
     [ST_PAGE] = ROWS "WHERE i.id > ?1 ORDER BY i.id LIMIT 256",

@@ -27,6 +27,7 @@ enum statement {
     ST_BY_V1,
     ST_BY_V2,
     ST_BY_NAME,
+    ST_BY_PATH,
     ST_V1_RANGE,
     ST_V2_RANGE,
     ST_PAGE,

@@ -78,6 +78,13 @@ int catalogue_find(struct catalogue *c, const char *text, struct catalogue_item 
                    struct err *e);
 
 /*
+ * Items whose data is recorded at this path, the latest first. Start with *before = INT64_MAX;
+ * returns 1 with *out filled, 0 when there are no more. As cheap as catalogue_get.
+ */
+int catalogue_at(struct catalogue *c, struct bytes path, int64_t *before,
+                 struct catalogue_item *out, struct err *e);
+
+/*
  * All items in the order they were added, without manifests, links and records. Start with
  * *after = 0; returns 1 with *out filled, 0 at the end. Other calls between two are fine: rows are
  * fetched by the page, no transaction stays open. *out is the caller's (catalogue_item_fini).

@@ -525,8 +525,12 @@ static void what_changed_is_hashed_again(void **state)
     assert_true(r.known);
     scan_result_fini(&r);
     o.author.piece_length = 1u << 20;
-    scan(&r, "d", &o);
+    assert_int_equal(scan_add(&r, at("d"), &o, NULL, &e), 0);
     assert_false(r.known);
+    scan_result_fini(&r);
+    o.author.piece_length = 0; /* several items lie at one place */
+    scan(&r, "d", &o);
+    assert_true(r.known);
     scan_result_fini(&r);
     close_home(&o);
 }

@@ -473,6 +473,67 @@ static void a_newer_program_was_here(void **state)
     assert_false(exists(at(CATALOGUE_FILE ".damaged-1")));
 }
 
+static void by_their_place_the_latest_first(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue();
+    struct bytes none = {0}, path = BYTES_LIT("/data/\xff");
+    struct catalogue_item got;
+    int64_t ids[3], before = INT64_MAX;
+    for (unsigned i = 0; i < 9; i++) {
+        struct catalogue_item it = item(i);
+        if (i % 3 == 1)
+            it.path = path;
+        assert_int_equal(
+            catalogue_put(c, &it, none, none, i % 3 == 1 ? &ids[i / 3] : NULL, NULL), 0);
+    }
+    for (int i = 2; i >= 0; i--) {
+        assert_int_equal(catalogue_at(c, path, &before, &got, NULL), 1);
+        assert_int_equal(got.id, ids[i]);
+        catalogue_item_fini(&got);
+    }
+    assert_int_equal(catalogue_at(c, path, &before, &got, NULL), 0);
+    before = INT64_MAX;
+    assert_int_equal(catalogue_at(c, BYTES_LIT("/data"), &before, &got, NULL), 0);
+    catalogue_free(c);
+}
+
+static void expect_indexed(const char *question, const char *index)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *st = NULL;
+    assert_int_equal(sqlite3_open(at(CATALOGUE_FILE), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, question, -1, &st, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    assert_non_null(strstr((const char *)sqlite3_column_text(st, 3), index));
+    sqlite3_finalize(st);
+    sqlite3_close(db);
+}
+
+static void one_of_an_earlier_version(void **state)
+{
+    (void)state;
+    struct catalogue *c = open_catalogue();
+    struct bytes none = {0};
+    struct catalogue_item it = item(1), got;
+    int64_t before = INT64_MAX;
+    sqlite3 *db = NULL;
+    assert_int_equal(catalogue_put(c, &it, none, none, NULL, NULL), 0);
+    catalogue_free(c);
+    assert_int_equal(sqlite3_open(at(CATALOGUE_FILE), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP INDEX items_path; PRAGMA user_version=1;"
+                                  "PRAGMA application_id=1882353665",
+                                  NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    c = open_catalogue();
+    assert_null(catalogue_notice(c));
+    assert_int_equal(catalogue_at(c, it.path, &before, &got, NULL), 1);
+    expect_same(&got, &it);
+    catalogue_item_fini(&got);
+    catalogue_free(c);
+    expect_indexed("EXPLAIN QUERY PLAN SELECT id FROM items WHERE path = x'00'", "items_path");
+}
+
 static void a_full_disk(void **state)
 {
     (void)state;
@@ -526,6 +587,8 @@ int main(void)
         TEST(where_it_cannot_be),
         TEST(secrets_are_for_the_owner),
         TEST(a_newer_program_was_here),
+        TEST(by_their_place_the_latest_first),
+        TEST(one_of_an_earlier_version),
         TEST(a_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
