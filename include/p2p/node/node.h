@@ -39,7 +39,7 @@
 #define NODE_IDLE_TIME (150 * USEC_SEC) /* nothing at all received: closed */
 #define NODE_KEEPALIVE (100 * USEC_SEC)
 #define NODE_MAX_QUEUED 2048u /* requests that a peer may queue; REQQ advertised: */
-#define NODE_REQQ 500u
+#define NODE_REQQ 2000u       /* 1 Gbit/s at 100 ms is 763 blocks, and as many wait their turn */
 #define NODE_MAX_FAST 16u /* allowed-fast pieces kept of what a peer names */
 #define NODE_MAX_UNSTORED (16u << 20) /* bytes waiting for the disk, then sockets are not read */
 #define NODE_MAX_WAITING_OUT \

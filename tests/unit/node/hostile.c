@@ -151,7 +151,7 @@ static void queue_of_requests(void **state)
     (void)state;
     struct rig *g = seeding(2, 1);
     struct raw *r = raw_friend(g, 1);
-    assert_int_equal(r->hello.reqq, 500);
+    assert_int_equal(r->hello.reqq, 2000);
     raw_simple(r, WIRE_INTERESTED);
     rig_run(g, USEC_SEC);
     assert_int_equal(r->got[WIRE_UNCHOKE], 1);
