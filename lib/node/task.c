@@ -12,6 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A player's window, in which some rare pieces are fetched ahead of their time. */
+#define WINDOW_BYTES (32u << 20)
+#define WINDOW_LEAST 16u /* pieces */
+
 static void woken(struct node *n, struct timer *tm, usec now)
 {
     (void)n;
@@ -234,7 +238,8 @@ static void set_up_picker(struct task *t, const struct bits *have)
     struct picker_shape shape = {
         .n_pieces = t->m->n_pieces, .blocks = shape_blocks, .skip = shape_skip, .ctx = t->m};
     t->picker = picker_new(&shape, &t->node->rng);
-    picker_set_sequential(t->picker, t->sequential);
+    if (t->sequential)
+        picker_set_sequential(t->picker, WINDOW_BYTES / t->m->piece_length + WINDOW_LEAST);
     for (uint32_t p = 0; p < t->m->n_pieces; p++) {
         if (have && bits_get(have, p)) {
             bits_set(&t->have, p);

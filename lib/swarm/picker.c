@@ -39,6 +39,8 @@
 /* Askers that gave nothing for so long do not keep another from it: he takes the first's place. */
 #define ENDGAME_STALE (5 * USEC_SEC)
 
+#define RARE_TURN 4u /* each so many fresh pieces of a player one that is rare */
+
 enum kind { OWN, ORPHAN, NEARLY, SHARED, OTHERS, FRESH, KINDS, END = KINDS };
 
 struct picker {
@@ -49,7 +51,7 @@ struct picker {
     struct bits want; /* wanted and lacking */
     uint8_t *flags;
     uint32_t have, seeds;
-    bool sequential;
+    uint32_t window, turn; /* of sequential mode; 0: it is off */
 };
 
 struct picker *picker_new(const struct picker_shape *s, struct rng *r)
@@ -150,9 +152,9 @@ static void close_if_idle(struct picker *p, struct open_piece *o)
     settle(p, piece);
 }
 
-void picker_set_sequential(struct picker *p, bool on)
+void picker_set_sequential(struct picker *p, uint32_t window)
 {
-    p->sequential = on;
+    p->window = window;
 }
 
 void picker_set_priority(struct picker *p, uint32_t piece, unsigned prio)
@@ -269,7 +271,7 @@ static enum kind kind_of(const struct open_piece *o, const struct picker_ask *as
 /* Lower is better: priority, then rarity, then what is nearest to its end. */
 static uint64_t merit(const struct picker *p, const struct open_piece *o)
 {
-    uint64_t first = p->sequential ? o->piece : p->order.avail[o->piece];
+    uint64_t first = p->window ? o->piece : p->order.avail[o->piece];
     uint64_t left = o->count[BLOCK_NONE];
     return (uint64_t)(7 - priority(p, o->piece)) << 60 | first << 28 |
            (left < 1u << 28 ? left : (1u << 28) - 1);
@@ -315,7 +317,7 @@ static const uint8_t *plan_for(const struct picker *p, const struct picker_ask *
     if (ask->speed == 0)
         return slow;
     bool little = p->open.n_free < BEGUN_PIECES || p->open.free_blocks < BEGUN_BLOCKS;
-    return little && p->have > 0 && !p->sequential ? apart : together;
+    return little && p->have > 0 && !p->window ? apart : together;
 }
 
 /* A piece of those suggested that is as good as this one, or this one. */
@@ -335,8 +337,8 @@ static uint32_t hinted(const struct picker *p, const struct picker_ask *ask,
 static uint32_t find_fresh(struct picker *p, const struct picker_ask *ask, uint32_t after)
 {
     struct order_filter f = filter_of(ask);
-    if (p->sequential)
-        return order_find(&p->order, &f, ORDER_SEQUENTIAL, p->rng);
+    if (p->window)
+        return order_find_ahead(&p->order, &f, ++p->turn % RARE_TURN ? 1 : p->window, p->rng);
     if (ask->whole_runs)
         return order_find_run(&p->order, &f, after, ask->from);
     uint32_t piece = order_find(&p->order, &f, p->have ? ORDER_RAREST : ORDER_RANDOM, p->rng);

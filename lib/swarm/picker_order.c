@@ -12,11 +12,11 @@
 
 #include <stdlib.h>
 
-#define PROBES 1024u        /* entries of the sorted array looked at in one search */
-#define SAMPLE 512u         /* candidates compared when probing failed */
-#define RUN_LONG 32u        /* pieces: a run that is good enough */
+#define PROBES 1024u /* entries of the sorted array looked at in one search */
+#define SAMPLE 512u  /* candidates compared when probing failed */
+#define RUN_LONG 32u /* pieces: a run that is good enough */
 #define RUN_TRIES 4096u
-#define BULK 4096u          /* bits from which sorting again is cheaper than moving each */
+#define BULK 4096u /* bits from which sorting again is cheaper than moving each */
 #define FIRST_BUCKETS 4u
 
 static void grow_buckets(struct order *o, uint32_t avail)
@@ -327,15 +327,38 @@ static uint32_t rarest(const struct order *o, const struct order_class *c,
 uint32_t order_find(struct order *o, const struct order_filter *f, enum order_mode mode,
                     struct rng *r)
 {
-    if (mode != ORDER_SEQUENTIAL)
-        sort(o);
+    sort(o);
     for (unsigned k = ORDER_CLASSES - 1; k > 0; k--) {
         const struct order_class *c = &o->c[k];
         if (c->set.ones == 0)
             continue;
-        uint32_t piece = mode == ORDER_SEQUENTIAL ? order_and_next(&c->set, f, 0)
-                         : mode == ORDER_RANDOM   ? any(o, c, f, r)
-                                                  : rarest(o, c, f, r);
+        uint32_t piece = mode == ORDER_RANDOM ? any(o, c, f, r) : rarest(o, c, f, r);
+        if (piece != ORDER_NONE)
+            return piece;
+    }
+    return ORDER_NONE;
+}
+
+static uint32_t rarest_ahead(const struct order *o, const struct order_class *c,
+                             const struct order_filter *f, uint32_t window, struct rng *r)
+{
+    uint32_t best = order_and_next(&c->set, f, 0), ties = 0;
+    uint64_t end = (uint64_t)bits_next(&c->set, 0, true) + window;
+    for (uint32_t at = best, seen = 0; at < end && seen < SAMPLE; seen++) {
+        uint32_t a = o->avail[at];
+        ties = a < o->avail[best] ? 1 : ties + (a == o->avail[best]);
+        if (a < o->avail[best] || (a > 0 && a == o->avail[best] && random_below(r, ties) == 0))
+            best = at;
+        at = order_and_next(&c->set, f, at + 1);
+    }
+    return best;
+}
+
+uint32_t order_find_ahead(const struct order *o, const struct order_filter *f, uint32_t window,
+                          struct rng *r)
+{
+    for (unsigned k = ORDER_CLASSES - 1; k > 0; k--) {
+        uint32_t piece = o->c[k].set.ones ? rarest_ahead(o, &o->c[k], f, window, r) : ORDER_NONE;
         if (piece != ORDER_NONE)
             return piece;
     }

@@ -27,7 +27,7 @@ struct order {
     uint32_t *pos; /* place in the class's array; the owner's to use for pieces not in the order */
     uint8_t *cls;  /* class of each piece, 0 if it is not in */
     uint32_t fresh, fresh_unseen; /* in the order; and those of availability 0 */
-    bool dirty;    /* arrays are out of date; sets, counts and availabilities never are */
+    bool dirty; /* arrays are out of date; sets, counts and availabilities never are */
     struct order_class c[ORDER_CLASSES];
 };
 
@@ -35,7 +35,7 @@ struct order {
 struct order_filter {
     const struct bits *has, *only, *avoid;
 };
-enum order_mode { ORDER_RAREST, ORDER_RANDOM, ORDER_SEQUENTIAL };
+enum order_mode { ORDER_RAREST, ORDER_RANDOM };
 
 void order_init(struct order *o, uint32_t n); /* all pieces in class 1 */
 void order_fini(struct order *o);
@@ -48,6 +48,10 @@ bool order_match(const struct order_filter *f, uint32_t piece);
 /* The best fresh piece for the asker, ORDER_NONE if there is none at all. */
 uint32_t order_find(struct order *o, const struct order_filter *f, enum order_mode mode,
                     struct rng *r);
+/* The rarest of those less than `window` behind the first fresh piece, ties at random, but in order
+ * where only seeds have them; else the first. */
+uint32_t order_find_ahead(const struct order *o, const struct order_filter *f, uint32_t window,
+                          struct rng *r);
 /* Where a long run of fresh pieces begins, or goes on behind `after` (ORDER_NONE: nowhere). They
  * are looked at from `from` on, and round to it again. */
 uint32_t order_find_run(const struct order *o, const struct order_filter *f, uint32_t after,

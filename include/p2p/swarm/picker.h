@@ -12,7 +12,8 @@
  *    (so we soon have something to give), later the rarest, ties at random. Among those one that
  *    the peer has suggested (BEP 6) goes first: a seed knows what it is giving to whom, and so two
  *    of a crowd do not have the same piece of it. A suggestion never makes us take what is less
- *    rare. Sequential mode: lowest index first instead.
+ *    rare. Sequential mode: lowest index first instead, but each fourth time the rarest in a window
+ *    ahead: players that all had the same would have nothing to give each other.
  * 4. Endgame: when every missing block that somebody has was asked for, blocks are asked for a
  *    second time (at most ENDGAME_COPIES peers a block, not counting those that were silent for
  *    seconds), those longest outstanding first and few that were asked for this moment; the first
@@ -56,7 +57,8 @@ struct picker_shape {
 struct picker *picker_new(const struct picker_shape *s, struct rng *r); /* rng is borrowed */
 void picker_free(struct picker *p);
 
-void picker_set_sequential(struct picker *p, bool on);
+/* `window`: so many pieces, from the first that is lacking; 0: not sequential (the default). */
+void picker_set_sequential(struct picker *p, uint32_t window);
 /* 0: not wanted; 1 (the default) to 7: higher first. Open pieces that are unwanted are let go. */
 void picker_set_priority(struct picker *p, uint32_t piece, unsigned priority);
 /* We have the piece: verified, or from the record. Frees its block state. */

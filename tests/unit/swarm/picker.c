@@ -335,12 +335,29 @@ static void sequential(void **state)
 {
     (void)state;
     struct fixture *f = setup(50, 4);
-    picker_set_sequential(f->p, true);
+    picker_set_sequential(f->p, 20);
     picker_peer_all(f->p, 2);
     for (uint32_t i = 0; i < 200; i += 2) {
         assert_int_equal(pick(f, i % 4 / 2, NULL, 2, 2), 2);
         assert_int_equal(f->out[0].piece, i / 4);
         assert_int_equal(f->out[0].block, i % 4);
+    }
+    teardown(f);
+}
+
+/* In order, but each fourth fresh piece is the rarest of the window. */
+static void sequential_in_a_crowd(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(50, 1);
+    picker_set_sequential(f->p, 20);
+    for (uint32_t i = 0; i < 50; i++) {
+        picker_peer_have(f->p, i, i == 12 ? 1 : i == 15 || i == 30 ? 2 : i == 9 ? 3 : 4);
+    }
+    static const uint32_t expect[] = {0, 1, 2, 12, 3, 4, 5, 15, 6, 7, 8, 9, 10, 11, 13, 30};
+    for (size_t i = 0; i < sizeof expect / sizeof *expect; i++) {
+        assert_int_equal(pick(f, 1, NULL, 2, 1), 1);
+        assert_int_equal(f->out[0].piece, expect[i]);
     }
     teardown(f);
 }
@@ -586,6 +603,7 @@ int main(void)
         cmocka_unit_test(first_piece_at_random_ties_too),
         cmocka_unit_test(priority_before_rarity),
         cmocka_unit_test(sequential),
+        cmocka_unit_test(sequential_in_a_crowd),
         cmocka_unit_test(unwanted_while_open),
         cmocka_unit_test(late_answers_count),
         cmocka_unit_test(resumed_blocks),
