@@ -257,9 +257,7 @@ static int open_all(struct engine *g, const struct engine_options *o, struct err
         g->udp = udp_open(g->loop, at, o->port, net_datagram, g, e);
         return g->udp ? 0 : e->code;
     }
-    g->http = http_new(g->loop, g->client, e);
-    if (!g->http)
-        return e->code;
+    g->http = http_new(g->loop, g->client);
     if (g->bind.family)
         http_set_bind(g->http, &g->bind);
     return open_ports(g, o->port, e);

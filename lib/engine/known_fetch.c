@@ -43,9 +43,8 @@ int known_fetch(const char *url, struct bytes *out, struct err *e)
     buf_put_u8(&shown, 0);
     f.shown = (const char *)buf_bytes(&shown).p;
     f.loop = loop_new(e);
-    if (f.loop)
-        http = http_new(f.loop, "p2p/" P2P_VERSION, e);
-    if (http) {
+    if (f.loop) {
+        http = http_new(f.loop, "p2p/" P2P_VERSION);
         http_fetch(http, &r, done, &f);
         loop_run(f.loop);
     } else {

@@ -16,6 +16,7 @@ struct socket { /* one of curl's, while it wants to be watched */
 };
 
 static void settle(struct http_side *s);
+static int start(struct http *h, struct err *e);
 
 /* ---- the queue ---- */
 
@@ -39,10 +40,10 @@ static bool has_room(const struct http *h, const struct http_req *q)
 static void recycle(struct http *h, CURL *easy)
 {
     if (easy && h->spares < HTTP_SPARE) {
-        curl_easy_reset(easy); /* keeps its buffer */
+        curl.easy_reset(easy); /* keeps its buffer */
         h->spare[h->spares++] = easy;
     } else if (easy) {
-        curl_easy_cleanup(easy);
+        curl.easy_cleanup(easy);
     }
 }
 
@@ -50,7 +51,7 @@ static void destroy(struct http_req *q)
 {
     struct http *h = q->h;
     if (q->active && q->easy)
-        curl_multi_remove_handle(h->side[q->side].m, q->easy);
+        curl.multi_remove_handle(h->side[q->side].m, q->easy);
     recycle(h, q->easy);
     list_remove(q->active ? &h->active : &h->waiting, &q->node);
     if (list_linked(&q->todo))
@@ -97,12 +98,12 @@ static void on_soon(void *arg)
             finish(q);
         } else if (q->active && q->paused && !q->pause) {
             q->paused = false;
-            curl_easy_pause(q->easy, CURLPAUSE_CONT);
+            curl.easy_pause(q->easy, CURLPAUSE_CONT);
         }
     }
     start_waiting(h);
-    settle(&h->side[HTTP_SIDE_TYPED]);
-    settle(&h->side[HTTP_SIDE_STRANGER]);
+    for (int i = 0; i < HTTP_SIDES && h->started; i++)
+        settle(&h->side[i]);
 }
 
 struct http_req *http_get(struct http *h, const struct http_request *r,
@@ -117,10 +118,12 @@ struct http_req *http_get(struct http *h, const struct http_request *r,
     q->head.url = q->url;
     q->ev = ev;
     q->owner = owner;
-    for (const char *const *s = r->headers; s && *s; s++)
-        q->headers = curl_slist_append(q->headers, *s);
     list_push(&h->waiting, &q->node);
-    http_req_check(q);
+    if (start(h, &q->e) == 0) {
+        for (const char *const *s = r->headers; s && *s; s++)
+            q->headers = curl.slist_append(q->headers, *s);
+        http_req_check(q);
+    }
     if (q->e.code)
         http_later(q);
     loop_soon(h->l, &h->soon);
@@ -149,7 +152,7 @@ static void settle(struct http_side *s)
 {
     CURLMsg *m;
     int more;
-    while ((m = curl_multi_info_read(s->m, &more))) {
+    while ((m = curl.multi_info_read(s->m, &more))) {
         struct http_req *q = NULL;
         if (m->msg != CURLMSG_DONE)
             continue;
@@ -158,7 +161,7 @@ static void settle(struct http_side *s)
         if (!q->ev)
             continue; /* cancelled: on_soon() sees to it */
         bool more_hops = http_req_over(q, result);
-        curl_multi_remove_handle(s->m, q->easy);
+        curl.multi_remove_handle(s->m, q->easy);
         if (!more_hops || !http_req_begin(q))
             finish(q);
     }
@@ -168,7 +171,7 @@ static void on_timer(void *arg)
 {
     struct http_side *s = arg;
     int running;
-    curl_multi_socket_action(s->m, CURL_SOCKET_TIMEOUT, 0, &running);
+    curl.multi_socket_action(s->m, CURL_SOCKET_TIMEOUT, 0, &running);
     settle(s);
 }
 
@@ -188,7 +191,7 @@ static void on_ready(void *arg, bool in, bool out)
     struct socket *k = arg;
     struct http_side *s = k->side; /* k may be gone after the call */
     int running, what = (in ? CURL_CSELECT_IN : 0) | (out ? CURL_CSELECT_OUT : 0);
-    curl_multi_socket_action(s->m, k->fd, what, &running);
+    curl.multi_socket_action(s->m, k->fd, what, &running);
     settle(s);
 }
 
@@ -207,7 +210,7 @@ static int on_set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void
     if (what == CURL_POLL_REMOVE) {
         if (k)
             socket_free(k);
-        curl_multi_assign(s->m, fd, NULL);
+        curl.multi_assign(s->m, fd, NULL);
         return 0;
     }
     if (!k) {
@@ -220,7 +223,7 @@ static int on_set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void
             return -1;
         }
         list_push(&s->h->sockets, &k->node);
-        curl_multi_assign(s->m, fd, k);
+        curl.multi_assign(s->m, fd, k);
     }
     loop_watch_want(k->watch, what & CURL_POLL_IN, what & CURL_POLL_OUT);
     return 0;
@@ -232,7 +235,7 @@ static bool side_open(struct http *h, struct http_side *s)
 {
     s->h = h;
     s->timer = (struct loop_timer){.fn = on_timer, .arg = s};
-    s->m = curl_multi_init();
+    s->m = curl.multi_init();
     if (!s->m)
         return false;
     curl_multi_setopt(s->m, CURLMOPT_SOCKETFUNCTION, on_set_socket);
@@ -243,12 +246,39 @@ static bool side_open(struct http *h, struct http_side *s)
     return true;
 }
 
-struct http *http_new(struct loop *l, const char *agent, struct err *e)
+static void stop(struct http *h)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
-        err_set(e, ERR_FAIL, "cannot start libcurl");
-        return NULL;
-    }
+    for (int i = 0; i < HTTP_SIDES; i++)
+        if (h->side[i].m) {
+            curl.multi_cleanup(h->side[i].m);
+            h->side[i].m = NULL;
+            loop_timer_cancel(h->l, &h->side[i].timer);
+        }
+    curl.global_cleanup();
+    h->started = false;
+}
+
+/* Brings curl in, if it is not here yet. */
+static int start(struct http *h, struct err *e)
+{
+    if (h->started)
+        return 0;
+    int rc = curl_late(e);
+    if (rc < 0)
+        return rc;
+    if (curl.global_init(CURL_GLOBAL_DEFAULT))
+        return err_set(e, ERR_FAIL, "cannot start libcurl");
+    h->started = true;
+    for (int i = 0; i < HTTP_SIDES; i++)
+        if (!side_open(h, &h->side[i])) {
+            stop(h);
+            return err_set(e, ERR_FAIL, "cannot start libcurl");
+        }
+    return 0;
+}
+
+struct http *http_new(struct loop *l, const char *agent)
+{
     struct http *h = mem_zero(sizeof *h);
     h->l = l;
     h->agent = mem_str(agent);
@@ -257,12 +287,6 @@ struct http *http_new(struct loop *l, const char *agent, struct err *e)
     list_init(&h->active);
     list_init(&h->todo);
     list_init(&h->sockets);
-    for (int i = 0; i < HTTP_SIDES; i++)
-        if (!side_open(h, &h->side[i])) {
-            err_set(e, ERR_FAIL, "cannot start libcurl");
-            http_free(h);
-            return NULL;
-        }
     return h;
 }
 
@@ -274,16 +298,12 @@ void http_free(struct http *h)
     while ((n = list_first(&h->active)) || (n = list_first(&h->waiting)))
         destroy(LIST_OF(n, struct http_req, node));
     while (h->spares)
-        curl_easy_cleanup(h->spare[--h->spares]);
-    for (int i = 0; i < HTTP_SIDES; i++) {
-        if (h->side[i].m)
-            curl_multi_cleanup(h->side[i].m);
-        loop_timer_cancel(h->l, &h->side[i].timer);
-    }
+        curl.easy_cleanup(h->spare[--h->spares]);
+    if (h->started)
+        stop(h);
     while ((n = list_first(&h->sockets)))
         socket_free(LIST_OF(n, struct socket, node));
     loop_soon_cancel(h->l, &h->soon);
-    curl_global_cleanup();
     free(h->agent);
     free(h->ca);
     free(h);

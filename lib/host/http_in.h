@@ -3,7 +3,8 @@
 #ifndef P2P_HOST_HTTP_IN_H
 #define P2P_HOST_HTTP_IN_H
 
-#include <curl/curl.h>
+#include "host/curl_late.h"
+
 #include <p2p/base/addr.h>
 #include <p2p/host/http.h>
 
@@ -29,6 +30,7 @@ struct http {
     struct loop_soon soon;
     CURL *spare[HTTP_SPARE];
     size_t spares;
+    bool started; /* curl is here: the first request brings it in */
 };
 
 struct http_fetch;

@@ -162,10 +162,8 @@ static bool header_is(struct bytes line, const char *name, struct bytes *value)
 
 static void head_reset(struct http_req *q)
 {
-    q->head = (struct http_head){.redirects = q->head.redirects,
-                                 .url = q->url,
-                                 .total = UINT64_MAX,
-                                 .length = UINT64_MAX};
+    q->head = (struct http_head){
+        .redirects = q->head.redirects, .url = q->url, .total = UINT64_MAX, .length = UINT64_MAX};
     q->unknown_length = q->located = false;
 }
 
@@ -321,12 +319,12 @@ bool http_req_begin(struct http_req *q)
 {
     struct http *h = q->h;
     if (!q->easy)
-        q->easy = h->spares ? h->spare[--h->spares] : curl_easy_init();
+        q->easy = h->spares ? h->spare[--h->spares] : curl.easy_init();
     if (!q->easy) {
         fail(q, ERR_FAIL, "no memory for a transfer");
         return false;
     }
-    curl_easy_reset(q->easy);
+    curl.easy_reset(q->easy);
     q->head_done = q->head_told = q->redirecting = q->refused = q->paused = false;
     q->head_bytes = 0;
     q->received = 0;
@@ -335,7 +333,7 @@ bool http_req_begin(struct http_req *q)
     set_limits(q);
     set_rules(q);
     set_request(q);
-    if (curl_multi_add_handle(h->side[q->side].m, q->easy)) {
+    if (curl.multi_add_handle(h->side[q->side].m, q->easy)) {
         fail(q, ERR_FAIL, "no memory for a transfer");
         return false;
     }
@@ -355,7 +353,8 @@ static void note_where_we_were(struct http_req *q)
 
 static void drop_headers(struct http_req *q)
 {
-    curl_slist_free_all(q->headers);
+    if (q->headers)
+        curl.slist_free_all(q->headers);
     q->headers = NULL;
 }
 
@@ -403,7 +402,7 @@ bool http_req_over(struct http_req *q, CURLcode result)
         fail(q, ERR_INVALID, why);
     } else {
         bool bad = result == CURLE_URL_MALFORMAT || result == CURLE_UNSUPPORTED_PROTOCOL;
-        fail(q, bad ? ERR_INVALID : ERR_NET, *q->why ? q->why : curl_easy_strerror(result));
+        fail(q, bad ? ERR_INVALID : ERR_NET, *q->why ? q->why : curl.easy_strerror(result));
     }
     return false;
 }

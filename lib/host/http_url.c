@@ -10,7 +10,7 @@
 static bool get_host(CURLU *u, char *host, size_t size)
 {
     char *s = NULL;
-    if (curl_url_get(u, CURLUPART_HOST, &s, 0))
+    if (curl.url_get(u, CURLUPART_HOST, &s, 0))
         return false;
     size_t n = strlen(s);
     bool brackets = *s == '[' && n > 1 && s[n - 1] == ']';
@@ -21,7 +21,7 @@ static bool get_host(CURLU *u, char *host, size_t size)
         memcpy(host, from, n);
         host[n] = 0;
     }
-    curl_free(s);
+    curl.free(s);
     return ok;
 }
 
@@ -29,11 +29,11 @@ static bool get_port(CURLU *u, uint16_t *port)
 {
     char *s = NULL;
     uint64_t v = 0;
-    if (curl_url_get(u, CURLUPART_PORT, &s, CURLU_DEFAULT_PORT))
+    if (curl.url_get(u, CURLUPART_PORT, &s, CURLU_DEFAULT_PORT))
         return false;
     bool ok = num_parse_u64(bytes_str(s), &v) && v > 0 && v <= 65535;
     *port = (uint16_t)v;
-    curl_free(s);
+    curl.free(s);
     return ok;
 }
 
@@ -41,7 +41,7 @@ static bool get_port(CURLU *u, uint16_t *port)
 static char *get_scheme(CURLU *u)
 {
     char *s = NULL;
-    return curl_url_get(u, CURLUPART_SCHEME, &s, 0) ? NULL : s;
+    return curl.url_get(u, CURLUPART_SCHEME, &s, 0) ? NULL : s;
 }
 
 static CURLU *cut(const char *url)
@@ -50,9 +50,9 @@ static CURLU *cut(const char *url)
     /* curl would take the first component of the path for a host that is missing. */
     if (!authority || authority[3] == '/' || strnlen(url, HTTP_URL_MAX + 1) > HTTP_URL_MAX)
         return NULL;
-    CURLU *u = curl_url();
-    if (u && curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME)) {
-        curl_url_cleanup(u);
+    CURLU *u = curl_late(NULL) < 0 ? NULL : curl.url();
+    if (u && curl.url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME)) {
+        curl.url_cleanup(u);
         u = NULL;
     }
     return u;
@@ -61,34 +61,38 @@ static CURLU *cut(const char *url)
 bool http_url_parse(const char *url, struct http_url *out)
 {
     CURLU *u = cut(url);
-    char *scheme = u ? get_scheme(u) : NULL;
     *out = (struct http_url){0};
+    if (!u)
+        return false;
+    char *scheme = get_scheme(u);
     bool ok = scheme && (!strcmp(scheme, "http") || !strcmp(scheme, "https"));
     out->https = ok && scheme[4];
     ok = ok && get_host(u, out->host, sizeof out->host) && get_port(u, &out->port);
     if (ok && !addr_parse_ip(&out->written, out->host, out->port))
         out->written.family = 0;
-    curl_free(scheme);
-    curl_url_cleanup(u);
+    curl.free(scheme);
+    curl.url_cleanup(u);
     return ok;
 }
 
 bool http_url_host(const char *url, char *host, size_t size, uint16_t *port)
 {
     CURLU *u = cut(url);
-    char *scheme = u ? get_scheme(u) : NULL;
+    if (!u)
+        return false;
+    char *scheme = get_scheme(u);
     bool ok = scheme &&
               (!strcmp(scheme, "http") || !strcmp(scheme, "https") || !strcmp(scheme, "udp")) &&
               get_host(u, host, size) && get_port(u, port);
-    curl_free(scheme);
-    curl_url_cleanup(u);
+    curl.free(scheme);
+    curl.url_cleanup(u);
     return ok;
 }
 
 static bool is_word(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           c == '_' || c == '-' || c == '%';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           c == '-' || c == '%';
 }
 
 /* Long, without a dot, and with a digit: "0123abc...", not "announce" nor "ubuntu-22.04.iso". */

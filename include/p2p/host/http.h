@@ -76,8 +76,9 @@ struct http_events {
     void (*end)(void *owner, int code, const struct http_head *h, const struct err *e);
 };
 
-/* `agent` is the User-Agent. */
-struct http *http_new(struct loop *l, const char *agent, struct err *e);
+/* `agent` is the User-Agent. Costs nothing before the first request, which loads libcurl; where
+ * that is missing, requests end with ERR_FAIL. */
+struct http *http_new(struct loop *l, const char *agent);
 /* Cancels all requests. Not from inside a callback of theirs. NULL is fine. */
 void http_free(struct http *h);
 /* Authorities to verify TLS with, in place of the system's: a PEM file. */

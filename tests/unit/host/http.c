@@ -82,11 +82,9 @@ struct site {
 
 static void site_open(struct site *s)
 {
-    struct err e = {0};
     looptest_open(&s->t);
     httpd_open(&s->d, s->t.l);
-    s->h = http_new(s->t.l, "test/1", &e);
-    assert_non_null(s->h);
+    s->h = http_new(s->t.l, "test/1");
     s->port = tcp_listener_port(s->d.s);
 }
 
