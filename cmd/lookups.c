@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define TIMEOUT (20 * USEC_SEC)
+#define PINGS 3u
 #define SEEN_SEED 0x6c6f6f6b /* of no secret: what we were told is bounded by the DHT */
 
 int look_asked(struct look *l, dht_job job, struct err *e)
@@ -205,6 +206,13 @@ static int read_host(struct look *l, struct err *e)
     return 0;
 }
 
+static void ping(struct look *l, const struct addr *a)
+{
+    l->addr = *a;
+    l->pings++;
+    look_asked(l, lookup_ping(l->engine, a), &l->e);
+}
+
 static void resolved(void *arg, int code, const struct addr *v, size_t n, const struct err *e)
 {
     struct look *l = arg;
@@ -214,7 +222,7 @@ static void resolved(void *arg, int code, const struct addr *v, size_t n, const 
     engine_dht_status(l->engine, &s);
     for (size_t i = 0; i < n && l->left == 0; i++)
         if (v[i].family == 6 ? s.v6.on : s.v4.on)
-            look_asked(l, lookup_ping(l->engine, &v[i]), &l->e);
+            ping(l, &v[i]);
     if (code < 0)
         l->e = *e;
     else if (l->left == 0)
@@ -228,6 +236,13 @@ static int begin_ping(struct look *l, struct err *e)
     (void)e;
     l->name = resolve_start(engine_loop(l->engine), l->host, l->port, 0, resolved, l);
     return 0;
+}
+
+/* A datagram may have been lost. */
+static void done_ping(struct look *l, const struct dht_event *d)
+{
+    if (d->replies == 0 && l->pings < PINGS)
+        ping(l, &l->addr);
 }
 
 static void took_pong(struct look *l, const struct dht_event *d)
@@ -264,7 +279,7 @@ static const struct look_kind kinds[] = {
     {"get-peers", read_source, begin_peers, took_peers, done_peers, "nobody was found", false},
     {"sample", read_target, begin_sample, took_samples, done_nothing,
      "no node that answered keeps any", false},
-    {"ping", read_host, begin_ping, took_pong, done_nothing, "no answer", true},
+    {"ping", read_host, begin_ping, took_pong, done_ping, "no answer", true},
     {"put", look_item_read_put, look_item_begin, look_item_took, look_item_done_put,
      "no node took it", false},
     {"get", look_item_read_get, look_item_begin, look_item_took, look_item_done_get,

@@ -32,6 +32,8 @@ struct look {
     char *host;       /* of ping */
     uint16_t port;
     struct resolve *name;
+    struct addr addr;
+    unsigned pings; /* sent */
 
     /* put, get */
     struct bytes salt;

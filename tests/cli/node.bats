@@ -115,6 +115,22 @@ look() { # [OPTION…] LOOK-UP…
     status 3 p2p-node ping no-such-host.invalid:6881
 }
 
+@test "ping: a question that is lost is asked again" {
+    background py -u -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+s.recvfrom(2000)
+question, who = s.recvfrom(2000)
+t = question[question.index(b"1:t") + 3:]
+n = int(t[:t.index(b":")])
+s.sendto(b"d1:rd2:id20:" + b"x" * 20 + b"e1:t" + t[:t.index(b":") + 1 + n] + b"1:y1:re", who)' >port
+    wait_for 10 test -s port
+    status 0 p2p-node ping "127.0.0.1:$(cat port)"
+    [[ $output =~ ^(78){20} ]]
+}
+
 @test "ping: id, milliseconds, version" {
     node one
     status 0 p2p-node ping "$NODE"
