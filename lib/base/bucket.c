@@ -5,6 +5,7 @@
 #include <p2p/base/bucket.h>
 
 #define MICRO INT64_C(1000000)
+#define LEAST_BURST 1024 /* a block's worth would be seconds of a low rate at once */
 #define MOST (INT64_MAX / 4 / MICRO) /* the largest burst, and the deepest debt */
 
 static int64_t full(const struct bucket *b)
@@ -18,8 +19,8 @@ static void set_rate(struct bucket *b, uint64_t rate)
     if (b->own_burst)
         return;
     b->burst = rate / 20;
-    if (b->burst < 16384)
-        b->burst = 16384;
+    if (b->burst < LEAST_BURST)
+        b->burst = LEAST_BURST;
     if (b->burst > (uint64_t)MOST)
         b->burst = (uint64_t)MOST;
 }

@@ -126,10 +126,7 @@ void conn_close(struct conn *c, bool tell_host, const char *why, usec now)
     if (tell_host)
         node_op(n, NODE_CLOSE)->conn = c->id;
     timer_set(n, &c->timer, USEC_NEVER);
-    if (list_linked(&c->recv_wait))
-        list_remove(&n->recv_wait, &c->recv_wait);
-    if (list_linked(&c->send_wait))
-        list_remove(&n->send_wait, &c->send_wait);
+    flow_gone(c);
     idtab_remove(&n->conns, c->id);
     n->n_conns--;
     list_push(&n->dead, &c->in_dead);
@@ -318,12 +315,13 @@ size_t node_send_what(struct node *n, node_id conn, struct node_out *v, size_t m
     struct conn *c = conn_get(n, conn, now);
     if (!c || c->phase == CONN_DIALING)
         return 0;
-    serve_fill(c, now);
+    size_t may = flow_may_send(c, now);
+    serve_fill(c, may, now);
     outq_note(&c->out);
-    size_t count = outq_peek(&c->out, c->task ? c->task->id : 0, v, max);
+    size_t count = outq_peek(&c->out, c->task ? c->task->id : 0, may, v, max);
     if (count == 0) {
         c->idle_out = true;
-        if (c->asked_n > 0) /* only the limit holds it back */
+        if (c->asked_n > 0 || c->out.content_left > 0) /* only the limit holds it back */
             flow_wait_send(c, now);
     }
     return count;
@@ -338,6 +336,7 @@ void node_sent(struct node *n, node_id conn, size_t bytes, usec now)
     uint64_t content = outq_sent(&c->out, bytes);
     if (content == 0 || !c->task)
         return;
+    flow_sent(c, content, now);
     c->last_gave = now;
     rate_add(&c->up, content, now);
     rate_add(&c->task->up, content, now);

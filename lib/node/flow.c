@@ -3,20 +3,25 @@
  *
  * Who finds the limit spent waits in a queue, and goes to its end each time it is served; who comes
  * while others wait waits behind them. Receivers woken together each have a share of what is in
- * hand, so that one with a full line does not take all of it; senders take whole blocks, into debt.
- * Bytes are handed out in portions worth a system call, not one by one as they accrue.
+ * hand, so that one with a full line does not take all of it. Senders are granted whole blocks, and
+ * who has begun one goes on before others begin: a block that is given to many at once is late
+ * everywhere. The bytes leave as the limit has them, so that the line sees no bursts of blocks.
+ * They are handed out in portions worth a system call, not one by one as they accrue.
  */
 #include "node/node_int.h"
 
-#define PORTION 4096u             /* to one receiver, when many wait */
-#define LEAST_WAIT (2 * USEC_MS)  /* between two rounds while some still wait */
+#define PORTION 4096u            /* to one receiver, when many wait */
+#define LEAST_WAIT (2 * USEC_MS) /* between two rounds while some still wait */
+#define LEAST_QUANTUM 256u
 
-/* What must be in hand before a receiver is woken: a hundredth of a second's worth, or a portion
- * if that is more, but not more than a second's. */
-static uint64_t quantum(const struct node *n)
+/* What must be in hand before somebody is woken: a hundredth of a second's worth; of a low rate up
+ * to a fiftieth's, and of a very low one a few bytes. */
+static uint64_t quantum(uint64_t rate)
 {
-    uint64_t rate = n->cfg.limit_down, q = rate / 100;
-    return q > PORTION / 2 ? q : rate < PORTION / 2 ? rate : PORTION / 2;
+    uint64_t q = rate / 100, most = rate / 50;
+    if (q < PORTION / 2)
+        q = most < PORTION / 2 ? most : PORTION / 2;
+    return q > LEAST_QUANTUM ? q : rate < LEAST_QUANTUM ? rate : LEAST_QUANTUM;
 }
 
 static void arm_at(struct node *n, usec at)
@@ -29,11 +34,11 @@ static void arm(struct node *n, usec now)
 {
     usec soon = now + LEAST_WAIT;
     if (n->recv_wait.count > 0 && !n->paused_disk) {
-        usec at = bucket_when(&n->down, quantum(n), now);
+        usec at = bucket_when(&n->down, quantum(n->cfg.limit_down), now);
         arm_at(n, at > soon ? at : soon);
     }
-    if (n->send_wait.count > 0) {
-        usec at = bucket_when(&n->up, 1, now);
+    if (n->send_asleep > 0) {
+        usec at = bucket_when(&n->up, quantum(n->cfg.limit_up), now);
         arm_at(n, at > soon ? at : soon);
     }
 }
@@ -51,7 +56,7 @@ size_t flow_may_receive(struct conn *c, usec now)
         may = avail > 0 ? (size_t)avail : 0;
         if (n->recv_wait.count > 0 && may > c->recv_share)
             may = c->recv_share;
-        else if (n->recv_wait.count == 0 && may < quantum(n) / 2)
+        else if (n->recv_wait.count == 0 && may < quantum(n->cfg.limit_down) / 2)
             may = 0;
     }
     if (may > 0)
@@ -85,7 +90,7 @@ void flow_wake_receivers(struct node *n, usec now)
     if (n->cfg.limit_down > 0) {
         int64_t avail = bucket_avail(&n->down, now);
         size_t most = avail > PORTION ? (size_t)avail / PORTION : 1;
-        k = avail < (int64_t)quantum(n) / 2 ? 0 : k < most ? k : most;
+        k = avail < (int64_t)quantum(n->cfg.limit_down) / 2 ? 0 : k < most ? k : most;
         share = k > 0 ? (size_t)avail / k : 0;
     }
     while (k-- > 0)
@@ -107,37 +112,98 @@ bool flow_charge_web(struct node *n, size_t bytes, usec now)
 
 /* ---- sending ---- */
 
-bool flow_may_send(struct conn *c, usec now)
+/* Where a block takes longer than a second it leaves at once, into debt: whatever we say next to
+ * that peer waits behind it. */
+static size_t in_hand(struct node *n, usec now)
+{
+    int64_t avail = bucket_avail(&n->up, now);
+    if (avail > 0 && avail < LAYOUT_BLOCK && n->cfg.limit_up < LAYOUT_BLOCK)
+        return LAYOUT_BLOCK;
+    return avail > 0 ? (size_t)avail : 0;
+}
+
+static bool worth_waking(size_t bytes, uint64_t rate)
+{
+    return bytes > 0 && bytes >= quantum(rate) / 2;
+}
+
+/* While others wait, or were woken and have not come yet, nobody takes more than was granted. */
+size_t flow_may_send(struct conn *c, usec now)
 {
     struct node *n = c->node;
     if (n->cfg.limit_up == 0)
-        return true;
-    if (bucket_avail(&n->up, now) > 0 && (n->send_wait.count == 0 || c->send_turn))
-        return true;
-    c->send_turn = false;
-    return false;
+        return SIZE_MAX;
+    if (list_linked(&c->send_wait)) {
+        if (!c->send_woken)
+            return 0;
+        list_remove(&n->send_wait, &c->send_wait);
+    }
+    size_t may = in_hand(n, now);
+    if (n->send_wait.count > 0)
+        return may < c->send_grant ? may : c->send_grant;
+    return worth_waking(may, n->cfg.limit_up) ? may : 0;
+}
+
+void flow_sent(struct conn *c, uint64_t bytes, usec now)
+{
+    if (c->node->cfg.limit_up == 0)
+        return;
+    bucket_take(&c->node->up, bytes, now);
+    c->send_grant -= bytes < c->send_grant ? (size_t)bytes : c->send_grant;
 }
 
 void flow_wait_send(struct conn *c, usec now)
 {
-    if (!list_linked(&c->send_wait))
-        list_push(&c->node->send_wait, &c->send_wait);
+    struct list *wait = &c->node->send_wait;
+    if (!list_linked(&c->send_wait)) {
+        c->send_woken = false;
+        c->node->send_asleep++;
+        if (c->send_grant > 0 || c->out.content_left > 0)
+            list_unshift(wait, &c->send_wait);
+        else
+            list_push(wait, &c->send_wait);
+    }
     arm(c->node, now);
 }
 
+void flow_gone(struct conn *c)
+{
+    struct node *n = c->node;
+    if (list_linked(&c->recv_wait))
+        list_remove(&n->recv_wait, &c->recv_wait);
+    if (!list_linked(&c->send_wait))
+        return;
+    list_remove(&n->send_wait, &c->send_wait);
+    n->send_asleep -= !c->send_woken;
+}
+
+/* What is left of a block that it has begun is one of those granted. */
+static size_t wake_sender(struct conn *c, size_t share)
+{
+    if (c->send_grant == 0) {
+        uint64_t begun = c->out.content_left;
+        c->send_grant = share - (begun > 0 ? LAYOUT_BLOCK : 0) + (size_t)begun;
+    }
+    c->send_woken = true;
+    c->node->send_asleep--;
+    c->idle_out = false;
+    node_op(c->node, NODE_SEND)->conn = c->id;
+    return c->send_grant;
+}
+
+/* They stay in the queue until they come: one whose line is full may be long in coming. */
 void flow_wake_senders(struct node *n, usec now)
 {
-    size_t k = n->send_wait.count;
-    if (n->cfg.limit_up > 0) {
-        int64_t avail = bucket_avail(&n->up, now);
-        size_t most = avail > 0 ? 1 + (size_t)avail / LAYOUT_BLOCK : 0;
-        k = k < most ? k : most;
-    }
-    while (k-- > 0) {
-        struct conn *c = LIST_OF(list_pop(&n->send_wait), struct conn, send_wait);
-        c->send_turn = true;
-        c->idle_out = false;
-        node_op(n, NODE_SEND)->conn = c->id;
+    uint64_t rate = n->cfg.limit_up;
+    size_t left = rate > 0 ? in_hand(n, now) : SIZE_MAX, waiting = n->send_wait.count;
+    if (waiting > 0 && worth_waking(left, rate)) {
+        size_t blocks = rate > 0 ? left / waiting / LAYOUT_BLOCK : 0, granted = 0;
+        size_t share = LAYOUT_BLOCK * (blocks > 0 ? blocks : 1);
+        struct list_node *l = list_first(&n->send_wait);
+        for (; l && granted < left; l = list_next(&n->send_wait, l)) {
+            struct conn *c = LIST_OF(l, struct conn, send_wait);
+            granted += c->send_woken ? 0 : wake_sender(c, share);
+        }
     }
     arm(n, now);
 }

@@ -146,8 +146,9 @@ struct conn {
     bool incoming, greeted, v2, fast, extended, sent_ext, said_ext;
     bool am_choking, am_interested, peer_choking, peer_interested, upload_only;
     bool overfull;  /* more control bytes wait than NODE_MAX_WAITING_OUT */
-    bool send_turn;    /* it was woken to send */
-    size_t recv_share; /* what it may read before others that wait */
+    bool send_woken;   /* while it waits to send: it may come now */
+    size_t send_grant; /* content that it may send, */
+    size_t recv_share; /* and bytes that it may read, before others that wait */
     bool idle_out;  /* the host was told there is nothing to send */
     bool useful;    /* it delivered something good */
     bool told_have; /* BITFIELD, HAVE ALL or HAVE NONE came */
@@ -286,7 +287,7 @@ struct task {
     uint32_t n_webs;
 
     struct goals goals;
-    bool ended, survey, stop_told;
+    bool ended, survey, manifest_only, stop_told;
     bool trusted, super_seed, sequential;
     uint64_t uploaded0, downloaded0; /* earlier runs */
     uint64_t from_peers, from_web, wasted, uploaded;
@@ -338,6 +339,7 @@ struct node {
     char *op_text;    /* of the operation pulled last */
     struct list dead; /* connections to free */
     struct list recv_wait, send_wait;
+    uint32_t send_asleep; /* of those in send_wait that were not woken */
     struct list free_blocks;
     uint64_t unstored; /* bytes waiting for the disk */
     bool paused_disk;
@@ -390,9 +392,11 @@ unsigned conn_count_from(const struct node *n, const struct addr *a);
 size_t flow_may_receive(struct conn *c, usec now); /* bytes; 0: it waits and will be woken */
 void flow_received(struct conn *c, size_t bytes, usec now);
 void flow_wake_receivers(struct node *n, usec now);
-bool flow_may_send(struct conn *c, usec now); /* content, one block */
+size_t flow_may_send(struct conn *c, usec now); /* bytes of content; SIZE_MAX: no limit */
+void flow_sent(struct conn *c, uint64_t bytes, usec now); /* of content */
 void flow_wait_send(struct conn *c, usec now);
 void flow_wake_senders(struct node *n, usec now);
+void flow_gone(struct conn *c);
 bool flow_charge_web(struct node *n, size_t bytes, usec now);
 
 /* greet.c */
@@ -427,7 +431,7 @@ void fetch_cancel(struct conn *c, struct block_ref ref, usec now);
 /* serve.c */
 void serve_request(struct conn *c, const struct wire_msg *m, usec now);
 void serve_cancel(struct conn *c, const struct wire_msg *m, usec now);
-void serve_fill(struct conn *c, usec now);
+void serve_fill(struct conn *c, size_t may, usec now);
 void serve_choke(struct conn *c, bool choke, usec now);
 void serve_interest(struct conn *c, bool interested, usec now);
 void serve_pulse(struct task *t, usec now); /* the choker's rounds, and between them */

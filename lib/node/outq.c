@@ -55,16 +55,21 @@ void outq_content(struct outq *q, uint64_t offset, uint32_t length)
     q->content_left += length;
 }
 
-size_t outq_peek(const struct outq *q, node_id task, struct node_out *v, size_t max)
+size_t outq_peek(const struct outq *q, node_id task, uint64_t may, struct node_out *v, size_t max)
 {
     struct bytes b = buf_bytes(&q->bytes);
     size_t n = 0;
     for (uint32_t i = 0; i < q->n && n < max; i++) {
         const struct outq_item *it = at(q, i);
+        if (it->content && may == 0)
+            break;
         v[n] = (struct node_out){.task = task};
         if (it->content) {
             v[n].offset = it->offset;
-            v[n].length = it->left;
+            v[n].length = it->left < may ? it->left : (uint32_t)may;
+            may = v[n].length < it->left ? 0 : may - it->left;
+            if (v[n].length < it->left)
+                return n + 1;
         } else {
             v[n].b = BYTES(b.p, it->left);
             v[n].length = it->left;

@@ -24,7 +24,8 @@ void outq_fini(struct outq *q);
 /* Messages are appended to q->bytes by the wire writers; this notes what was added since. */
 void outq_note(struct outq *q);
 void outq_content(struct outq *q, uint64_t offset, uint32_t length);
-size_t outq_peek(const struct outq *q, node_id task, struct node_out *v, size_t max);
+/* What goes next, in order; not more than `may` bytes of content. */
+size_t outq_peek(const struct outq *q, node_id task, uint64_t may, struct node_out *v, size_t max);
 /* `bytes` went out; returns how many of them were content. */
 uint64_t outq_sent(struct outq *q, size_t bytes);
 bool outq_empty(const struct outq *q);

@@ -148,13 +148,12 @@ static uint64_t ahead(const struct conn *c, usec now)
 }
 
 /* Moves requests from the queue to the socket's side. */
-void serve_fill(struct conn *c, usec now)
+void serve_fill(struct conn *c, size_t may, usec now)
 {
-    struct node *n = c->node;
     uint64_t most = ahead(c, now);
+    if (may < most)
+        most = may;
     while (c->asked_n > 0 && c->out.content_left < most) {
-        if (!flow_may_send(c, now))
-            break;
         struct asked a = *asked_at(c, 0);
         c->asked_head = (c->asked_head + 1) & (c->asked_cap - 1);
         c->asked_n--;
@@ -162,13 +161,10 @@ void serve_fill(struct conn *c, usec now)
             reject(c, a.piece, a.begin, a.length);
             continue;
         }
-        if (n->cfg.limit_up)
-            bucket_take(&n->up, a.length, now);
         put_block(c, &a);
         c->gave_bytes = c->gave_piece == a.piece ? c->gave_bytes + a.length : a.length;
         c->gave_piece = a.piece;
     }
-    c->send_turn = false;
 }
 
 static void reject_queue(struct conn *c)

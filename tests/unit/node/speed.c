@@ -1,4 +1,4 @@
-/* How fast: line rate at a distance, both ways at once, limits, fairness, and idleness. */
+/* How fast: line rate at a distance, both ways at once, and idleness. */
 #include "../../sim/raw.h"
 
 #include <p2p/base/mem.h>
@@ -147,74 +147,6 @@ static void both_ways(void **state)
     end(&w);
 }
 
-/* Bytes per second that reached `to`, from the second second on. */
-static double rate_of(struct world *w, size_t to, double seconds)
-{
-    struct node_status s;
-    tube_run(w->t, 2 * USEC_SEC, NULL, NULL);
-    node_status(host_node(w->host[to]), w->item[to]->task, &s, tube_now(w->t));
-    uint64_t before = s.from_peers;
-    tube_run(w->t, (usec)(seconds * 1e6), NULL, NULL);
-    node_status(host_node(w->host[to]), w->item[to]->task, &s, tube_now(w->t));
-    return (double)(s.from_peers - before) / seconds;
-}
-
-static void limits_hold(void **state)
-{
-    static const uint64_t rate[] = {30000, 200000, 2000000, 20000000};
-    (void)state;
-    for (int up = 0; up < 2; up++)
-        for (size_t i = 0; i < sizeof rate / sizeof *rate; i++) {
-            double seconds = rate[i] > 1000000 ? 5 : 40;
-            struct host_config free_ = {.delay = 5 * USEC_MS}, held = free_;
-            *(up ? &held.limit_up : &held.limit_down) = rate[i];
-            struct world w = world(10 + i, (uint64_t)((double)rate[i] * (seconds + 5)), 1, 65536);
-            add_seed(&w, up ? &held : &free_);
-            add_leech(&w, up ? &free_ : &held);
-            double off = rate_of(&w, 1, seconds) / (double)rate[i] - 1;
-            print_message("limit %s %8u B/s: %+.2f %%\n", up ? "up" : "down", (unsigned)rate[i],
-                          off * 100);
-            /* downwards the limit counts every byte of the connection, not only payload */
-            assert_true(off < 0.02 && off > -0.02);
-            end(&w);
-        }
-}
-
-static uint64_t taken_from(struct world *w, size_t i)
-{
-    return host_sent(w->host[i]);
-}
-
-/* A limited leech takes from four seeds in turn; a limited seed gives four leeches alike. */
-static void fair_shares(void **state)
-{
-    (void)state;
-    for (int up = 0; up < 2; up++) {
-        struct host_config free_ = {.delay = 5 * USEC_MS}, held = free_;
-        *(up ? &held.limit_up : &held.limit_down) = 400000;
-        struct world w = world(20, 30000000, 1, 65536);
-        uint64_t least = UINT64_MAX, most = 0;
-        if (up)
-            add_seed(&w, &held);
-        for (int i = 0; i < 4; i++)
-            up ? add_leech(&w, &free_) : add_seed(&w, &free_);
-        if (!up)
-            add_leech(&w, &held);
-        tube_run(w.t, 40 * USEC_SEC, NULL, NULL);
-        for (size_t i = up; i < 4u + (size_t)up; i++) {
-            struct node_status s;
-            node_status(host_node(w.host[i]), w.item[i]->task, &s, tube_now(w.t));
-            uint64_t n = up ? s.from_peers : taken_from(&w, i);
-            least = n < least ? n : least;
-            most = n > most ? n : most;
-        }
-        print_message("four share a limit %s: %u to %u kB each\n", up ? "up" : "down",
-                      (unsigned)(least / 1000), (unsigned)(most / 1000));
-        assert_true(least > 0 && most < least + least / 2);
-        end(&w);
-    }
-}
-
 /* An idle seed sleeps; with idle company it looks at each once a second and no more. */
 static void idle_ticks(void **state)
 {
@@ -244,8 +176,10 @@ static void idle_ticks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(line_rates),  cmocka_unit_test(long_road),   cmocka_unit_test(both_ways),
-        cmocka_unit_test(limits_hold), cmocka_unit_test(fair_shares), cmocka_unit_test(idle_ticks),
+        cmocka_unit_test(line_rates),
+        cmocka_unit_test(long_road),
+        cmocka_unit_test(both_ways),
+        cmocka_unit_test(idle_ticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

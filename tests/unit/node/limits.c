@@ -1,0 +1,186 @@
+/* Rate limits: the mean over seconds, no bursts within a tenth of one, and fair shares. */
+#include "../../sim/tube.h"
+
+#include <p2p/base/mem.h>
+#include <p2p/swarm/pool.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#define MAX 8
+#define LOOK (10 * USEC_MS)
+#define TENTH 10u /* looks in 100 ms */
+
+struct world {
+    struct tube *t;
+    struct manifest *m;
+    uint8_t *content;
+    struct host *host[MAX], *held;
+    size_t n;
+    bool up;
+    uint64_t *seen; /* bytes that passed the limit, at each look */
+    size_t looks;
+};
+
+static void look(struct tube *t, void *arg)
+{
+    struct world *w = arg;
+    (void)t;
+    w->seen = mem_grow(w->seen, w->looks + 1, sizeof *w->seen);
+    w->seen[w->looks++] = w->up ? host_sent(w->held) : host_received(w->held);
+}
+
+/* Leeches know the seeds, and nobody of their own kind. */
+static void add(struct world *w, const struct host_config *c, bool seed, size_t n_seeds)
+{
+    struct bits have;
+    bits_init(&have, w->m->n_pieces);
+    bits_fill(&have, seed);
+    struct node_task_config tc = {.manifest = tube_copy(w->m), .have = &have};
+    goals_init(&tc.goals);
+    tc.goals.stay = true;
+    w->host[w->n] = tube_host(w->t, c);
+    node_id task = host_add(w->host[w->n], &tc, seed ? w->content : NULL)->task;
+    for (size_t i = 0; i < n_seeds && !seed; i++) {
+        struct addr a = host_addr(w->host[i]);
+        node_add_peer(host_node(w->host[w->n]), task, &a, POOL_USER, tube_now(w->t));
+    }
+    w->n++;
+    bits_fini(&have);
+}
+
+/* One with the limit and `n` without, on the other side of it. */
+static struct world world(bool up, uint64_t rate, size_t n, double seconds)
+{
+    double each = (double)rate * (seconds + 2) / (up ? (double)n : 1.0);
+    uint32_t piece = rate > 1000000 ? 1u << 20 : 1u << 16;
+    struct tube_file one = {NULL, (uint64_t)each + piece};
+    struct world w = {.t = tube_new(rate + n), .up = up};
+    struct host_config open = {.delay = USEC_MS, .no_pex = true}, held = open;
+    *(up ? &held.limit_up : &held.limit_down) = rate;
+    w.m = tube_manifest(tube_rng(w.t), "thing", &one, 1, 1, piece, &w.content);
+    tube_phantom(w.t, w.m, w.content);
+    size_t seeds = up ? 1 : n;
+    for (size_t i = 0; i < n + 1; i++)
+        add(&w, (up ? i == 0 : i == n) ? &held : &open, i < seeds, seeds);
+    w.held = w.host[up ? 0 : n];
+    return w;
+}
+
+static void end(struct world *w)
+{
+    tube_free(w->t);
+    manifest_free(w->m);
+    free(w->content);
+    free(w->seen);
+}
+
+/* From the first block on: its beginning is the one burst that there is. */
+static void limit_holds(bool up, uint64_t rate, size_t n, double seconds)
+{
+    struct world w = world(up, rate, n, seconds);
+    tube_observe(w.t, LOOK, look, &w);
+    tube_run(w.t, (usec)((seconds + 1) * 1e6), NULL, NULL);
+    size_t first = 0, span = (size_t)(seconds * USEC_SEC / LOOK);
+    while (first < w.looks && w.seen[first] < 2048)
+        first++;
+    assert_true(first > 0 && first-- + span < w.looks);
+    uint64_t burst = 0;
+    for (size_t i = first; i + TENTH < w.looks; i++)
+        if (w.seen[i + TENTH] - w.seen[i] > burst)
+            burst = w.seen[i + TENTH] - w.seen[i];
+    double off = (double)(w.seen[first + span] - w.seen[first]) / seconds / (double)rate - 1;
+    print_message("%s %9u B/s, %u: %+.2f %%, at most %u B in 100 ms\n", up ? "up  " : "down",
+                  (unsigned)rate, (unsigned)n, off * 100, (unsigned)burst);
+    assert_true(off < 0.02 && off > -0.02);
+    assert_true(burst <= rate / 10 * 3 / 2 + 4096); /* a quarter of a block beyond its share */
+    end(&w);
+}
+
+static void limits_hold(void **state)
+{
+    static const uint64_t rate[] = {20000, 100000, 1000000, 20000000, 100000000};
+    static const double seconds[] = {10, 10, 10, 4, 2.5};
+    (void)state;
+    for (int up = 0; up < 2; up++)
+        for (size_t i = 0; i < sizeof rate / sizeof *rate; i++)
+            for (size_t n = 1; n < MAX; n += MAX - 2)
+                limit_holds(up, rate[i], n, seconds[i]);
+}
+
+/* Of so little that a block takes four seconds, each leaves whole. */
+static void very_low_limit(void **state)
+{
+    (void)state;
+    struct world w = world(true, 4000, 1, 60);
+    tube_observe(w.t, LOOK, look, &w);
+    tube_run(w.t, 60 * USEC_SEC, NULL, NULL);
+    uint64_t most = 0;
+    for (size_t i = 0; i + TENTH < w.looks; i++)
+        if (w.seen[i + TENTH] - w.seen[i] > most)
+            most = w.seen[i + TENTH] - w.seen[i];
+    assert_in_range(most, 16384, 20000);
+    assert_in_range(w.seen[w.looks - 1], 4000 * 54, 4000 * 66);
+    end(&w);
+}
+
+static uint64_t taken(const struct world *w, size_t i)
+{
+    return w->up ? host_received(w->host[i + 1]) : host_sent(w->host[i]);
+}
+
+/* A limited leech takes from four seeds in turn; a limited seed gives four leeches alike. */
+static void fair_shares(bool up, uint64_t rate, double seconds)
+{
+    struct world w = world(up, rate, 4, seconds);
+    uint64_t least = UINT64_MAX, most = 0;
+    tube_run(w.t, (usec)(seconds * 1e6), NULL, NULL);
+    for (size_t i = 0; i < 4; i++) {
+        uint64_t k = taken(&w, i);
+        least = k < least ? k : least;
+        most = k > most ? k : most;
+    }
+    print_message("four share a limit %s: %u to %u kB each\n", up ? "up" : "down",
+                  (unsigned)(least / 1000), (unsigned)(most / 1000));
+    assert_true(least > 0 && most < least + least / 2);
+    end(&w);
+}
+
+static void shares_are_fair(void **state)
+{
+    (void)state;
+    for (int up = 0; up < 2; up++) {
+        fair_shares(up, 400000, 20);
+        fair_shares(up, 50000000, 2);
+    }
+}
+
+/* One block at a time goes out, so that somebody has the first one soon. */
+static void blocks_in_turn(void **state)
+{
+    (void)state;
+    struct world w = world(true, 20000, 7, 10);
+    tube_run(w.t, 3 * USEC_SEC, NULL, NULL);
+    unsigned whole = 0, begun = 0;
+    for (size_t i = 0; i < 7; i++) {
+        whole += taken(&w, i) >= 16384;
+        begun += taken(&w, i) >= 4096;
+    }
+    assert_true(whole >= 2 && begun <= whole + 1);
+    end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limits_hold),
+        cmocka_unit_test(very_low_limit),
+        cmocka_unit_test(shares_are_fair),
+        cmocka_unit_test(blocks_in_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
