@@ -1,4 +1,5 @@
-# Tests: unit (a program a module), fuzz replay, simulation, command line, networks, interop, lint, counts, bench.
+# Tests: unit (a program a module), fuzz replay, simulation, command line, networks, interop, lint,
+# counts of instructions, bench.
 #   make check      all suites, each with its counts, and the sum at the end
 
 # Sanitizers and coverage add instructions of their own, which are nothing to count.

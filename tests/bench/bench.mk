@@ -1,9 +1,12 @@
-# Side by side with other clients: tables, never a verdict.
-#   make bench      1 GiB, five runs      QUICK=1, SIZE=256Mi, RUNS=3: less
+# Side by side with other clients: tables, never a verdict (tests/bench/README.md).
+#   make bench      all experiments with 1 GiB, three rounds; QUICK=1: in two minutes
+#   ONLY=transfer,crowd   SIZE=256Mi   RUNS=5
 
-.PHONY: bench
-bench: $(PROGRAMS)
-	@P2P_BIN=$(abspath $(B)) QUICK=$(QUICK) SIZE=$(SIZE) RUNS=$(RUNS) tests/bench/run
+.PHONY: bench need-bench
+bench: need-bench $(PROGRAMS)
+	@P2P_BIN=$(abspath $(B)) QUICK='$(QUICK)' SIZE='$(SIZE)' RUNS='$(RUNS)' ONLY='$(ONLY)' tests/bench/run
+need-bench:
+	@tests/need build bench
 
 # Instructions per MiB of the hot paths beside those in tests/bench/counts.
 $(B)/tests/bench/paths: $(B)/tests/bench/paths.o $(B)/tests/tube.a $(call floor_libs,node)

@@ -93,3 +93,29 @@ class FirstByte(threading.Thread):
         self.ended.set()
         self.join()
         return self.at
+
+
+def to_end(program, base):
+    """Runs it to its end: wall and processor seconds, MiB that it held."""
+    watch = Watch(program)
+    watch.before = 0.0
+    while program.ended() is None:
+        time.sleep(0.001)
+    wall = time.monotonic() - base
+    watch.finish()
+    return {"wall": wall, "cpu": watch.cpu, "anon": watch.anon / 1024}
+
+
+def busy(pid, seconds):
+    """Share of one core, in percent, that it takes: by the scheduler's own clock, for ticks of
+    10 ms are too coarse for somebody idle."""
+    def spent():
+        total = 0
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
+                total += int(f.read().split()[0])
+        return total / 1e9
+
+    before, began = spent(), time.monotonic()
+    time.sleep(seconds)
+    return 100 * (spent() - before) / (time.monotonic() - began)

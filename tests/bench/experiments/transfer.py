@@ -1,0 +1,130 @@
+"""One file from a seed to a leech: each client to itself, all with one another, from four seeds.
+
+Every client has the same content and, in its format, the same .torrent; it meets its peer by
+address where it can be told one, else by opentracker. "wall" is what a user waits, from the start
+of the program to its word that all is there, so it holds a client's own slowness to begin; "flow"
+is the rate from the first data that arrived. CPU is user and system; memory is what is held of
+anonymous memory, a peak of samples, while the transfer runs.
+"""
+
+import os
+import time
+
+from contenders import CLIENTS, OURS, REFERENCES
+from measure import FirstByte, Watch
+from rig.process import Failed, wait_until
+
+SIZES = ("a file of the size; all pairs", "a file of the size; pairs with ours")
+
+
+def watched(bench, stage, seeds, leech, source, peers, size):
+    dest = stage.path("got")
+    os.makedirs(dest, exist_ok=True)
+    first, of_seeds = FirstByte(dest), [Watch(s.program) for s in seeds]
+    leech.start_leech(source, dest, peers)
+    of_leech = Watch(leech.program)
+    of_leech.before = 0.0
+    wait_until(leech.done, leech.seconds, f"{leech.name} to complete", leech.program, leech.poll)
+    ended = time.monotonic()
+    of_leech.finish()
+    for w in of_seeds:
+        w.finish()
+    got = os.path.join(dest, "content.bin")
+    if os.path.getsize(got) != size:
+        raise Failed("the file is not whole")
+    wall = ended - leech.began
+    flow = ended - (first.finish() or leech.began)
+    seed_cpu = sum(w.cpu for w in of_seeds)
+    return {"wall": wall, "rate": size / 1e6 / wall, "flow": size / 1e6 / max(flow, 0.001),
+            "cpu": seed_cpu + of_leech.cpu, "seed cpu": seed_cpu, "leech cpu": of_leech.cpu,
+            "seed anon": max(w.anon for w in of_seeds) / 1024, "leech anon": of_leech.anon / 1024}
+
+
+def once(bench, seed_kind, leech_kind, fmt, seeds=1, dress=None):
+    """dress(stage, seeds, leech): what is still to be set before they start."""
+    folder = bench.big(bench.size)
+    torrent = bench.torrent(folder, fmt)
+    with bench.stage() as stage:
+        tracker = None
+        if not leech_kind.takes_peer:
+            tracker, hashes = bench.tracker(stage, torrent, seed_kind.formats)
+            torrent = bench.with_tracker(torrent, stage.path("t.torrent"), tracker.url("http"))
+        running = [stage.client(seed_kind) for _ in range(seeds)]
+        leech = stage.client(leech_kind)
+        for one in running + [leech]:
+            one.seconds = 90 + bench.size / 5e6
+        if dress:
+            dress(stage, running, leech)
+        peers = [s.seed(torrent, folder) for s in running]
+        if tracker:
+            for h in hashes:
+                wait_until(lambda h=h: tracker.counts(h)[0] >= seeds, leech.seconds,
+                           "the seeds to announce", running[0].program)
+        return watched(bench, stage, running, leech, torrent, [] if tracker else peers, bench.size)
+
+
+def alone(bench):
+    """Each to itself, and what the machine does without peers."""
+    runs = []
+    for fmt in ("v1", "v2", "hybrid"):
+        kinds = [k for k in CLIENTS.values() if fmt in k.formats]
+        if fmt == "hybrid":
+            kinds = [OURS]
+        for kind in bench.not_now(f"transfer {fmt}", kinds):
+            runs.append((f"transfer {fmt}", kind.name,
+                         lambda k=kind, f=fmt: once(bench, k, k, f)))
+    for kind in REFERENCES.values():
+        runs.append(("transfer v1", f"({kind.name})", lambda k=kind: once(bench, k, k, "v1")))
+    return runs
+
+
+def pairs(bench):
+    """Each seed to each leech: those that are slow to begin with ours and themselves alone."""
+    runs = []
+    for seed in CLIENTS.values():
+        for leech in CLIENTS.values():
+            slow = {k for k in (seed, leech) if not k.quick}
+            if seed is leech or (slow or bench.quick) and OURS not in (seed, leech):
+                continue
+            if bench.quick and slow:
+                continue
+            runs.append((seed, leech))
+    return [("pairs", f"{s.name} → {l.name}", lambda s=s, l=l: once(bench, s, l, "v1"))
+            for s, l in runs]
+
+
+def four(bench):
+    kinds = bench.not_now("transfer v1, four seeds", CLIENTS.values())
+    return [("transfer v1, four seeds", k.name, lambda k=k: once(bench, k, k, "v1", 4))
+            for k in kinds]
+
+
+def tell_pairs(bench, figures):
+    """The pairs once more by seed and by leech, where ours and the others stand side by side."""
+    values, notes = figures.values, figures.notes
+    found = [(key, values.pop(key)) for key in list(values) if key[0] == "pairs"]
+    found += [(("transfer v1", k.name, m), values["transfer v1", k.name, m])
+              for k in CLIENTS.values() for m in ("wall", "rate", "flow", "cpu")
+              if ("transfer v1", k.name, m) in values]
+    for (_, name, metric), v in sorted(found, key=lambda f: f[0][1] != "p2p"):
+        seed, _, leech = name.partition(" → ")
+        leech = leech or seed
+        if metric in ("wall", "rate", "flow", "cpu"):
+            values[f"transfer v1, from {seed}'s seed", leech, metric] = v
+            values[f"transfer v1, to {leech}'s leech", seed, metric] = v
+    for (_, name), why in [(k, notes.pop(k)) for k in list(notes) if k[0] == "pairs"]:
+        seed, _, leech = name.partition(" → ")
+        notes[f"transfer v1, from {seed}'s seed", leech] = why
+        notes[f"transfer v1, to {leech}'s leech", seed] = why
+    figures.values = dict(sorted(values.items(), key=lambda kv: _place(kv[0])))
+
+
+def _place(key):
+    title = key[0]
+    return ("from" in title, "'s leech" in title, title if "'s" in title else "",
+            key[1] != "p2p")
+
+
+def play(bench):
+    bench.rounds(alone(bench) + pairs(bench) + four(bench))
+    tell_pairs(bench, bench.figures)
