@@ -73,6 +73,7 @@ struct engine {
     struct item *unready; /* all before it have been taken up; NULL: all, or told already */
     struct map *tasks;   /* node_id → item */
     struct map *conns;   /* node_id → conn */
+    struct stage *stage; /* of all connections; NULL: nothing was sent yet */
     struct moved *moved; /* redirects of web seeds */
     struct map *nets;    /* node_id of a job → net_job: HTTP, web seeds, look-ups */
     struct list db_waiting;

@@ -4,12 +4,10 @@
 #include "sock.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <p2p/base/mem.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -193,7 +191,7 @@ ssize_t tcp_recv(struct tcp *c, const struct span *v, size_t n)
     return r == 0 ? TCP_EOF : failed_net(c, errno);
 }
 
-ssize_t tcp_send(struct tcp *c, const struct bytes *v, size_t n, bool more)
+ssize_t tcp_send(struct tcp *c, const struct bytes *v, size_t n)
 {
     struct iovec iov[TCP_VEC_MAX];
     struct msghdr m = {.msg_iov = iov};
@@ -201,30 +199,8 @@ ssize_t tcp_send(struct tcp *c, const struct bytes *v, size_t n, bool more)
     for (size_t i = 0; i < n; i++) /* the kernel only reads there */
         iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)v[i].p, .iov_len = v[i].n};
     m.msg_iovlen = n;
-    ssize_t r = sendmsg(c->fd, &m, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    ssize_t r = sendmsg(c->fd, &m, MSG_NOSIGNAL);
     return r >= 0 ? r : failed_net(c, errno);
-}
-
-void tcp_cork(struct tcp *c, bool on)
-{
-    int v = on;
-    setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &v, sizeof v);
-}
-
-ssize_t tcp_send_file(struct tcp *c, int fd, uint64_t off, size_t len)
-{
-    if (off > INT64_MAX || !len)
-        return len ? ERR_IO : 0;
-    off_t at = (off_t)off;
-    ssize_t r = sendfile(c->fd, fd, &at, len < INT_MAX ? len : INT_MAX);
-    int os = errno;
-    if (r > 0)
-        return r;
-    if (r == 0 || os == EIO || os == EINVAL || os == EBADF || os == EISDIR || os == EOVERFLOW) {
-        c->os = r ? os : 0;
-        return ERR_IO;
-    }
-    return failed_net(c, os);
 }
 
 const struct addr *tcp_peer(const struct tcp *c)

@@ -28,7 +28,7 @@ struct loop;
 #define LOOP_SIGNALS 8 /* most signals one loop may watch */
 
 /*
- * Also ignores SIGPIPE for the process, because sendfile has no flag against it: a reader that is
+ * Also ignores SIGPIPE for the process, because write has no flag against it: a reader that is
  * gone shows as EPIPE. The first loop fixes the number of worker threads: twice the cores, from
  * LOOP_WORKERS_MIN to LOOP_WORKERS_MAX, unless UV_THREADPOOL_SIZE says otherwise.
  */

@@ -1,7 +1,6 @@
 /*
  * TCP: listeners and connections as plain non-blocking sockets. Bytes are received where the
- * caller says and sent from where they lie (or from a file, by the kernel), and nothing is kept or
- * copied here. A connection tells its owner when it can go on, by level: `readable` is called in
+ * caller says and sent from where they lie, and nothing is kept or copied here. A connection tells its owner when it can go on, by level: `readable` is called in
  * each turn in which reading is wanted and possible. Callbacks come from the loop only, never from
  * inside a call to this module, and none comes after tcp_close().
  *
@@ -16,10 +15,10 @@
 #include <p2p/host/loop.h>
 #include <sys/types.h>
 
-#define TCP_VEC_MAX 64                /* slices a call takes; the rest is for the next call */
-#define TCP_UNSENT_MAX (512u << 10)   /* bytes waiting in the kernel that are not on the wire */
+#define TCP_VEC_MAX 64              /* slices a call takes; the rest is for the next call */
+#define TCP_UNSENT_MAX (512u << 10) /* bytes waiting in the kernel that are not on the wire */
 #define TCP_BACKLOG 128
-#define TCP_ACCEPT_BATCH 16           /* accepted in one turn */
+#define TCP_ACCEPT_BATCH 16             /* accepted in one turn */
 #define TCP_ACCEPT_PAUSE (USEC_SEC / 4) /* after running out of descriptors or memory */
 
 #define TCP_EOF (-100) /* beside err.h: the other side has sent all it will */
@@ -44,14 +43,8 @@ void tcp_close(struct tcp *c); /* safe in any callback; NULL is fine */
 void tcp_want(struct tcp *c, bool read, bool write); /* at first: neither; set once connected */
 /* Bytes received into v in order; 0: none there now; TCP_EOF; ERR_NET (see tcp_errno). */
 ssize_t tcp_recv(struct tcp *c, const struct span *v, size_t n);
-/* Bytes the kernel took of v in order; 0: none now, want writable; ERR_NET. `more`: other bytes
- * follow at once (the data behind a header), so a segment may wait for them. */
-ssize_t tcp_send(struct tcp *c, const struct bytes *v, size_t n, bool more);
-/* The same for a range of a file, without passing through user space. ERR_IO if the file cannot
- * be read or ends before `off`. Blocks on the disk where the range is not in memory. */
-ssize_t tcp_send_file(struct tcp *c, int fd, uint64_t off, size_t len);
-/* Between on and off the kernel sends full segments only: around several calls in a row. */
-void tcp_cork(struct tcp *c, bool on);
+/* Bytes the kernel took of v in order; 0: none now, want writable; ERR_NET. */
+ssize_t tcp_send(struct tcp *c, const struct bytes *v, size_t n);
 
 const struct addr *tcp_peer(const struct tcp *c);
 bool tcp_local(const struct tcp *c, struct addr *out);

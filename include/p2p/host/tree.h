@@ -83,7 +83,7 @@ int tree_data(struct tree *t, size_t file, uint64_t off, uint64_t *from, uint64_
 /* An earlier run wrote to it and may not have synced: the next tree_sync sees to that. */
 void tree_touched(struct tree *t, size_t file);
 
-/* A descriptor that stays open until tree_unpin: for sendfile. */
+/* A descriptor that stays open until tree_unpin: for whoever reads much of one file. */
 struct tree_pin {
     int fd;
     uint64_t base; /* add to the offset in the file (nonzero only in the side file) */

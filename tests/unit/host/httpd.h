@@ -47,7 +47,7 @@ static inline void httpd_writable(void *owner)
     for (;;) {
         struct bytes head = buf_bytes(&k->out);
         struct bytes v[2] = {head, BYTES(k->body, k->left)};
-        ssize_t r = head.n + k->left ? tcp_send(k->c, v, 2, false) : 0;
+        ssize_t r = head.n + k->left ? tcp_send(k->c, v, 2) : 0;
         if (r < 0) {
             httpd_drop(k);
             return;

@@ -52,8 +52,8 @@ static void on_readable(void *owner)
     }
     /* In three uneven slices, to have readv at work. */
     size_t room = n->cap - n->got, a = room / 3, b = room / 5;
-    struct span v[3] = {{n->in + n->got, a}, {n->in + n->got + a, b},
-                        {n->in + n->got + a + b, room - a - b}};
+    struct span v[3] = {
+        {n->in + n->got, a}, {n->in + n->got + a, b}, {n->in + n->got + a + b, room - a - b}};
     ssize_t r = tcp_recv(n->c, v, 3);
     if (r > 0) {
         n->got += (size_t)r;
@@ -78,7 +78,7 @@ static void on_writable(void *owner)
         size_t left = n->total - n->sent;
         struct bytes v[2] = {BYTES(n->out + n->sent, left / 2),
                              BYTES(n->out + n->sent + left / 2, left - left / 2)};
-        ssize_t r = left ? tcp_send(n->c, v, 2, false) : 0;
+        ssize_t r = left ? tcp_send(n->c, v, 2) : 0;
         if (r <= 0) {
             n->failed = r;
             tcp_want(n->c, true, left > 0 && r == 0);
@@ -324,63 +324,6 @@ static void test_slow_reader(void **state)
     free(data);
 }
 
-struct filer {
-    struct looptest *t;
-    struct tcp *c;
-    int fd;
-    size_t off, end;
-    ssize_t last;
-};
-
-static void on_file_writable(void *owner)
-{
-    struct filer *f = owner;
-    tcp_cork(f->c, true);
-    do
-        f->last = tcp_send_file(f->c, f->fd, f->off, f->end - f->off);
-    while (f->last > 0 && (f->off += (size_t)f->last) < f->end);
-    tcp_cork(f->c, false);
-    tcp_want(f->c, false, f->last == 0 && f->off < f->end);
-    if (f->last < 0)
-        loop_stop(f->t->l);
-}
-
-static void test_send_file(void **state)
-{
-    (void)state;
-    static const struct tcp_events file_events = {NULL, NULL, on_file_writable};
-    struct place p;
-    size_t n = 3000001;
-    uint8_t *data = pattern(n);
-    char name[] = "/tmp/p2p-tcp-XXXXXX";
-    int fd = mkstemp(name);
-    unlink(name);
-    assert_int_equal(write(fd, data, n), n);
-    place_open(&p, "127.0.0.1:0");
-    p.a.cap = p.a.until = n - 1000;
-    free(p.a.in);
-    p.a.in = mem_alloc(p.a.cap);
-    place_dial(&p);
-    looptest_run_for(&p.t, 20 * USEC_MS);
-    struct filer f = {.t = &p.t, .c = p.b.c, .fd = fd, .off = 1000, .end = n};
-    tcp_own(p.b.c, &file_events, &f);
-    tcp_want(p.b.c, false, true);
-    looptest_run(&p.t);
-    assert_int_equal(p.a.got, n - 1000);
-    assert_memory_equal(p.a.in, data + 1000, n - 1000);
-    /* The file was cut under us: what is not there cannot be promised. */
-    f.end = n + 1;
-    tcp_want(p.b.c, false, true);
-    looptest_run(&p.t);
-    assert_int_equal(f.last, ERR_IO);
-    assert_int_equal(tcp_send_file(p.b.c, fd, UINT64_MAX, 1), ERR_IO);
-    assert_int_equal(tcp_send_file(p.b.c, fd, 0, 0), 0);
-    assert_int_equal(tcp_send_file(p.b.c, -1, 0, 1), ERR_IO);
-    place_close(&p);
-    close(fd);
-    free(data);
-}
-
 static void test_reset(void **state)
 {
     (void)state;
@@ -392,14 +335,14 @@ static void test_reset(void **state)
     tcp_want(p.b.c, false, false);
     looptest_run_for(&p.t, 20 * USEC_MS);
     struct bytes more = BYTES_LIT("more");
-    assert_int_equal(tcp_send(p.a.c, &more, 1, true), 4);
-    looptest_run_for(&p.t, 300 * USEC_MS); /* more than a corked segment waits */
+    assert_int_equal(tcp_send(p.a.c, &more, 1), 4);
+    looptest_run_for(&p.t, 20 * USEC_MS);
     end_close(&p.b); /* with bytes unread: a reset */
     looptest_run(&p.t);
     assert_int_equal(p.a.failed, ERR_NET);
     assert_int_equal(tcp_errno(p.a.c), ECONNRESET);
     struct bytes v = BYTES_LIT("to nobody");
-    assert_int_equal(tcp_send(p.a.c, &v, 1, false), ERR_NET);
+    assert_int_equal(tcp_send(p.a.c, &v, 1), ERR_NET);
     assert_int_equal(tcp_errno(p.a.c), EPIPE);
     place_close(&p);
 }
@@ -516,7 +459,6 @@ int main(void)
         cmocka_unit_test(test_dial_fails_at_once),
         cmocka_unit_test(test_dial_from),
         cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_send_file),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_close_in_callbacks),
         cmocka_unit_test(test_listener_freed_in_accepted),
