@@ -177,6 +177,7 @@ static node_id give_to_node(struct item *it, struct err *e)
         .sequential = it->spec.sequential,
         .super_seed = it->spec.super_seed,
         .survey = it->spec.ask_only,
+        .manifest_only = it->spec.manifest_only,
     };
 
     if (c.goals.deadline != USEC_NEVER)

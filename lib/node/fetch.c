@@ -146,11 +146,24 @@ void fetch_peer_has(struct conn *c, uint32_t piece, usec now)
         fetch_check_seed(c, now);
 }
 
+/* Before the manifest is here: it has some of what will be wanted. Said now, it lets us in while
+ * the manifest comes, and a round trip is saved. */
+static bool promises(const struct conn *c)
+{
+    struct bytes early = buf_bytes(&c->early_bits);
+    bool some = c->early_all || c->n_early_haves > 0;
+    for (size_t i = 0; i < early.n && !some; i++)
+        some = early.p[i] != 0;
+    return some;
+}
+
 void fetch_interest(struct conn *c, usec now)
 {
     struct task *t = c->task;
-    bool want = t->state == NODE_DOWNLOADING && picker_missing(t->picker) > 0 &&
-                (c->has_all || picker_interesting(t->picker, &c->has));
+    bool want = t->picker ? t->state == NODE_DOWNLOADING && picker_missing(t->picker) > 0 &&
+                                (c->has_all || picker_interesting(t->picker, &c->has))
+                          : c->am_interested ||
+                                (t->meta && !t->manifest_only && !t->stopping && promises(c));
     if (want == c->am_interested)
         return;
     c->am_interested = want;

@@ -43,6 +43,7 @@ static void early_have(struct conn *c, uint32_t piece, usec now)
         c->early_haves =
             mem_grow(c->early_haves, c->n_early_haves ? c->n_early_haves * 2 : 1, sizeof(uint32_t));
     c->early_haves[c->n_early_haves++] = piece;
+    fetch_interest(c, now);
 }
 
 static void on_have(struct conn *c, const struct wire_msg *m, usec now)
@@ -67,6 +68,7 @@ static void later_bitfield(struct conn *c, const struct wire_msg *m, usec now)
     if (!t->picker) {
         buf_clear(&c->early_bits);
         buf_put_bytes(&c->early_bits, m->body);
+        fetch_interest(c, now);
         return;
     }
     struct bits more;
@@ -89,6 +91,7 @@ static void on_bitfield(struct conn *c, const struct wire_msg *m, usec now)
     c->told_have = true;
     if (!t->picker) {
         buf_put_bytes(&c->early_bits, m->body);
+        fetch_interest(c, now);
         return;
     }
     if (!bits_load(&c->has, m->body)) {
@@ -111,6 +114,7 @@ static void on_have_all(struct conn *c, const struct wire_msg *m, usec now)
     c->told_have = true;
     if (!c->task->picker) {
         c->early_all = true;
+        fetch_interest(c, now);
         return;
     }
     c->has_all = true;

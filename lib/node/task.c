@@ -103,6 +103,7 @@ static struct task *task_new(struct node *n, const struct node_task_config *c, u
     t->super_seed = c->super_seed;
     t->sequential = c->sequential;
     t->survey = c->survey;
+    t->manifest_only = c->manifest_only;
     t->uploaded0 = c->uploaded;
     t->downloaded0 = c->downloaded;
     t->started = t->last_checkpoint = now;

@@ -87,6 +87,7 @@ struct node_task_config {
     bool sequential;
     bool super_seed; /* BEP 16 */
     bool survey;     /* only ask trackers and DHT who has it: NODE_ENDED when all have answered */
+    bool manifest_only; /* of the content nothing will be asked for */
     bool trusted;    /* trackers and web seeds were typed by the user: any address is fine */
 };
 /* With a manifest the task is active at once; without, it fetches metadata, yields NODE_METADATA

@@ -1,0 +1,133 @@
+/* How many round trips 1 MiB takes by a link that names a peer far away. */
+#include "../../sim/tube.h"
+
+#include <p2p/swarm/pool.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#define TRIP (100 * USEC_MS)
+#define SIZE (1u << 20)
+#define MOST 8.0 /* of one whose windows are open: the connection itself is one */
+#define SLOW \
+    3.5 /* more, while TCP finds out how much the line takes: those of our requests count */
+
+struct pair {
+    struct tube *t;
+    struct host *seed, *leech;
+    struct manifest *m;
+    uint8_t *content;
+    struct item *from, *item; /* the seed's, the leech's */
+    usec begun;
+};
+
+/* A seed that has been there for a while. window: see host_config. */
+static struct pair far_away(int format, uint32_t piece_length, uint64_t window)
+{
+    static const struct tube_file one = {NULL, SIZE};
+    const struct host_config far = {.delay = TRIP / 4, .window = window};
+    struct pair p = {.t = tube_new(7)};
+    struct bits all;
+    p.m = tube_manifest(tube_rng(p.t), "thing", &one, 1, format, piece_length, &p.content);
+    p.seed = tube_host(p.t, &far);
+    p.leech = tube_host(p.t, &far);
+    bits_init(&all, p.m->n_pieces);
+    bits_fill(&all, true);
+    struct node_task_config give = {.manifest = tube_copy(p.m), .have = &all};
+    goals_init(&give.goals);
+    give.goals.stay = true;
+    p.from = host_add(p.seed, &give, p.content);
+    bits_fini(&all);
+    tube_run(p.t, USEC_SEC, NULL, NULL);
+    return p;
+}
+
+/* The link names the seed's address, as x.pe does. */
+static void follow_link(struct pair *p, bool manifest_only)
+{
+    struct magnet link = {0};
+    struct addr a = host_addr(p->seed);
+    magnet_from_manifest(&link, p->m);
+    struct node_task_config take = {.link = &link, .manifest_only = manifest_only};
+    goals_init(&take.goals);
+    p->begun = tube_now(p->t);
+    p->item = host_add(p->leech, &take, NULL);
+    node_add_peer(host_node(p->leech), p->item->task, &a, POOL_LINK, p->begun);
+    magnet_fini(&link);
+}
+
+static void end(struct pair *p)
+{
+    manifest_free(p->m);
+    tube_free(p->t);
+    free(p->content);
+}
+
+static bool is_complete(void *arg)
+{
+    const struct item *it = arg;
+    return it->complete || it->failed;
+}
+
+static double trips(int format, uint32_t piece_length, uint64_t window)
+{
+    struct pair p = far_away(format, piece_length, window);
+    follow_link(&p, false);
+    assert_true(tube_run(p.t, 60 * USEC_SEC, is_complete, p.item));
+    assert_true(p.item->complete && item_matches(p.item, p.content));
+    usec took = p.item->complete_at - p.begun;
+    end(&p);
+    return (double)took / (double)TRIP;
+}
+
+static void by_link(void **state)
+{
+    (void)state;
+    for (uint32_t piece = 16384; piece <= SIZE; piece *= 8)
+        for (int format = 1; format <= 3; format++) {
+            double open = trips(format, piece, 64u << 20), slow = trips(format, piece, 0);
+            print_message("v%d, pieces of %7u: %.2f round trips; %.2f when TCP begins slowly\n",
+                          format, (unsigned)piece, open, slow);
+            assert_true(open <= MOST);
+            assert_true(slow <= open + SLOW);
+        }
+}
+
+static bool has_metadata(void *arg)
+{
+    return ((const struct item *)arg)->metadata;
+}
+
+/* Does the seed know, when the manifest is there, that its content is wanted? */
+static bool is_interested(bool manifest_only)
+{
+    struct pair p = far_away(1, 16384, 0);
+    struct node_peer_info v[2];
+    follow_link(&p, manifest_only);
+    p.item->hold = true;
+    assert_true(tube_run(p.t, 60 * USEC_SEC, has_metadata, p.item));
+    size_t n = node_peers(host_node(p.seed), p.from->task, v, 2, tube_now(p.t));
+    assert_int_equal(n, 1);
+    end(&p);
+    return v[0].interested;
+}
+
+static void interest_before_the_manifest(void **state)
+{
+    (void)state;
+    assert_true(is_interested(false));
+    assert_false(is_interested(true));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(by_link),
+        cmocka_unit_test(interest_before_the_manifest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
