@@ -1,6 +1,10 @@
 /*
  * Trackers: what the tiers say is due is announced by HTTP through the host or by UDP through a
  * machine of ours, and what comes back goes to the pool. A hybrid announces both its hashes.
+ *
+ * Seeds that nobody talks to take turns, so that ten thousand of them that begin together do not
+ * all announce at once: not now, and not half an hour later. As many as there are, all have had a
+ * turn within ROUND.
  */
 #include "node/node_int.h"
 
@@ -10,6 +14,9 @@
 #define UDP_TRIES 4u
 #define MAX_UDP_ADDRS 4u
 #define NUMWANT 100u
+#define TURN_GAP (25 * USEC_MS) /* between two turns; */
+#define TURNS_AT_ONCE 100       /* a few items need not wait */
+#define ROUND (15 * USEC_MIN)
 
 struct announce {
     struct list_node in_swarm, in_udp;
@@ -60,7 +67,7 @@ static void answered(struct announce *a, const struct tracker_answer *r, usec no
     struct task *t = a->s->task;
     unsigned source = POOL_TRACKER | (t->n_swarms < 2 ? 0u : a->s->v2 ? POOL_V2 : POOL_V1);
     for (size_t i = 0; i < r->n_peers && !t->stopping && !t->survey; i++)
-        pool_add(t->pool, &r->peers[i], source, false, now);
+        sleep_heard(t, &r->peers[i], source, false, now);
     if (r->seeds > t->tracker_seeds)
         t->tracker_seeds = r->seeds;
     if (r->leechers > t->tracker_peers)
@@ -94,7 +101,8 @@ static void fill_request(const struct announce *a, struct tracker_request *r)
     *r = (struct tracker_request){
         .uploaded = t->uploaded,
         .downloaded = t->from_peers + t->from_web,
-        .left = !t->picker                   ? EXT_META_BLOCK
+        .left = t->rest                      ? t->rest->left
+                : !t->picker                 ? EXT_META_BLOCK
                 : t->m->size > t->have_bytes ? t->m->size - t->have_bytes
                                              : 0,
         .event = event[a->event],
@@ -297,13 +305,44 @@ static void start(struct swarm *s, int tracker, enum tiers_event event, usec now
         start_http(a, url, now);
 }
 
+static usec due(const struct task *t)
+{
+    usec at = USEC_NEVER;
+    for (uint32_t i = 0; i < t->n_swarms && !t->node->cfg.no_trackers; i++)
+        at = usec_min(at, tiers_deadline(t->swarm[i].tiers));
+    return at;
+}
+
+static usec take_turn(struct node *n, usec now)
+{
+    usec gap = usec_min(TURN_GAP, ROUND / (usec)n->tasks.used);
+    if (n->turn_at < now - TURNS_AT_ONCE * gap)
+        n->turn_at = now - TURNS_AT_ONCE * gap;
+    return n->turn_at += gap;
+}
+
+static bool waits_for_turn(struct task *t, usec now)
+{
+    bool quiet = t->state == NODE_SEEDING && t->conns.count == 0 && !t->stopping;
+    if (!quiet || due(t) > now) {
+        t->turn = 0;
+        return false;
+    }
+    if (t->turn == 0)
+        t->turn = take_turn(t->node, now);
+    if (t->turn > now)
+        return true;
+    t->turn = 0;
+    return false;
+}
+
 void announce_run(struct task *t, usec now)
 {
     bool starving =
         t->state != NODE_SEEDING && t->conns.count == 0 && pool_deadline(t->pool, true) > now;
     if (starving && !t->stopping)
         finder_hurry(t, now);
-    if (t->node->cfg.no_trackers)
+    if (t->node->cfg.no_trackers || waits_for_turn(t, now))
         return;
     for (uint32_t i = 0; i < t->n_swarms; i++) {
         struct swarm *s = &t->swarm[i];
@@ -344,10 +383,8 @@ void announce_fini(struct task *t)
 
 usec announce_deadline(const struct task *t)
 {
-    usec at = USEC_NEVER;
-    for (uint32_t i = 0; i < t->n_swarms && !t->node->cfg.no_trackers; i++)
-        at = usec_min(at, tiers_deadline(t->swarm[i].tiers));
-    return at;
+    usec at = due(t);
+    return at > t->turn ? at : t->turn;
 }
 
 bool announce_idle(const struct task *t)

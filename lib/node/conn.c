@@ -142,6 +142,7 @@ static void conn_free(struct conn *c)
     bits_fini(&c->shown);
     buf_fini(&c->early_bits);
     free(c->early_haves);
+    free(c->held);
     free(c->req);
     free(c->asked);
     free(c);
@@ -242,7 +243,7 @@ void node_closed(struct node *n, node_id conn, usec now)
 size_t node_recv_where(struct node *n, node_id conn, struct span v[2], usec now)
 {
     struct conn *c = conn_get(n, conn, now);
-    if (!c || c->phase == CONN_DIALING)
+    if (!c || c->phase == CONN_DIALING || c->held)
         return 0;
     size_t allowed = flow_may_receive(c, now);
     if (allowed == 0)
@@ -265,13 +266,23 @@ static void handle_all(struct conn *c, usec now)
     struct wire_msg m;
     struct err e = {0};
     int r;
-    while (c->phase != CONN_DEAD && (r = wire_next(c->wire, &m, &e)) != 0) {
+    while (c->phase != CONN_DEAD && !c->held && (r = wire_next(c->wire, &m, &e)) != 0) {
         if (r < 0) {
             conn_close(c, true, e.msg, now);
             return;
         }
         message_handle(c, &m, now);
     }
+    if (c->held)
+        wire_feed(c->wire, (struct bytes){0}); /* which keeps what was not looked at */
+}
+
+void conn_heard(struct conn *c, usec now)
+{
+    handle_all(c, now);
+    if (c->phase == CONN_OPEN)
+        fetch_more(c, now);
+    close_if_overfull(c, now);
 }
 
 void node_received(struct node *n, node_id conn, size_t bytes, usec now)
@@ -288,10 +299,7 @@ void node_received(struct node *n, node_id conn, size_t bytes, usec now)
         pipeline_alive(&c->pipe, now);
     }
     wire_feed(c->wire, BYTES(n->scratch, bytes - placed));
-    handle_all(c, now);
-    if (c->phase == CONN_OPEN)
-        fetch_more(c, now);
-    close_if_overfull(c, now);
+    conn_heard(c, now);
     conn_reap(n);
 }
 
@@ -339,7 +347,7 @@ void node_sent(struct node *n, node_id conn, size_t bytes, usec now)
     flow_sent(c, content, now);
     c->last_gave = now;
     rate_add(&c->up, content, now);
-    rate_add(&c->task->up, content, now);
+    rate_add(c->task->up, content, now);
     rate_add(&c->node->given, content, now);
     c->task->uploaded += content;
     if (c->nearness)

@@ -8,7 +8,8 @@
 
 static bool may_dial(const struct task *t)
 {
-    return !t->stopping && !t->halted && !t->ended && !t->survey && !t->node->cfg.no_tcp;
+    return !t->rest && !t->stopping && !t->halted && !t->ended && !t->survey &&
+           !t->node->cfg.no_tcp;
 }
 
 /* A crowd of strangers that came in does not count. */
@@ -104,7 +105,7 @@ void node_add_peer(struct node *n, node_id task, const struct addr *a, unsigned 
 {
     n->now = now;
     struct task *t = task_get(n, task);
-    if (!t || !pool_add(t->pool, a, pool_source, false, now))
+    if (!t || !sleep_heard(t, a, pool_source, false, now))
         return;
     task_wake(t, now);
     dial_more(n, now);
@@ -126,7 +127,7 @@ static void peer_resolved(struct node *n, struct job *j, const struct addr *v, s
         struct addr a = v[i];
         a.port = *port;
         if (addr_scope(&a) == ADDR_PUBLIC || t->trusted)
-            pool_add(t->pool, &a, POOL_LINK, false, now);
+            sleep_heard(t, &a, POOL_LINK, false, now);
     }
     free(j->arg);
     dial_more(n, now);

@@ -338,7 +338,7 @@ void fetch_piece_done(struct conn *c, const struct wire_msg *m, usec now)
     }
     req_drop_old_dead(c, now);
     rate_add(&c->down, m->length, now);
-    rate_add(&t->down, m->length, now);
+    rate_add(t->down, m->length, now);
     t->from_peers += m->length;
     near_got(c, m->length);
     t->last_arrival = now;

@@ -131,7 +131,7 @@ static void begin(struct finder *f, struct seek *k, usec now)
     bool tells = announces(f->node) && !t->survey;
     struct dht_search s = {.port = tells ? self_port(f->node, 4) : 0,
                            .port6 = tells ? self_port(f->node, 6) : 0,
-                           .seed = seeds && bits_full(&t->have),
+                           .seed = seeds && (t->rest ? t->rest->whole : bits_full(&t->have)),
                            .noseed = seeds,
                            .scrape = t->survey,
                            .patient = k->line != SEEK_HASTE};
@@ -225,7 +225,7 @@ static void found(struct seek *k, const struct dht_event *e, usec now)
     k->found += (unsigned)e->n_peers;
     for (size_t i = 0; i < e->n_peers && wants_more(t); i++) {
         bool known = pool_sources(t->pool, &e->peers[i]) != 0;
-        fresh |= pool_add(t->pool, &e->peers[i], source_of(k->swarm), false, now) && !known;
+        fresh |= sleep_heard(t, &e->peers[i], source_of(k->swarm), false, now) && !known;
     }
     if (!fresh)
         return;
@@ -347,7 +347,7 @@ static void announced(struct finder *f, const struct dht_event *e, usec now)
     if (!t || !is_wanted(t) || !wants_more(t) || pool_sources(t->pool, &e->from) != 0)
         return;
     const struct swarm *s = &t->swarm[memcmp(t->swarm[0].hash, e->id, DHT_ID) != 0];
-    if (!pool_add(t->pool, &e->from, source_of(s), e->seed, now))
+    if (!sleep_heard(t, &e->from, source_of(s), e->seed, now))
         return;
     task_wake(t, now);
     dial_more(f->node, now);

@@ -177,6 +177,8 @@ bool greet_handshake(struct conn *c, const struct wire_handshake *h, usec now)
 {
     if (c->greeted)
         return false;
+    if (c->incoming && sleep_holds(c, h, now))
+        return true;
     if (c->incoming && !find_task(c, h)) {
         conn_close(c, true, NULL, now);
         return true;
@@ -186,8 +188,10 @@ bool greet_handshake(struct conn *c, const struct wire_handshake *h, usec now)
     if (!s)
         return false;
     if (memcmp(h->peer_id, c->node->cfg.peer_id, 20) == 0) {
-        if (!c->incoming)
+        if (!c->incoming) {
+            self_met(c->node, &c->addr);
             pool_is_self(t->pool, &c->addr);
+        }
         conn_close(c, true, NULL, now);
         return true;
     }

@@ -51,7 +51,7 @@ void hint_forget(struct conn *c, uint32_t i)
 /* Large pieces and slow lines take their time. */
 static usec spreads_in(const struct task *t, usec now)
 {
-    uint64_t rate = rate_now(&t->up, now), n = SPREADS_PIECES * (uint64_t)t->m->piece_length;
+    uint64_t rate = rate_now(t->up, now), n = SPREADS_PIECES * (uint64_t)t->m->piece_length;
     usec more = rate ? (usec)((double)n * (double)USEC_SEC / (double)rate) : 0;
     return SPREADS + usec_min(more, UNFINISHED);
 }

@@ -267,9 +267,10 @@ static void met(struct task *t, const struct addr *a, const uint8_t hash[20], us
     bool v2_only = t->n_swarms > 1 &&
                    memcmp(t->swarm[0].v2 ? t->swarm[0].hash : t->swarm[1].hash, hash, 20) == 0;
     bool fresh = (pool_sources(t->pool, a) & POOL_LSD) == 0;
-    if (!pool_add(t->pool, a, v2_only ? POOL_LSD | POOL_V2 : POOL_LSD, false, now))
+    if (!sleep_heard(t, a, v2_only ? POOL_LSD | POOL_V2 : POOL_LSD, false, now))
         return;
-    near_heard(t, a, now);
+    if (!t->rest)
+        near_heard(t, a, now);
     if (fresh)
         answer(t->node, t->lsd, now);
     task_wake(t, now);

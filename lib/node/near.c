@@ -486,7 +486,7 @@ bool near_starves(const struct task *t, usec now)
         return now - r->low_since >= near_patience(prefer(t)) / 5;
     bool had_its_share = t->from_web > t->wanted_bytes / (r->lacking + 1);
     return now - r->low_since >= near_patience(prefer(t)) / 2 * (had_its_share ? LOW_WEB : 1) &&
-           rate_now(&t->down, now) < least(t, EVERYBODY);
+           rate_now(t->down, now) < least(t, EVERYBODY);
 }
 
 const struct bits *near_hold_web(const struct task *t, usec now)

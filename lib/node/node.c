@@ -40,6 +40,7 @@ struct node *node_new(const struct node_config *c, uint64_t seed, usec now)
     if (n->cfg.max_conns == 0)
         n->cfg.max_conns = NODE_MAX_CONNS;
     n->now = now;
+    n->turn_at = now - USEC_MIN; /* none was taken of late */
     rng_seed(&n->rng, seed);
     heap_init(&n->timers);
     idtab_init(&n->tasks);

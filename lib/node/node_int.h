@@ -18,6 +18,7 @@
  *   pex.c       peer exchange (BEP 11)
  *   lsd.c       local service discovery (BEP 14)          self.c      what our own address is
  *   near.c      neighbours first
+ *   sleep.c     items that nobody talks to
  *
  * Lifetimes: a connection that is closed while its handlers are on the stack goes to node.dead and
  * is freed at the start of the next call from outside. A task removed frees all that is its own.
@@ -156,6 +157,7 @@ struct conn {
     char client[EXT_MAX_CLIENT + 1];
 
     struct wire *wire;
+    struct wire_handshake *held; /* its item sleeps: heard when that is awake, and no more before */
     struct outq out;
     struct block *rx; /* payload under way; NULL while discarding or idle */
     uint32_t rx_len;
@@ -245,6 +247,13 @@ struct near;           /* near.c: what is known of the neighbours of an item, */
 struct mate;           /* and of one peer */
 struct layer_fetch;    /* hashes.c */
 
+struct rest { /* what is told of an item that sleeps */
+    uint64_t size, left;
+    uint32_t pieces, pieces_have;
+    bool whole;
+    bool called; /* NODE_WANTED was said */
+};
+
 struct task {
     node_id id;
     struct node *node;
@@ -253,9 +262,12 @@ struct task {
     struct list_node working; /* linked while it is at work */
     struct magnet link; /* what was asked for (copied); hashes of the manifest once known */
     struct manifest *m;
+    struct rest *rest; /* NULL: it is awake */
+    bool is_private;
     struct swarm swarm[2];
     uint32_t n_swarms;
-    struct pool *pool;
+    usec turn;         /* when it may announce; 0: no turn was taken */
+    struct pool *pool; /* may be NULL while it sleeps */
     struct list conns;
     uint32_t n_dialing, n_open;
     uint32_t n_dialled; /* connections that we began */
@@ -293,7 +305,7 @@ struct task {
     uint64_t from_peers, from_web, wasted, uploaded;
     uint64_t wanted_bytes, done_bytes;
     uint64_t have_bytes; /* content bytes verified, wanted or not */
-    struct rate down, up;
+    struct rate *down, *up; /* NULL while it sleeps */
     usec started, first_byte, completed_at, last_arrival, last_upload;
     uint64_t fastest; /* fastest peer's rate of late */
     int64_t tracker_seeds, tracker_peers;
@@ -348,6 +360,7 @@ struct node {
     uint32_t n_conns, n_open, n_dialing, n_no_handshake;
     struct rate given; /* payload, of all tasks */
     struct list working; /* tasks at work */
+    usec turn_at;        /* of seeds that announce */
     struct finder *finder; /* NULL: no DHT */
     struct lsd *lsd;       /* NULL: off */
     struct self *self;
@@ -386,6 +399,7 @@ struct conn *conn_get(struct node *n, node_id id,
                       usec now); /* NULL if it is gone; reaps the dead */
 /* Closes the connection that was of no use for longest; false if none is to be spared. */
 bool conn_make_room(struct node *n, bool for_near, usec now);
+void conn_heard(struct conn *c, usec now); /* what came of it is looked at */
 unsigned conn_count_from(const struct node *n, const struct addr *a);
 
 /* flow.c */
@@ -511,6 +525,22 @@ void task_priorities(struct task *t);
 bool task_sources_exhausted(const struct task *t);
 bool task_complete(const struct task *t); /* all that is wanted is verified */
 
+/* What it has only while it is awake: without a manifest; with one; and none of it. */
+void task_get_up(struct task *t, usec now);
+void task_set_up(struct task *t, const struct bits *have, const uint8_t *priority,
+                 const uint8_t *unstored, usec now);
+void task_shed(struct task *t);
+struct pool *task_pool(struct task *t); /* made if there is none */
+usec task_goal(const struct task *t, usec now); /* when its goals look at the clock */
+
+/* sleep.c */
+/* Of somebody who may be dialled; false: he is none, or known. */
+bool sleep_heard(struct task *t, const struct addr *a, unsigned source, bool seed, usec now);
+/* Its item sleeps: it is called, and the connection waits. */
+bool sleep_holds(struct conn *c, const struct wire_handshake *h, usec now);
+void sleep_pulse(struct task *t, usec now);
+void sleep_over(struct task *t, usec now); /* who waited is let in, or sent away */
+
 /* dial.c */
 void dial_more(struct node *n, usec now);
 
@@ -579,6 +609,8 @@ void self_fini(struct node *n);
 /* Somebody says that our address is `a`. `by` NULL: a tracker or router without an address. */
 void self_told(struct node *n, const struct addr *by, const struct addr *a, usec now);
 void self_agreed(struct node *n, const struct addr *a, usec now); /* the DHT's nodes say so */
+void self_met(struct node *n, const struct addr *a); /* it is us who answers there */
+bool self_is(const struct node *n, const struct addr *a);
 bool self_address(const struct node *n, int family, struct addr *out); /* with our port */
 /* The port by which others reach us, as far as is known; 0: they do not. */
 uint16_t self_port(const struct node *n, int family);

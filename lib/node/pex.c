@@ -289,6 +289,7 @@ void pex_parted(struct conn *c, usec now)
 void pex_fini(struct task *t)
 {
     free(t->parted);
+    t->parted = NULL;
 }
 
 void pex_gone(struct conn *c)

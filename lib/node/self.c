@@ -14,6 +14,7 @@
 #define VOTES 24u
 #define VOTES_LEAST 3u
 #define VOTE_TIME (60 * USEC_MIN)
+#define MET_MAX 8u /* addresses by which we met ourselves: the latest */
 
 struct vote {
     struct addr voter, says; /* voter's family 0: whoever has no address */
@@ -29,6 +30,8 @@ struct side {
 
 struct self {
     struct side side[2]; /* IPv4, IPv6 */
+    struct addr met[MET_MAX];
+    unsigned n_met; /* ever */
 };
 
 static struct side *side_of(const struct node *n, int family)
@@ -84,6 +87,22 @@ void self_task(struct task *t)
     for (int family = 4; family <= 6; family += 2)
         if (self_address(t->node, family, &a))
             pool_set_self(t->pool, &a);
+}
+
+/* Trackers tell us of ourselves, for each item anew. */
+bool self_is(const struct node *n, const struct addr *a)
+{
+    const struct self *s = n->self;
+    for (unsigned i = 0; i < s->n_met && i < MET_MAX; i++)
+        if (addr_eq(&s->met[i], a))
+            return true;
+    return false;
+}
+
+void self_met(struct node *n, const struct addr *a)
+{
+    if (!self_is(n, a))
+        n->self->met[n->self->n_met++ % MET_MAX] = *a;
 }
 
 static void judge(struct node *n, int family)

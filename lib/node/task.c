@@ -3,7 +3,8 @@
  * what is wanted; then it downloads, seeds, and ends when its goals say so.
  *
  * A task is "at work" while something may happen to it by itself soon; only those are looked at in
- * every pulse. An idle seed sleeps until its next announce or until somebody connects.
+ * every pulse. An idle seed rests until its next announce or until somebody connects; and it may be
+ * put to sleep meanwhile (sleep.c).
  */
 #include "node/node_int.h"
 
@@ -36,7 +37,7 @@ bool task_complete(const struct task *t)
 
 bool task_is_private(const struct task *t)
 {
-    return t->m && t->m->private_flag;
+    return t->is_private;
 }
 
 /* ---- swarms: the hashes it is known by ---- */
@@ -87,10 +88,30 @@ static void copy_link(struct task *t, const struct magnet *k)
 
 static void hashes_of_manifest(struct task *t)
 {
+    t->is_private = t->m->private_flag;
     t->link.has_v1 = t->m->has_v1;
     t->link.has_v2 = t->m->has_v2;
     memcpy(t->link.hash_v1, t->m->hash_v1, SHA1_LEN);
     memcpy(t->link.hash_v2, t->m->hash_v2, SHA256_LEN);
+}
+
+void task_get_up(struct task *t, usec now)
+{
+    t->down = mem_alloc(2 * sizeof *t->down);
+    t->up = t->down + 1;
+    rate_init(t->down, now);
+    rate_init(t->up, now);
+    task_pool(t);
+}
+
+struct pool *task_pool(struct task *t)
+{
+    if (t->pool)
+        return t->pool;
+    t->pool = pool_new(&t->node->rng);
+    pool_prefer_near(t->pool, t->node->cfg.prefer_local > 0);
+    self_task(t);
+    return t->pool;
 }
 
 static struct task *task_new(struct node *n, const struct node_task_config *c, usec now)
@@ -110,14 +131,10 @@ static struct task *task_new(struct node *n, const struct node_task_config *c, u
     t->last_arrival = t->last_upload = now;
     t->first_byte = t->completed_at = USEC_NEVER;
     t->tracker_seeds = t->tracker_peers = -1;
-    t->pool = pool_new(&n->rng);
-    pool_prefer_near(t->pool, n->cfg.prefer_local > 0);
-    self_task(t);
     t->m = c->manifest;
     list_init(&t->conns);
     choker_init(&t->choker, now);
-    rate_init(&t->down, now);
-    rate_init(&t->up, now);
+    task_get_up(t, now);
     t->id = idtab_put(&n->tasks, t);
     return t;
 }
@@ -260,8 +277,8 @@ static void judge_padding(struct task *t, usec now)
             verify_judge(t, verify_open(t, p), now);
 }
 
-void task_activate(struct task *t, const struct bits *have, const uint8_t *priority,
-                   const uint8_t *unstored, usec now)
+void task_set_up(struct task *t, const struct bits *have, const uint8_t *priority,
+                 const uint8_t *unstored, usec now)
 {
     uint32_t n = t->m->n_pieces;
     if (priority)
@@ -276,6 +293,12 @@ void task_activate(struct task *t, const struct bits *have, const uint8_t *prior
     verify_begin(t);
     judge_padding(t, now);
     t->state = NODE_DOWNLOADING;
+}
+
+void task_activate(struct task *t, const struct bits *have, const uint8_t *priority,
+                   const uint8_t *unstored, usec now)
+{
+    task_set_up(t, have, priority, unstored, now);
     if (task_complete(t))
         task_completed(t, now);
     web_init(t, now);
@@ -405,6 +428,7 @@ void node_stop(struct node *n, node_id task, usec patience, usec now)
     finder_task_gone(t, now);
     lsd_task_gone(t);
     close_all(t, now);
+    sleep_over(t, now);
     announce_stop(t, now);
     task_wake(t, now);
     task_pulse(t, now);
@@ -421,7 +445,7 @@ static void drop_jobs(struct task *t)
             job_free(n, j);
 }
 
-static void free_picker(struct task *t)
+static void free_open(struct task *t)
 {
     size_t it = 0;
     void *v;
@@ -432,16 +456,38 @@ static void free_picker(struct task *t)
         free(o);
     }
     map_free(t->open);
+    t->open = NULL;
+}
+
+void task_shed(struct task *t)
+{
+    uint8_t **bytes[] = {&t->priority, &t->unstored, &t->on_way};
+    web_fini(t);
+    pex_fini(t);
+    near_fini(t);
+    free_open(t);
     blame_free(t->blame);
     picker_free(t->picker);
     hashes_layers_fini(t);
     hashes_uppers_free(t);
     bits_fini(&t->have);
-    free(t->priority);
-    free(t->unstored);
-    free(t->on_way);
+    for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+        free(*bytes[i]);
+        *bytes[i] = NULL;
+    }
     free(t->file_left);
     free(t->culprits);
+    free(t->senders);
+    free(t->down);
+    manifest_free(t->m);
+    t->blame = NULL;
+    t->picker = NULL;
+    t->file_left = NULL;
+    t->culprits = NULL;
+    t->senders = NULL;
+    t->n_senders = t->n_culprits = 0;
+    t->down = t->up = NULL;
+    t->m = NULL;
 }
 
 void task_free(struct task *t)
@@ -454,21 +500,20 @@ void task_free(struct task *t)
     announce_fini(t);
     finder_task_gone(t, n->now);
     lsd_task_gone(t);
-    pex_fini(t);
-    near_fini(t);
     drop_jobs(t);
     for (uint32_t i = 0; i < t->n_swarms; i++) {
         map_remove(n->by_hash, BYTES(t->swarm[i].hash, 20));
         tiers_free(t->swarm[i].tiers);
     }
-    free_picker(t);
-    free(t->senders);
+    t->stopping = true; /* who waited for it to wake finds it gone */
+    sleep_over(t, n->now);
+    task_shed(t);
+    free(t->rest);
     timer_set(n, &t->timer, USEC_NEVER);
     list_remove(&n->working, &t->working);
     idtab_remove(&n->tasks, t->id);
     pool_free(t->pool);
     magnet_fini(&t->link);
-    manifest_free(t->m);
     free(t);
 }
 
@@ -526,7 +571,7 @@ static void judge_survey(struct task *t)
 void task_judge_goals(struct task *t, usec now)
 {
     const char *why = NULL;
-    if (t->ended || t->stopping || t->halted || t->state == NODE_WAITING_BEGIN)
+    if (t->ended || t->stopping || t->halted || t->state == NODE_WAITING_BEGIN || t->rest)
         return;
     if (t->survey) {
         judge_survey(t);
@@ -553,17 +598,21 @@ static void stopping_pulse(struct task *t, usec now)
     node_op(t->node, NODE_STOPPED)->task = t->id;
 }
 
-static void sleep_if_idle(struct task *t, usec now)
+usec task_goal(const struct task *t, usec now)
+{
+    struct goals_facts f = facts(t, now);
+    return t->ended || t->rest ? USEC_NEVER : goals_deadline(&t->goals, &f);
+}
+
+static void rest_if_idle(struct task *t, usec now)
 {
     struct node *n = t->node;
-    usec dial = pool_deadline(t->pool, false);
+    usec dial = t->rest && t->rest->called ? USEC_NEVER : pool_deadline(t->pool, false);
     bool idle = t->state == NODE_SEEDING && t->conns.count == 0 && !t->stopping &&
                 !verify_busy(t) && dial > now;
     if (!idle)
         return;
-    struct goals_facts f = facts(t, now);
-    usec goal = t->ended ? USEC_NEVER : goals_deadline(&t->goals, &f);
-    usec at = usec_min(usec_min(announce_deadline(t), dial), goal);
+    usec at = usec_min(usec_min(announce_deadline(t), dial), task_goal(t, now));
     if (at <= now) /* woken at once, it would beat without time going on */
         return;
     list_remove(&n->working, &t->working);
@@ -582,13 +631,14 @@ void task_pulse(struct task *t, usec now)
     if (t->halted)
         return;
     metadata_pulse(t, now);
+    sleep_pulse(t, now);
     if (t->picker && !t->halted) {
         near_pulse(t, now);
         web_run(t, now);
         serve_pulse(t, now);
     }
     task_judge_goals(t, now);
-    sleep_if_idle(t, now);
+    rest_if_idle(t, now);
 }
 
 bool task_sources_exhausted(const struct task *t)

@@ -370,7 +370,7 @@ static bool nothing_wanted_ahead(const struct lane *l)
 
 static void charge(struct node *n, struct lane *l, size_t bytes, bool *pause, usec now)
 {
-    rate_add(&l->web->t->down, bytes, now);
+    rate_add(l->web->t->down, bytes, now);
     bool slow = flow_charge_web(n, bytes, now);
     l->paused = *pause = slow || n->paused_disk;
 }

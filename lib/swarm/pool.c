@@ -206,6 +206,8 @@ void pool_prefer_near(struct pool *p, bool on)
 
 void pool_set_self(struct pool *p, const struct addr *self)
 {
+    if (!p)
+        return;
     struct addr *mine = &p->self[self->family == 6];
     if (self->family == 0 || addr_eq(mine, self))
         return;
@@ -355,10 +357,10 @@ bool pool_next_near(struct pool *p, bool want_seeds, struct addr *out, usec now)
 
 usec pool_deadline(const struct pool *p, bool want_seeds)
 {
-    if (!p->stale)
+    if (p && !p->stale)
         return p->due[want_seeds];
     usec at = USEC_NEVER;
-    for (size_t i = 0; i < p->n; i++)
+    for (size_t i = 0; p && i < p->n; i++)
         if (eligible(p->v[i], want_seeds))
             at = usec_min(at, p->v[i]->retry_at);
     return at;
@@ -462,23 +464,28 @@ bool pool_banned(const struct pool *p, const struct addr *a, usec now)
 void pool_forget(struct pool *p, unsigned sources)
 {
     sources |= POOL_V1 | POOL_V2;
-    for (size_t i = p->n; i-- > 0;)
+    for (size_t i = p ? p->n : 0; i-- > 0;)
         if (!(p->v[i]->source & ~sources))
             forget(p, p->v[i]);
 }
 
 unsigned pool_sources(const struct pool *p, const struct addr *a)
 {
-    const struct cand *c = find(p, a);
+    const struct cand *c = p ? find(p, a) : NULL;
     return c ? c->source : 0;
 }
 
 size_t pool_count(const struct pool *p)
 {
-    return p->n;
+    return p ? p->n : 0;
 }
 
 size_t pool_waiting(const struct pool *p)
 {
-    return p->idle;
+    return p ? p->idle : 0;
+}
+
+bool pool_is_blank(const struct pool *p)
+{
+    return !p || (p->n == 0 && p->ban_order.count == 0);
 }

@@ -106,6 +106,16 @@ void node_stop(struct node *n, node_id task, usec patience, usec now);
 void node_remove(struct node *n, node_id task); /* at once; no more about it */
 /* Pieces turned out to be lost (their file changed): they are fetched again if wanted. */
 void node_lost(struct node *n, node_id task, uint32_t piece, usec now);
+/*
+ * Puts a complete item to sleep that nobody talks to: it goes on being announced and found, but
+ * what the caller can give again (the manifest above all: node_manifest is NULL then) is freed.
+ * False: it is at work, or its goals look at the clock. NODE_WANTED tells when somebody asks for
+ * it, once; node_wake answers it and may come unasked. Until then callers are kept waiting.
+ */
+bool node_sleep(struct node *n, node_id task, usec now);
+/* The manifest is moved in; the others as in node_begin. False: that is not the item. */
+bool node_wake(struct node *n, node_id task, struct manifest *m, const struct bits *have,
+               const uint8_t *priority, const uint8_t *unstored, usec now);
 /* Borrowed; NULL until known. */
 const struct manifest *node_manifest(const struct node *n, node_id task);
 const struct bits *node_have(const struct node *n, node_id task);
@@ -234,6 +244,7 @@ enum node_op_kind {
     NODE_CANCEL,  /* job: not needed any more (HTTP, RESOLVE, WEB); no answer */
     /* what happened */
     NODE_METADATA, /* task: node_manifest is here, node_begin is awaited */
+    NODE_WANTED,   /* task: it sleeps and is asked for: node_wake, or node_remove */
     NODE_PIECE,    /* task, piece: verified */
     NODE_COMPLETE, /* task: all that was wanted is verified, named and recorded */
     NODE_ENDED,    /* task, code, text: its goals say stop. code 0 or ERR_NOTFOUND (gave up) */

@@ -3,6 +3,9 @@
  * next, and back-off after failures. 3,000 at most; when full, the least promising goes. Among the
  * untried, neighbours come first if they are preferred, then order is by BEP 40 priority. Seeds are
  * not dialled by seeds. Bans expire.
+ *
+ * Most items know nobody: a pool that is NULL can be asked and freed, and forgets; only what adds
+ * to a pool, or takes from it, needs one.
  */
 #ifndef P2P_SWARM_POOL_H
 #define P2P_SWARM_POOL_H
@@ -60,6 +63,7 @@ unsigned pool_sources(const struct pool *p, const struct addr *a);
 bool pool_banned(const struct pool *p, const struct addr *a, usec now);
 size_t pool_count(const struct pool *p);   /* known */
 size_t pool_waiting(const struct pool *p); /* may still be dialled, now or after back-off */
+bool pool_is_blank(const struct pool *p);  /* nothing would be lost with it */
 /* BEP 40 canonical priority of two endpoints. */
 uint32_t pool_priority(const struct addr *a, const struct addr *b);
 

@@ -456,6 +456,29 @@ static void strangers_are_forgotten(void **state)
     pool_free(p);
 }
 
+static void nobody_at_all(void **state)
+{
+    (void)state;
+    struct rng r;
+    struct addr a = numbered(1);
+    rng_seed(&r, 1);
+    assert_int_equal(pool_count(NULL) + pool_waiting(NULL) + pool_sources(NULL, &a), 0);
+    assert_int_equal(pool_deadline(NULL, true), USEC_NEVER);
+    assert_true(pool_is_blank(NULL));
+    pool_set_self(NULL, &a);
+    pool_forget(NULL, POOL_DHT);
+    pool_free(NULL);
+    struct pool *p = pool_new(&r);
+    assert_true(pool_is_blank(p));
+    assert_true(pool_add(p, &a, POOL_DHT, false, 1));
+    assert_false(pool_is_blank(p));
+    pool_forget(p, POOL_DHT);
+    assert_true(pool_is_blank(p));
+    pool_ban(p, &a, 1);
+    assert_false(pool_is_blank(p));
+    pool_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +496,7 @@ int main(void)
         cmocka_unit_test(neighbours_first),
         cmocka_unit_test(neighbours_alone),
         cmocka_unit_test(strangers_are_forgotten),
+        cmocka_unit_test(nobody_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
