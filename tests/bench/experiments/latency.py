@@ -8,7 +8,7 @@ import os
 import time
 
 from clients.p2p import program
-from contenders import CLIENTS
+from contenders import CLIENTS, SLOW
 from rig.manifest import Manifest
 from rig.process import Failed, clean_env, wait_until
 
@@ -83,7 +83,7 @@ def play(bench):
                            ("1 MiB by link with x.pe alone", False)):
         for kind in bench.not_now(title, CLIENTS.values()):
             runs.append((title, kind.name, lambda k=kind, t=tracked: by_link(bench, k, t)))
-    bench.rounds(runs, max(bench.runs, bench.pick(5, 1)))
+    bench.rounds(runs, max(bench.runs, bench.pick(5, 1)), once=SLOW)
     env = clean_env(bench.base, P2P_HOME=bench.path("latency-home"))
     bench.rounds([(title, name, lambda a=argv: plain(a, env))
                   for title, of in small_programs(bench).items() for name, argv in of],

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 
-from contenders import CLIENTS
+from contenders import CLIENTS, SLOW
 from experiments import transfer
 from rig.process import Failed
 
@@ -79,4 +79,5 @@ def play(bench):
             bench.figures.cannot(title, "all", probe.how)
         kinds = bench.not_now(title, [CLIENTS[n] for n in (
             "p2p", "rtorrent", "libtorrent", "aria2", "transmission")])
-        bench.rounds([(title, k.name, lambda k=k, e=end: once(bench, k, e)) for k in kinds])
+        bench.rounds([(title, k.name, lambda k=k, e=end: once(bench, k, e)) for k in kinds],
+                     once=SLOW)

@@ -10,7 +10,7 @@ anonymous memory, a peak of samples, while the transfer runs.
 import os
 import time
 
-from contenders import CLIENTS, OURS, REFERENCES
+from contenders import CLIENTS, OURS, REFERENCES, SLOW
 from measure import FirstByte, Watch
 from rig.process import Failed, wait_until
 
@@ -52,7 +52,7 @@ def once(bench, seed_kind, leech_kind, fmt, seeds=1, dress=None):
         running = [stage.client(seed_kind) for _ in range(seeds)]
         leech = stage.client(leech_kind)
         for one in running + [leech]:
-            one.seconds = 90 + bench.size / 5e6
+            one.seconds = 60 + bench.size / 2e7
         if dress:
             dress(stage, running, leech)
         peers = [s.seed(torrent, folder) for s in running]
@@ -126,5 +126,5 @@ def _place(key):
 
 
 def play(bench):
-    bench.rounds(alone(bench) + pairs(bench) + four(bench))
+    bench.rounds(alone(bench) + pairs(bench) + four(bench), once=SLOW)
     tell_pairs(bench, bench.figures)
