@@ -13,7 +13,7 @@ from measure import Watch, busy
 from rig.process import shakes_hands, wait_until
 
 SIZES = ("5,000 of 16 KiB; 10,000 of 64 KiB; idle for 10 s",
-         "500 of 16 KiB; 1,000 of 64 KiB; idle for 3 s")
+         "500 of 16 KiB; 1,000 of 64 KiB; idle for 2 s")
 
 
 def once(bench, kind, n, size):
@@ -28,8 +28,8 @@ def once(bench, kind, n, size):
         wait_until(lambda: one.serves_many(n), one.seconds, "all to be served", one.program,
                    1.0 if kind.name == "rtorrent" else 0.005)
         ready = time.monotonic() - one.began
-        time.sleep(bench.pick(5, 1))
-        idle = busy(one.program.pid, bench.pick(10, 3))
+        time.sleep(bench.pick(5, 0.5))
+        idle = busy(one.program.pid, bench.pick(10, 2))
         asked = random.Random(n).sample(hashes, min(200, n))
         answers = sum(shakes_hands(one.addr, one.port, h) for h in asked)
         watch.finish()
