@@ -12,7 +12,7 @@ from contenders import CLIENTS, SLOW
 from rig.manifest import Manifest
 from rig.process import Failed, clean_env, wait_until
 
-SIZES = ("1 MiB by link, given up after 40 s; small files 30 times",
+SIZES = ("1 MiB by link, given up after 30 s; small files 30 times",
          "1 MiB by link, given up after 15 s, with x.pe alone after 3 s; small files 10 times")
 
 
@@ -25,7 +25,7 @@ def by_link(bench, kind, tracked):
         seeded = bench.with_tracker(torrent, stage.path("t.torrent"), url) if url else torrent
         seed, leech = stage.client(kind), stage.client(kind)
         seed.seconds = 60
-        leech.seconds = bench.pick(40, 15 if tracked else 3)
+        leech.seconds = bench.pick(30, 15 if tracked else 3)
         peer = seed.seed(seeded, folder)
         if tracker:
             tracker.wait_seed(hashes, seed.seconds, seed.program)
