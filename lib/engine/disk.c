@@ -6,6 +6,7 @@
 #include "engine/engine_int.h"
 
 #include <p2p/base/mem.h>
+#include <p2p/format/lanes.h>
 #include <p2p/format/layout.h>
 
 #include <stdlib.h>
@@ -13,7 +14,9 @@
 #define STORE_MAX \
     16             /* blocks a job: enough to be worth a thread's while, few enough to share out */
 #define RUN_MAX 16 /* slices of one write */
-#define NAMES_MAX 4096 /* files that are finished together */
+#define NAMES_MAX 4096                  /* files that are finished together */
+#define CHECK_BYTES ((uint64_t)8 << 20) /* of pieces that are checked together: still in memory, */
+#define CHECK_WAIT (10 * USEC_MS)       /* and no older */
 
 /* ---- blocks ---- */
 
@@ -85,6 +88,17 @@ static int write_run(struct store *s, uint64_t offset, const struct bytes *v, si
     return rc;
 }
 
+static void hash_leaves(struct store *s)
+{
+    struct lanes_job jobs[STORE_MAX];
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        if (s->v[i].leaf)
+            jobs[n++] = (struct lanes_job){.b = s->v[i].data, .out = s->v[i].digest};
+    lanes_run(DIGEST_SHA256, jobs, n);
+}
+
 static void store_run(void *arg)
 {
     struct store *s = arg;
@@ -101,9 +115,8 @@ static void store_run(void *arg)
         }
         s->code = write_run(s, s->v[first].offset, run, k);
     }
-    for (size_t i = 0; i < s->n && s->code == 0; i++)
-        if (s->v[i].leaf)
-            digest_sha256(s->v[i].digest, s->v[i].data);
+    if (s->code == 0)
+        hash_leaves(s);
 }
 
 static void mark_stale(struct item *it, uint64_t offset, uint64_t length)
@@ -124,6 +137,7 @@ static void store_done(void *arg)
     struct engine *g = it->g;
 
     engine_job_done(g);
+    it->storing--;
     for (size_t i = 0; i < s->n; i++) {
         const struct store_block *b = &s->v[i];
 
@@ -146,6 +160,7 @@ static struct store *store_for(struct engine *g, struct item *it)
     s->tree = item_tree(it);
     s->m = it->m;
     it->jobs++;
+    it->storing++;
     list_push(&g->stores, &s->node);
     return s;
 }
@@ -161,58 +176,121 @@ void disk_store(struct engine *g, const struct node_op *op)
 
 /* ---- pieces ---- */
 
-struct piece_job {
-    struct item *item;
+struct check {
     node_id job;
     bool leaves;
     struct piecejob p;
 };
 
-static void piece_run(void *arg)
-{
-    struct piece_job *j = arg;
+struct checks {
+    struct list_node node; /* in engine.checks until submitted */
+    struct item *item;
+    uint64_t bytes;
+    size_t n;
+    struct check v[PIECEJOB_MOST];
+};
 
-    piecejob_run(&j->p);
+static void checks_run(void *arg)
+{
+    struct checks *s = arg;
+    struct piecejob *v[PIECEJOB_MOST];
+
+    for (size_t i = 0; i < s->n; i++)
+        v[i] = &s->v[i].p;
+    piecejob_run_each(v, s->n);
 }
 
-static void piece_done(void *arg)
+static void checks_done(void *arg)
 {
-    struct piece_job *j = arg;
-    struct item *it = j->item;
+    struct checks *s = arg;
+    struct item *it = s->item;
     struct engine *g = it->g;
-    int code = j->p.code == ERR_NOTFOUND ? ERR_IO : j->p.code; /* it was there a moment ago */
 
     engine_job_done(g);
-    if (j->leaves)
-        node_leaves(g->node, j->job, code, j->p.r.leaves, j->p.r.n_leaves, g->now);
-    else
-        node_checked(g->node, j->job, code, &j->p.e, &j->p.r, g->now);
-    piecejob_fini(&j->p);
-    free(j);
+    for (size_t i = 0; i < s->n; i++) {
+        struct piecejob *p = &s->v[i].p;
+        int code = p->code == ERR_NOTFOUND ? ERR_IO : p->code; /* it was there a moment ago */
+
+        if (s->v[i].leaves)
+            node_leaves(g->node, s->v[i].job, code, p->r.leaves, p->r.n_leaves, g->now);
+        else
+            node_checked(g->node, s->v[i].job, code, &p->e, &p->r, g->now);
+        piecejob_fini(p);
+    }
+    free(s);
     item_job_back(it);
 }
 
-static void piece_begin(struct engine *g, const struct node_op *op, bool leaves)
+static void checks_submit(struct engine *g, struct checks *s)
+{
+    list_remove(&g->checks, &s->node);
+    engine_work(g, checks_run, checks_done, s);
+}
+
+void disk_checks_late(void *arg)
+{
+    struct engine *g = arg;
+    struct list_node *l;
+
+    while ((l = list_first(&g->checks)) != NULL)
+        checks_submit(g, LIST_OF(l, struct checks, node));
+}
+
+static struct checks *checks_for(struct engine *g, struct item *it)
+{
+    struct list_node *l = list_last(&g->checks);
+    struct checks *s = l ? LIST_OF(l, struct checks, node) : NULL;
+
+    if (s && s->item == it)
+        return s;
+    s = mem_zero(sizeof *s);
+    s->item = it;
+    it->jobs++;
+    if (g->checks.count == 0)
+        loop_timer_set(g->loop, &g->check_timer, g->now + CHECK_WAIT);
+    list_push(&g->checks, &s->node);
+    return s;
+}
+
+static void check_add(struct engine *g, const struct node_op *op, bool leaves)
 {
     struct item *it = item_of(g, op->task);
-    struct piece_job *j = mem_zero(sizeof *j);
+    struct checks *s = checks_for(g, it);
+    struct check *c = &s->v[s->n++];
 
-    j->item = it;
-    j->job = op->job;
-    j->leaves = leaves;
-    piecejob_init(&j->p, it->m, item_tree(it), op->piece, !leaves && op->v1, leaves || op->v2);
-    it->jobs++;
-    engine_work(g, piece_run, piece_done, j);
+    c->job = op->job;
+    c->leaves = leaves;
+    piecejob_init(&c->p, it->m, item_tree(it), op->piece, !leaves && op->v1, leaves || op->v2);
+    s->bytes += layout_piece_len(it->m, op->piece);
+    if (s->n == PIECEJOB_MOST || s->bytes >= CHECK_BYTES)
+        checks_submit(g, s);
+}
+
+/* A piece waits for others, to share SIMD lanes with them, while there are blocks on their way to
+ * the disk that may complete them. */
+static void checks_flush(struct engine *g)
+{
+    struct list_node *next;
+
+    for (struct list_node *l = list_first(&g->checks); l; l = next) {
+        struct checks *s = LIST_OF(l, struct checks, node);
+
+        next = list_next(&g->checks, l);
+        if (s->item->storing == 0)
+            checks_submit(g, s);
+    }
+    if (g->checks.count == 0)
+        loop_timer_cancel(g->loop, &g->check_timer);
 }
 
 void disk_check(struct engine *g, const struct node_op *op)
 {
-    piece_begin(g, op, false);
+    check_add(g, op, false);
 }
 
 void disk_leaves(struct engine *g, const struct node_op *op)
 {
-    piece_begin(g, op, true);
+    check_add(g, op, true);
 }
 
 /* ---- final names ---- */
@@ -293,4 +371,11 @@ void disk_flush(struct engine *g)
         engine_work(g, store_run, store_done, LIST_OF(l, struct store, node));
     while ((l = list_pop(&g->names)) != NULL)
         engine_work(g, names_run, names_done, LIST_OF(l, struct names, node));
+    checks_flush(g);
+}
+
+void disk_end(struct engine *g)
+{
+    loop_timer_cancel(g->loop, &g->check_timer);
+    disk_checks_late(g);
 }

@@ -294,6 +294,7 @@ static void open_node(struct engine *g, const struct engine_options *o)
     g->hook = (struct loop_hook){.fn = turn_ends, .arg = g};
     g->node_timer = (struct loop_timer){.fn = node_is_due, .arg = g};
     g->tick = (struct loop_timer){.fn = tick, .arg = g};
+    g->check_timer = (struct loop_timer){.fn = disk_checks_late, .arg = g};
     loop_hook_add(g->loop, &g->hook, false);
     loop_timer_set(g->loop, &g->tick, g->now + TICK);
     loop_timer_set(g->loop, &g->node_timer, g->now);
@@ -316,6 +317,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     list_init(&g->db_waiting);
     list_init(&g->stores);
     list_init(&g->names);
+    list_init(&g->checks);
     if (open_all(g, o, &here) < 0) {
         if (e)
             *e = here;
@@ -350,6 +352,7 @@ void engine_free(struct engine *g)
         loop_watch_free(g->signals);
         conns_free_all(g);
         net_free_all(g);
+        disk_end(g);
     }
     mapping_end(g);
     g->stopping = true;

@@ -80,6 +80,8 @@ struct engine {
     struct db_job *db_now;
     struct list stores; /* store batches to be submitted at the end of the turn */
     struct list names;  /* FILE_DONE batches, likewise */
+    struct list checks; /* pieces that wait for others to be hashed with */
+    struct loop_timer check_timer;
     size_t jobs;        /* on worker threads or waiting for them */
     struct follow *follow;
     struct joining dht;
@@ -139,6 +141,8 @@ void disk_check(struct engine *g, const struct node_op *op);
 void disk_leaves(struct engine *g, const struct node_op *op);
 void disk_file_done(struct engine *g, const struct node_op *op);
 void disk_flush(struct engine *g); /* submits what the turn gathered */
+void disk_checks_late(void *arg);  /* of engine.check_timer */
+void disk_end(struct engine *g);   /* nothing is kept waiting any more */
 
 /* ---- one item ---- */
 
@@ -205,7 +209,7 @@ struct item {
     bool dropped; /* is to end */
     int code;     /* how it ends */
     struct err *why; /* in words; made before a step begins. NULL: nothing to say */
-    size_t jobs;
+    size_t jobs, storing; /* out with workers; those of them that write blocks */
     struct db_job step; /* finding, surveying, settling, saving: one at a time */
     struct http_req *req;
     struct bytes body; /* owned: a .torrent that came over HTTP */

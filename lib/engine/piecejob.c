@@ -1,6 +1,6 @@
 /*
- * Reading a piece and hashing it, in one pass with a small buffer: a piece may have 512 MiB, and
- * as many pieces are under way as there are threads.
+ * Reading pieces and hashing them, in one pass with a small buffer: a piece may have 512 MiB, and
+ * as many jobs are under way as there are threads.
  */
 #include <p2p/engine/piecejob.h>
 
@@ -11,7 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CHUNK (64u << 10) /* below the size from which malloc maps pages anew each time */
+#define CHUNK ((size_t)64 << 10)  /* below the size from which malloc maps pages anew each time */
+#define ROUND ((size_t)256 << 10) /* of all lanes: stays in the second-level cache */
 
 void piecejob_init(struct piecejob *j, const struct manifest *m, struct tree *tree, uint32_t piece,
                    bool v1, bool v2)
@@ -63,17 +64,6 @@ static void blocks_more(struct blocks *k, struct bytes b)
     }
 }
 
-static void blocks_zero(struct blocks *k, uint64_t length)
-{
-    static const uint8_t zeros[LAYOUT_BLOCK];
-
-    while (length > 0) {
-        size_t n = length < sizeof zeros ? (size_t)length : sizeof zeros;
-        blocks_more(k, BYTES(zeros, n));
-        length -= n;
-    }
-}
-
 static void blocks_end(struct blocks *k, struct piecehash_result *r)
 {
     if (k->filled > 0)
@@ -83,70 +73,112 @@ static void blocks_end(struct blocks *k, struct piecehash_result *r)
     k->leaves = NULL;
 }
 
-static int hash_segment(struct piecejob *j, struct piecehash *h, struct blocks *k,
-                        const struct layout_seg *s, uint8_t *mem)
-{
-    for (uint64_t at = 0; at < s->length;) {
-        size_t n = s->length - at < CHUNK ? (size_t)(s->length - at) : CHUNK;
-        int64_t got = tree_pread(j->tree, s->file, s->offset + at, (struct span){mem, n}, &j->e);
+/* ---- side by side ---- */
 
-        if (got < 0)
-            return lacking(j, s->file, (int)got);
-        j->read += (uint64_t)got;
-        if ((size_t)got < n)
-            return lacking(j, s->file, ERR_NOTFOUND);
-        if (k->d)
-            blocks_more(k, BYTES(mem, n));
-        else
-            piecehash_more(h, BYTES(mem, n));
-        at += n;
+struct lane {
+    struct piecejob *j; /* NULL: it is done */
+    struct piecehash *h;
+    struct blocks k;
+    struct layout_iter it;
+    struct layout_seg seg;
+    uint8_t *mem;
+};
+
+static void lane_begin(struct lane *l, struct piecejob *j, uint8_t *mem)
+{
+    *l = (struct lane){.j = j, .mem = mem};
+    if (j->v2 && !j->v1 && !j->m->has_v2) {
+        l->k.d = digest_new(DIGEST_SHA256);
+    } else {
+        l->h = piecehash_new();
+        piecehash_begin_halves(l->h, j->m, j->piece, j->v1, j->v2);
     }
-    return 0;
+    layout_iter_init(&l->it, j->m, (uint64_t)j->piece * j->m->piece_length,
+                     layout_piece_len(j->m, j->piece));
 }
 
-static int hash_all(struct piecejob *j, struct piecehash *h, struct blocks *k, uint8_t *mem)
+static void lane_end(struct lane *l, int code)
 {
-    struct layout_iter it;
-    struct layout_seg s;
-    uint64_t start = (uint64_t)j->piece * j->m->piece_length;
+    struct piecehash_result *r = &l->j->r;
 
-    piecehash_begin_halves(h, j->m, j->piece, j->v1, j->v2);
-    layout_iter_init(&it, j->m, start, layout_piece_len(j->m, j->piece));
-    while (layout_iter_next(&it, &s)) {
-        int rc = 0;
-
-        if (s.pad && k->d)
-            blocks_zero(k, s.length);
-        else if (s.pad)
-            piecehash_zero(h, s.length);
-        else
-            rc = hash_segment(j, h, k, &s, mem);
-        if (rc < 0)
-            return rc;
+    l->j->code = code;
+    if (code == 0 && l->k.d) {
+        blocks_end(&l->k, r);
+    } else if (code == 0) {
+        piecehash_end(l->h, r);
+        r->leaves = r->n_leaves ? mem_dup(r->leaves, (size_t)r->n_leaves * SHA256_LEN) : NULL;
     }
-    return 0;
+    free(l->k.leaves);
+    digest_free(l->k.d);
+    piecehash_free(l->h);
+    l->j = NULL;
+}
+
+/* The next bytes of its piece, as many as `most`; none: it has ended. */
+static struct bytes lane_next(struct lane *l, size_t most)
+{
+    struct piecejob *j = l->j;
+    int64_t got;
+
+    if (l->seg.length == 0 && !layout_iter_next(&l->it, &l->seg)) {
+        lane_end(l, 0);
+        return BYTES(NULL, 0);
+    }
+    size_t n = l->seg.length < most ? (size_t)l->seg.length : most;
+    if (l->seg.pad) {
+        memset(l->mem, 0, n);
+    } else {
+        got = tree_pread(j->tree, l->seg.file, l->seg.offset, (struct span){l->mem, n}, &j->e);
+        j->read += got > 0 ? (uint64_t)got : 0;
+        if (got < (int64_t)n) {
+            lane_end(l, lacking(j, l->seg.file, got < 0 ? (int)got : ERR_NOTFOUND));
+            return BYTES(NULL, 0);
+        }
+    }
+    l->seg.offset += n;
+    l->seg.length -= n;
+    return BYTES(l->mem, n);
+}
+
+/* A step of every lane; false: all have ended. */
+static bool advance(struct lane *v, size_t n, size_t step)
+{
+    struct piecehash *h[PIECEJOB_MOST];
+    struct bytes b[PIECEJOB_MOST];
+    size_t busy = 0;
+    bool any = false;
+
+    for (size_t i = 0; i < n; i++) {
+        struct bytes next = v[i].j ? lane_next(&v[i], step) : BYTES(NULL, 0);
+
+        any |= next.n > 0;
+        if (next.n > 0 && v[i].k.d) {
+            blocks_more(&v[i].k, next);
+        } else if (next.n > 0) {
+            h[busy] = v[i].h;
+            b[busy++] = next;
+        }
+    }
+    piecehash_more_each(h, b, busy);
+    return any;
+}
+
+void piecejob_run_each(struct piecejob *const *v, size_t n)
+{
+    struct lane lane[PIECEJOB_MOST];
+    size_t step = n > ROUND / CHUNK ? ROUND / n : CHUNK;
+    uint8_t *mem = mem_alloc(step * n);
+
+    for (size_t i = 0; i < n; i++)
+        lane_begin(&lane[i], v[i], mem + i * step);
+    while (advance(lane, n, step))
+        ;
+    free(mem);
 }
 
 void piecejob_run(struct piecejob *j)
 {
-    struct piecehash *h = piecehash_new();
-    uint8_t *mem = mem_alloc(CHUNK);
-    struct blocks k = {0};
-
-    if (j->v2 && !j->v1 && !j->m->has_v2)
-        k.d = digest_new(DIGEST_SHA256);
-    j->code = hash_all(j, h, &k, mem);
-    if (j->code == 0 && k.d) {
-        blocks_end(&k, &j->r);
-    } else if (j->code == 0) {
-        piecehash_end(h, &j->r);
-        j->r.leaves =
-            j->r.n_leaves ? mem_dup(j->r.leaves, (size_t)j->r.n_leaves * SHA256_LEN) : NULL;
-    }
-    free(k.leaves);
-    digest_free(k.d);
-    free(mem);
-    piecehash_free(h);
+    piecejob_run_each(&j, 1);
 }
 
 void piecejob_fini(struct piecejob *j)

@@ -16,6 +16,7 @@
 #define P2P_ENGINE_PIECEJOB_H
 
 #include <p2p/base/err.h>
+#include <p2p/format/lanes.h>
 #include <p2p/format/piecehash.h>
 #include <p2p/host/tree.h>
 
@@ -35,6 +36,10 @@ struct piecejob {
 void piecejob_init(struct piecejob *j, const struct manifest *m, struct tree *tree, uint32_t piece,
                    bool v1, bool v2);
 void piecejob_run(struct piecejob *j);
+/* The same for up to PIECEJOB_MOST at once, each with its own result: a SIMD lane for each v1 piece
+ * (format/lanes.h). */
+#define PIECEJOB_MOST LANES_MAX
+void piecejob_run_each(struct piecejob *const *v, size_t n);
 void piecejob_fini(struct piecejob *j); /* also of one that never ran */
 
 #endif

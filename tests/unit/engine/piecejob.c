@@ -142,6 +142,43 @@ static void every_piece_as_from_memory(void **state)
     piecehash_free(h);
 }
 
+/* All of the manifest's pieces side by side, one of them cut: each has its own result. */
+static void many_at_once_as_one_by_one(void **state)
+{
+    struct scene *s = *state;
+    struct piecejob alone, each[PIECEJOB_MOST], *v[PIECEJOB_MOST];
+    size_t n = s->m->n_pieces < PIECEJOB_MOST ? s->m->n_pieces : PIECEJOB_MOST;
+    uint32_t file = s->m->n_files - 1;
+    while (s->m->files[file].attr & FILE_PAD)
+        file--;
+    char *path = tree_path(s->tree, file);
+
+    assert_true(n > 4);
+    assert_int_equal(truncate(path, 99999), 0);
+    for (size_t i = 0; i < n; i++) {
+        v[i] = &each[i];
+        /* A v1 manifest that is asked for leaves alone gives those of blame. */
+        piecejob_init(v[i], s->m, s->tree, s->m->n_pieces - 1 - (uint32_t)i, i % 3 != 0, true);
+    }
+    piecejob_run_each(v, n);
+    assert_int_equal(each[0].code, ERR_NOTFOUND);
+    assert_int_equal(each[0].file, file);
+    for (size_t i = 0; i < n; i++) {
+        piecejob_init(&alone, s->m, s->tree, each[i].piece, each[i].v1, each[i].v2);
+        piecejob_run(&alone);
+        assert_int_equal(each[i].code, alone.code);
+        assert_int_equal(each[i].read, alone.read);
+        assert_memory_equal(each[i].r.v1, alone.r.v1, SHA1_LEN);
+        assert_memory_equal(each[i].r.root, alone.r.root, SHA256_LEN);
+        assert_int_equal(each[i].r.n_leaves, alone.r.n_leaves);
+        if (alone.r.n_leaves)
+            assert_memory_equal(each[i].r.leaves, alone.r.leaves, alone.r.n_leaves * SHA256_LEN);
+        piecejob_fini(&alone);
+        piecejob_fini(&each[i]);
+    }
+    free(path);
+}
+
 static void only_the_halves_asked_for(void **state)
 {
     static const uint8_t none[SHA256_LEN];
@@ -195,6 +232,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_piece_as_from_memory, set_up_v1, tear_down),
         cmocka_unit_test_setup_teardown(every_piece_as_from_memory, set_up_hybrid, tear_down),
+        cmocka_unit_test_setup_teardown(many_at_once_as_one_by_one, set_up_v1, tear_down),
+        cmocka_unit_test_setup_teardown(many_at_once_as_one_by_one, set_up_hybrid, tear_down),
         cmocka_unit_test_setup_teardown(only_the_halves_asked_for, set_up_hybrid, tear_down),
         cmocka_unit_test_setup_teardown(what_is_short_or_absent_is_named, set_up_hybrid, tear_down),
     };
