@@ -40,14 +40,9 @@ static double ratio_of(const struct item_status *s)
     return s->size ? (double)s->uploaded_ever / (double)s->size : 0;
 }
 
-static bool hash_of(const struct item *it, char hex[2 * SHA256_LEN + 1])
+static struct bytes hash_of(const struct item_view *v, bool v2)
 {
-    struct bytes h;
-
-    if (!item_hash(it, false, &h) && !item_hash(it, true, &h))
-        return false;
-    text_hex(hex, h);
-    return true;
+    return v2 ? BYTES(v->v2, sizeof v->v2) : BYTES(v->v1, sizeof v->v1);
 }
 
 static void put_name(struct buf *out, const char *name)
@@ -59,36 +54,38 @@ static void put_name(struct buf *out, const char *name)
             buf_put_u8(out, (uint8_t)*name);
 }
 
-static void put_item(struct buf *out, struct item *it, bool as_json)
+static void put_line(void *arg, const struct item_view *v)
 {
-    struct item_status s;
+    const struct item_status *s = &v->status;
+    struct buf *out = arg;
     char hex[2 * SHA256_LEN + 1];
 
-    item_status(it, &s);
-    if (!hash_of(it, hex))
-        return;
-    if (!as_json) {
-        buf_putf(out, "%s\t", hex);
-        put_name(out, item_name(it));
-        buf_putf(out, "\t%llu\t%llu\t%u\t%.3f\t%llu\t%llu\n", (unsigned long long)s.rate_up,
-                 (unsigned long long)s.uploaded_ever, (unsigned)s.peers, ratio_of(&s),
-                 (unsigned long long)s.to_near, (unsigned long long)(s.uploaded - s.to_near));
-        return;
-    }
+    text_hex(hex, hash_of(v, !v->has_v1));
+    buf_putf(out, "%s\t", hex);
+    put_name(out, v->name);
+    buf_putf(out, "\t%llu\t%llu\t%u\t%.3f\t%llu\t%llu\n", (unsigned long long)s->rate_up,
+             (unsigned long long)s->uploaded_ever, (unsigned)s->peers, ratio_of(s),
+             (unsigned long long)s->to_near, (unsigned long long)(s->uploaded - s->to_near));
+}
+
+static void put_json(void *arg, const struct item_view *v)
+{
+    const struct item_status *s = &v->status;
+    struct buf *out = arg;
     struct json *j = json_new_object();
-    struct bytes h;
-    if (item_hash(it, false, &h))
-        json_set_hex(j, "infohash_v1", h);
-    if (item_hash(it, true, &h))
-        json_set_hex(j, "infohash_v2", h);
-    json_set_str(j, "name", item_name(it));
-    json_set_int(j, "rate_up", (int64_t)s.rate_up);
-    json_set_int(j, "uploaded", (int64_t)s.uploaded_ever);
-    json_set_int(j, "peers", (int64_t)s.peers);
-    json_set_int(j, "peers_local", (int64_t)s.near);
-    json_set_real(j, "ratio", ratio_of(&s));
-    net_set_locality(j, &s);
-    json_set_str(j, "path", item_path(it));
+
+    if (v->has_v1)
+        json_set_hex(j, "infohash_v1", hash_of(v, false));
+    if (v->has_v2)
+        json_set_hex(j, "infohash_v2", hash_of(v, true));
+    json_set_str(j, "name", v->name);
+    json_set_int(j, "rate_up", (int64_t)s->rate_up);
+    json_set_int(j, "uploaded", (int64_t)s->uploaded_ever);
+    json_set_int(j, "peers", (int64_t)s->peers);
+    json_set_int(j, "peers_local", (int64_t)s->near);
+    json_set_real(j, "ratio", ratio_of(s));
+    net_set_locality(j, s);
+    json_set_str(j, "path", v->path);
     char *line = json_line(j);
     buf_putf(out, "%s\n", line);
     free(line);
@@ -102,10 +99,8 @@ static void asked(void *arg, struct bytes request, struct buf *answer)
 
     if (bytes_is(request, NET_ASK) || bytes_is(request, NET_ASK_JSON))
         net_status(g->engine, "p2p-seed", bytes_is(request, NET_ASK_JSON), answer);
-    if (!as_json && !bytes_is(request, "status"))
-        return;
-    for (struct item *it = engine_next(g->engine, NULL); it; it = engine_next(g->engine, it))
-        put_item(answer, it, as_json);
+    if (as_json || bytes_is(request, "status"))
+        engine_view(g->engine, as_json ? put_json : put_line, answer);
 }
 
 static int ask_status(struct seed *g)

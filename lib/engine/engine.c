@@ -62,6 +62,7 @@ static perform_fn *const performers[] = {
     [NODE_WEB] = net_web,
     [NODE_CANCEL] = net_cancel,
     [NODE_METADATA] = item_metadata,
+    [NODE_WANTED] = dormant_wanted,
     [NODE_PIECE] = ignore,
     [NODE_COMPLETE] = item_completed,
     [NODE_ENDED] = item_ended,
@@ -148,7 +149,7 @@ void db_submit(struct engine *g, struct db_job *j)
 
 static void maybe_halt(struct engine *g)
 {
-    bool over = g->items.count == 0 && (g->stopping || !g->stay);
+    bool over = engine_count(g) == 0 && (g->stopping || !g->stay);
 
     if (over && mapping_gone(g))
         loop_stop(g->loop);
@@ -180,6 +181,7 @@ static void turn_ends(void *arg)
 
     g->now = loop_now(g->loop);
     engine_pump(g);
+    follow_turn(g);
     maybe_ready(g);
     maybe_halt(g);
 }
@@ -287,6 +289,7 @@ static void open_node(struct engine *g, const struct engine_options *o)
     g->now = loop_now(g->loop);
     g->node = node_new(&c, rng_u64(&r), g->now);
     g->tasks = map_new(rng_u64(&r));
+    g->asleep = map_new(rng_u64(&r));
     g->conns = map_new(rng_u64(&r));
     g->moved = moved_new();
     g->nets = map_new(rng_u64(&r));
@@ -314,6 +317,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
         g->bind = *o->bind;
     list_init(&g->items);
     list_init(&g->awake);
+    list_init(&g->sleepers);
     list_init(&g->db_waiting);
     list_init(&g->stores);
     list_init(&g->names);
@@ -364,10 +368,12 @@ void engine_free(struct engine *g)
     tcp_listener_free(g->door);
     loop_free(g->loop); /* waits for jobs, which answer the node */
     free_items(g);
+    dormant_free(g);
     follow_free(g);
     join_end(g);
     node_free(g->node);
     map_free(g->tasks);
+    map_free(g->asleep);
     map_free(g->conns);
     moved_free(g->moved);
     map_free(g->nets);
@@ -431,6 +437,7 @@ void engine_stop(struct engine *g, usec patience)
         next = list_next(&g->items, l);
         engine_drop(g, LIST_OF(l, struct item, node));
     }
+    dormant_drop_all(g, patience);
 }
 
 void engine_quit(struct engine *g)
@@ -447,5 +454,5 @@ struct item *engine_next(const struct engine *g, struct item *it)
 
 size_t engine_count(const struct engine *g)
 {
-    return g->items.count;
+    return g->items.count + g->sleepers.count;
 }

@@ -36,6 +36,7 @@ void db_submit(struct engine *g, struct db_job *j);
 /* ---- the session ---- */
 
 struct follow;
+struct sleeper;
 
 struct joining { /* join.c's own */
     bool worth;       /* it was joined: there is something to remember */
@@ -72,6 +73,8 @@ struct engine {
     struct list awake;   /* those of them that the tick is for */
     struct item *unready; /* all before it have been taken up; NULL: all, or told already */
     struct map *tasks;   /* node_id → item */
+    struct list sleepers;
+    struct map *asleep;  /* node_id → sleeper */
     struct map *conns;   /* node_id → conn */
     struct stage *stage; /* of all connections; NULL: nothing was sent yet */
     struct moved *moved; /* redirects of web seeds */
@@ -221,6 +224,7 @@ struct item {
     struct manifest *own; /* until the node takes it */
     const struct manifest *m;
     node_id task;
+    node_id asleep; /* the task that this is to wake; 0: none */
     struct lock *locks[2];
 
     /* the catalogue's view */
@@ -286,6 +290,7 @@ void item_fail(struct item *it, int code, const struct err *why); /* ends it, sa
 void item_end(struct item *it);                                   /* for it->code */
 void item_job_back(struct item *it); /* one of its jobs has come back */
 struct item *item_of(const struct engine *g, node_id task);
+void item_take_task(struct item *it, node_id task); /* one that the node has already */
 void item_over(struct item *it);
 void item_hashed(struct item *it);
 void item_finished(struct item *it);
@@ -351,13 +356,32 @@ void watch_tick(struct item *it);
 /* True if a file still looks as when it was surveyed; asked before it is first sent from. */
 bool watch_vouches(struct item *it, uint32_t file);
 void watch_changed(struct item *it);  /* it is surveyed anew */
+void watch_warn(struct item *it);     /* the user is told so */
 void watch_put_away(struct item *it); /* its tree */
 
 /* twins.c: names that are one for the file system. On a worker */
 int twins_check(struct item *it, struct err *e);
 
+/* dormant.c: items that nobody talks to */
+bool dormant_can(const struct item *it); /* is it one that may, when nobody talks to it? */
+bool dormant_begin(struct item *it);     /* true: it is freed */
+void dormant_wanted(struct engine *g, const struct node_op *op); /* somebody asks for one */
+bool dormant_stopped(struct engine *g, node_id task);          /* true: it was one, and is gone */
+struct sleeper *dormant_of(const struct engine *g, int64_t id); /* by the catalogue's; NULL: none */
+void dormant_drop(struct engine *g, struct sleeper *s, usec patience);
+void dormant_drop_all(struct engine *g, usec patience);
+bool dormant_leaving(const struct engine *g); /* any that was dropped and is not gone? */
+void dormant_free(struct engine *g);
+void dormant_view(struct engine *g, struct list_node *l, struct item_view *v);
+
+/* status.c */
+void status_from_node(const struct node_status *st, struct item_status *s); /* what that knows */
+
 /* follow.c */
 void follow_tick(struct engine *g);
+void follow_turn(struct engine *g); /* takes up more of what was listed */
+/* How an item of the catalogue is served. */
+struct item *follow_add(struct engine *g, int64_t id);
 bool follow_listed(const struct engine *g); /* what was there at first has been added */
 void follow_free(struct engine *g);
 

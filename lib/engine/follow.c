@@ -2,6 +2,7 @@
  * Serving the whole catalogue, and following it: about once a second it is asked whether another
  * program changed something; if so it is listed, and what is new, gone or different is taken up.
  * An item that another program is fetching just now is left to that program until it is done.
+ * A few are taken up at a time, so that ten thousand of them are not all awake at the start.
  */
 #include "engine/engine_int.h"
 
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 
 #define POLL USEC_SEC
+#define AT_A_TIME 32 /* waiting for the catalogue */
 #define LOOK_SEED 0x70327066 /* of no secret: collisions cost one missed look */
 
 struct seen {
@@ -27,7 +29,10 @@ struct follow {
     usec next;
     struct engine_spec spec;
     struct seen *v; /* by id */
-    size_t n, cap;
+    size_t n;
+    bool taking;
+    size_t at;      /* those before were taken up */
+    bool wait;      /* and the others have to */
     struct seen *fresh; /* the job's */
     size_t n_fresh, cap_fresh;
     bool changed;
@@ -90,12 +95,19 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-static struct item *serving(const struct engine *g, int64_t id)
+/* True if there is such an item. */
+static bool drop(struct engine *g, int64_t id)
 {
-    for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))
-        if (it->spec.id == id)
-            return it;
-    return NULL;
+    struct sleeper *s = dormant_of(g, id);
+
+    if (s)
+        dormant_drop(g, s, ENGINE_PATIENCE);
+    for (struct item *it = s ? NULL : engine_next(g, NULL); it; it = engine_next(g, it))
+        if (it->spec.id == id) {
+            engine_drop(g, it);
+            return true;
+        }
+    return s != NULL;
 }
 
 static void carry_over(struct follow *f)
@@ -114,28 +126,31 @@ static bool any_leaving(const struct engine *g)
     for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))
         if (it->dropped)
             return true;
-    return false;
+    return dormant_leaving(g);
 }
 
-static void take_up(struct engine *g, struct seen *s, bool wait)
+struct item *follow_add(struct engine *g, int64_t id)
+{
+    g->follow->spec.id = id;
+    return engine_add(g, &g->follow->spec);
+}
+
+static void take_up(struct engine *g, struct seen *s)
 {
     struct follow *f = g->follow;
     bool stale = s->taken != s->sign || s->busy;
-    struct item *it = stale && s->taken ? serving(g, s->id) : NULL;
+    bool there = stale && s->taken && drop(g, s->id);
 
     if (!stale)
         return;
-    f->again |= s->busy || it || wait;
-    if (it) {
-        engine_drop(g, it); /* added anew, as it is now, when it is gone */
-        return;
-    }
+    f->again |= s->busy || there || f->wait;
+    if (there)
+        return; /* added anew, as it is now, when it is gone */
     s->taken = 0;
-    if (s->busy || wait)
+    if (s->busy || f->wait)
         return;
     s->taken = s->sign;
-    f->spec.id = s->id;
-    engine_add(g, &f->spec);
+    follow_add(g, s->id);
 }
 
 static void drop_removed(struct engine *g)
@@ -147,9 +162,8 @@ static void drop_removed(struct engine *g)
             k++;
         if (k < f->n_fresh && f->fresh[k].id == f->v[i].id)
             continue;
-        struct item *it = f->v[i].taken ? serving(g, f->v[i].id) : NULL;
-        if (it)
-            engine_drop(g, it);
+        if (f->v[i].taken)
+            drop(g, f->v[i].id);
     }
 }
 
@@ -157,8 +171,6 @@ static void listed(struct db_job *j)
 {
     struct engine *g = j->g;
     struct follow *f = g->follow;
-    struct seen *old = f->v;
-    size_t old_cap = f->cap;
 
     f->out = false;
     f->next = g->now + POLL;
@@ -172,15 +184,28 @@ static void listed(struct db_job *j)
         qsort(f->fresh, f->n_fresh, sizeof *f->fresh, by_id);
     carry_over(f);
     drop_removed(g);
+    free(f->v);
     f->v = f->fresh;
     f->n = f->n_fresh;
-    f->cap = f->cap_fresh;
-    f->fresh = old;
-    f->cap_fresh = old_cap;
+    f->fresh = NULL;
+    f->n_fresh = f->cap_fresh = 0;
     f->again = false;
-    bool wait = any_leaving(g);
-    for (size_t i = 0; i < f->n; i++)
-        take_up(g, &f->v[i], wait);
+    f->wait = any_leaving(g);
+    f->at = 0;
+    f->taking = true;
+}
+
+void follow_turn(struct engine *g)
+{
+    struct follow *f = g->follow;
+
+    if (!f || !f->taking || g->stopping)
+        return;
+    while (f->at < f->n && g->db_waiting.count < AT_A_TIME)
+        take_up(g, &f->v[f->at++]);
+    if (f->at < f->n)
+        return;
+    f->taking = false;
     f->listed = true;
 }
 
@@ -188,7 +213,7 @@ void follow_tick(struct engine *g)
 {
     struct follow *f = g->follow;
 
-    if (!f || f->out || g->stopping || g->now < f->next)
+    if (!f || f->out || f->taking || g->stopping || g->now < f->next)
         return;
     f->out = true;
     f->job.work = list_work;

@@ -87,17 +87,30 @@ void item_job_back(struct item *it)
         item_over(it);
 }
 
+static usec patience(const struct engine *g)
+{
+    return g->stopping && g->stop_by > g->now ? g->stop_by - g->now : ENGINE_PATIENCE;
+}
+
+static void stop_task(struct item *it)
+{
+    it->phase = ITEM_STOPPING;
+    node_stop(it->g->node, it->task, patience(it->g), it->g->now);
+}
+
 static void last_words(struct item *it)
 {
+    if (it->asleep) { /* and will not wake */
+        item_take_task(it, it->asleep);
+        stop_task(it);
+        return;
+    }
     it->phase = ITEM_SAVING;
     save_last(it);
 }
 
 void item_end(struct item *it)
 {
-    struct engine *g = it->g;
-    usec patience = g->stopping && g->stop_by > g->now ? g->stop_by - g->now : ENGINE_PATIENCE;
-
     it->dropped = true;
     switch (it->phase) {
     case ITEM_LOADING:
@@ -121,8 +134,7 @@ void item_end(struct item *it)
             last_words(it);
             break;
         }
-        it->phase = ITEM_STOPPING;
-        node_stop(g->node, it->task, patience, g->now);
+        stop_task(it);
         break;
     case ITEM_STOPPING:
     case ITEM_SAVING:
@@ -154,6 +166,8 @@ void item_stopped(struct engine *g, const struct node_op *op)
 {
     struct item *it = item_of(g, op->task);
 
+    if (dormant_stopped(g, op->task))
+        return;
     if (it && it->phase == ITEM_STOPPING)
         last_words(it);
 }
@@ -192,6 +206,38 @@ static node_id give_to_node(struct item *it, struct err *e)
     for (size_t i = 0; i < it->spec.n_peers; i++)
         node_add_peer_name(g->node, it->task, it->spec.peers[i], g->now);
     return it->task;
+}
+
+/* What it has moved in this run was told to the catalogue before it went to sleep. */
+void item_take_task(struct item *it, node_id task)
+{
+    struct node_status st;
+
+    it->task = task;
+    it->asleep = 0;
+    map_put(it->g->tasks, ID_KEY(it->task), it);
+    if (!node_status(it->g->node, task, &st, it->g->now))
+        return;
+    it->told_up = st.uploaded;
+    it->told_down = st.from_peers + st.from_web;
+    it->uploaded0 -= it->uploaded0 > it->told_up ? it->told_up : it->uploaded0;
+    it->downloaded0 -= it->downloaded0 > it->told_down ? it->told_down : it->downloaded0;
+}
+
+static bool wake(struct item *it, struct err *e)
+{
+    struct manifest *m = it->own;
+
+    item_take_task(it, it->asleep);
+    it->own = NULL;
+    if (!node_wake(it->g->node, it->task, m, &it->have, it->priority, it->unstored, it->g->now)) {
+        it->m = NULL;
+        err_set(e, ERR_FAIL, "%s: is another item than it was", it->label);
+        return false;
+    }
+    if (it->complete)
+        settle_finish(it); /* which the node has told once */
+    return true;
 }
 
 static void ask_peers(struct item *it)
@@ -337,8 +383,9 @@ static void run(struct item *it)
     }
     if (it->task) {
         node_begin(it->g->node, it->task, &it->have, it->priority, it->unstored, it->g->now);
-    } else if (give_to_node(it, &e) == 0) {
-        it->phase = ITEM_SETTLING;
+    } else if (it->asleep ? !wake(it, &e) : give_to_node(it, &e) == 0) {
+        if (it->task == 0)
+            it->phase = ITEM_SETTLING;
         item_fail(it, e.code, &e);
         return;
     }
@@ -362,6 +409,8 @@ void item_hashed(struct item *it)
         item_end(it);
         return;
     }
+    if (it->asleep && it->check.ones > 0)
+        watch_warn(it);
     rc = settle_judge(it, &e);
     if (rc < 0) {
         item_fail(it, rc, &e);
@@ -398,6 +447,8 @@ void item_completed(struct engine *g, const struct node_op *op)
         return;
     it->complete = true;
     settle_finish(it);
+    if (it->spec.serve)
+        dormant_begin(it);
 }
 
 /* Last names are given, the record says so, and the program was told. */
@@ -551,6 +602,6 @@ void item_tick(struct item *it)
         save_traffic(it);
     else if (it->settled && !it->complete)
         refresh_record(it);
-    if (rests(it))
+    if (rests(it) && !dormant_begin(it) && !dormant_can(it))
         list_remove(&it->g->awake, &it->awake);
 }

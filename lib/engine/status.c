@@ -25,6 +25,31 @@ static enum item_state state_of(const struct item *it, const struct node_status 
     return ITEM_ENDING;
 }
 
+void status_from_node(const struct node_status *st, struct item_status *s)
+{
+    *s = (struct item_status){
+        .size = st->size,
+        .wanted = st->wanted,
+        .done = st->done,
+        .from_peers = st->from_peers,
+        .from_web = st->from_web,
+        .wasted = st->wasted,
+        .uploaded = st->uploaded,
+        .from_near = st->from_near,
+        .to_near = st->to_near,
+        .rate_down = st->rate_down,
+        .rate_up = st->rate_up,
+        .peers = st->peers,
+        .seeds = st->seeds,
+        .known = st->known,
+        .near = st->near,
+        .tracker_seeds = st->tracker_seeds,
+        .tracker_peers = st->tracker_peers,
+        .first_byte = st->first_byte,
+        .completed_at = st->completed_at,
+    };
+}
+
 void item_status(struct item *it, struct item_status *s)
 {
     struct engine *g = it->g;
@@ -34,30 +59,10 @@ void item_status(struct item *it, struct item_status *s)
                              .tracker_peers = it->told_peers};
     bool has = it->task && node_status(g->node, it->task, &st, loop_now(g->loop));
 
-    *s = (struct item_status){
-        .state = state_of(it, &st),
-        .size = st.size,
-        .wanted = st.wanted,
-        .done = st.done,
-        .from_peers = st.from_peers,
-        .from_web = st.from_web,
-        .wasted = st.wasted,
-        .uploaded = st.uploaded,
-        .from_near = st.from_near,
-        .to_near = st.to_near,
-        .uploaded_ever = it->uploaded0 + st.uploaded,
-        .rate_down = st.rate_down,
-        .rate_up = st.rate_up,
-        .peers = st.peers,
-        .seeds = st.seeds,
-        .known = st.known,
-        .near = st.near,
-        .tracker_seeds = st.tracker_seeds,
-        .tracker_peers = st.tracker_peers,
-        .started = it->started,
-        .first_byte = st.first_byte,
-        .completed_at = st.completed_at,
-    };
+    status_from_node(&st, s);
+    s->state = state_of(it, &st);
+    s->uploaded_ever = it->uploaded0 + st.uploaded;
+    s->started = it->started;
     if (it->phase == ITEM_HASHING) {
         s->wanted = it->to_hash;
         s->done = it->hashed;
@@ -120,4 +125,33 @@ bool item_hash(const struct item *it, bool v2, struct bytes *out)
 int64_t item_catalogue_id(const struct item *it)
 {
     return with_worker(it) ? it->spec.id : it->id;
+}
+
+static void view_item(struct item *it, struct item_view *v)
+{
+    struct bytes h;
+
+    *v = (struct item_view){.name = item_name(it), .path = item_path(it)};
+    v->has_v1 = item_hash(it, false, &h);
+    if (v->has_v1)
+        memcpy(v->v1, h.p, h.n);
+    v->has_v2 = item_hash(it, true, &h);
+    if (v->has_v2)
+        memcpy(v->v2, h.p, h.n);
+    item_status(it, &v->status);
+}
+
+void engine_view(struct engine *g, void (*see)(void *arg, const struct item_view *v), void *arg)
+{
+    struct item_view v;
+
+    for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it)) {
+        view_item(it, &v);
+        if (v.has_v1 || v.has_v2)
+            see(arg, &v);
+    }
+    for (struct list_node *l = list_first(&g->sleepers); l; l = list_next(&g->sleepers, l)) {
+        dormant_view(g, l, &v);
+        see(arg, &v);
+    }
 }

@@ -40,6 +40,11 @@ static bool looks_the_same(const struct item *it, uint32_t i)
            st->inode == was->inode;
 }
 
+void watch_warn(struct item *it)
+{
+    engine_warn(it->g, it, "%s: its files changed: looked at anew", item_name(it));
+}
+
 void watch_changed(struct item *it)
 {
     if (it->dropped)
@@ -48,7 +53,7 @@ void watch_changed(struct item *it)
     it->again = it->row_state != CATALOGUE_PARTIAL;
     it->canceled = !it->again;
     if (it->again)
-        engine_warn(it->g, it, "%s: its files changed: looked at anew", item_name(it));
+        watch_warn(it);
     item_end(it);
 }
 

@@ -52,6 +52,7 @@ bool node_sleep(struct node *n, node_id task, usec now)
                              .pieces_have = (uint32_t)t->have.ones,
                              .whole = bits_full(&t->have)};
     task_shed(t);
+    pool_rest(t->pool);
     if (pool_is_blank(t->pool)) {
         pool_free(t->pool);
         t->pool = NULL;

@@ -469,6 +469,16 @@ void pool_forget(struct pool *p, unsigned sources)
             forget(p, p->v[i]);
 }
 
+void pool_rest(struct pool *p)
+{
+    for (size_t i = p ? p->n : 0; i-- > 0;) {
+        const struct cand *c = p->v[i];
+        bool told = c->source & ~(unsigned)(POOL_INCOMING | POOL_V1 | POOL_V2);
+        if (c->state == IDLE && !(c->source & GIVEN) && !(c->seed && told))
+            forget(p, p->v[i]);
+    }
+}
+
 unsigned pool_sources(const struct pool *p, const struct addr *a)
 {
     const struct cand *c = p ? find(p, a) : NULL;

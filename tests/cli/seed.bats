@@ -149,6 +149,28 @@ time.sleep(60)' >port
     [ "$(json from_far)" = 0 ]
 }
 
+# Items that nobody talks to sleep: the rest of them must not notice.
+@test "what was left alone is served again, and --status adds up" {
+    random_file f 100000
+    random_file g 100000
+    f=$(p2p-add f)
+    p2p-add g
+    seeding
+    for i in 1 2 3; do
+        wait_for 5 serves "$f"
+        cmp f got/f
+        sleep 1
+        [ "$(p2p-seed --status | wc -l)" = 2 ]
+        p2p-seed --status | grep -qE "	f	[0-9]+	${i}00000	"
+        p2p-seed --status | grep -qE "	g	0	0	0	"
+    done
+    kill "$SEED"
+    ended 5
+    seeding
+    p2p-seed --status | grep -qE "	f	0	300000	"
+    p2p-seed --status --json | grep -q "\"path\":\"$PWD/f\""
+}
+
 @test "--daemon: back when it is ready, with its line; the work goes on" {
     random_file f 100000
     f=$(p2p-add f)

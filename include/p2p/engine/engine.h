@@ -122,7 +122,8 @@ void engine_drop(struct engine *g, struct item *it);
 
 /*
  * Serves the whole catalogue, and what other programs add to it or take from it from now on. The
- * spec is that of each item (source, id and output are ignored).
+ * spec is that of each item (source, id and output are ignored). An item that nobody talks to goes
+ * to sleep: then there is no struct item, until somebody asks for it.
  */
 void engine_follow(struct engine *g, const struct engine_spec *s);
 
@@ -170,8 +171,17 @@ const char *item_path(const struct item *it);
 const char *item_name(const struct item *it); /* the manifest's, or the link's, or as given */
 bool item_hash(const struct item *it, bool v2, struct bytes *out);
 int64_t item_catalogue_id(const struct item *it);
-/* Walks all: start with NULL; NULL at the end. */
+/* Walks those that are awake: start with NULL; NULL at the end. */
 struct item *engine_next(const struct engine *g, struct item *it);
-size_t engine_count(const struct engine *g);
+size_t engine_count(const struct engine *g); /* awake and asleep */
+
+struct item_view {
+    const char *name, *path; /* as item_name, item_path */
+    bool has_v1, has_v2;
+    uint8_t v1[SHA1_LEN], v2[SHA256_LEN];
+    struct item_status status;
+};
+/* Tells of each item, awake or asleep, whose hash is known. */
+void engine_view(struct engine *g, void (*see)(void *arg, const struct item_view *v), void *arg);
 
 #endif

@@ -58,6 +58,9 @@ void pool_is_self(struct pool *p, const struct addr *a); /* we met ourselves: ne
 void pool_ban(struct pool *p, const struct addr *a, usec now);
 /* Forgets whom only these have named, connected or not. */
 void pool_forget(struct pool *p, unsigned sources);
+/* We want nobody for now, and will hear again of who wants us. Kept is who was given, and who is
+ * known as a seed: he would be dialled again and again. */
+void pool_rest(struct pool *p);
 /* Flags of all that named it; 0: unknown. */
 unsigned pool_sources(const struct pool *p, const struct addr *a);
 bool pool_banned(const struct pool *p, const struct addr *a, usec now);

@@ -456,6 +456,33 @@ static void strangers_are_forgotten(void **state)
     pool_free(p);
 }
 
+static void at_rest(void **state)
+{
+    (void)state;
+    struct rng r;
+    struct addr v[6];
+    static const struct {
+        unsigned source;
+        bool seed, stays;
+    } c[] = {{POOL_TRACKER, false, false},
+             {POOL_TRACKER, true, true},
+             {POOL_INCOMING | POOL_V2, true, false},
+             {POOL_INCOMING | POOL_DHT, true, true},
+             {POOL_LINK, false, true},
+             {POOL_USER, false, true}};
+    rng_seed(&r, 1);
+    struct pool *p = pool_new(&r);
+    for (uint32_t i = 0; i < 6; i++) {
+        v[i] = numbered(i);
+        assert_true(pool_add(p, &v[i], c[i].source, c[i].seed, 1));
+    }
+    pool_rest(p);
+    pool_rest(NULL);
+    for (uint32_t i = 0; i < 6; i++)
+        assert_int_equal(pool_sources(p, &v[i]) != 0, c[i].stays);
+    pool_free(p);
+}
+
 static void nobody_at_all(void **state)
 {
     (void)state;
@@ -496,6 +523,7 @@ int main(void)
         cmocka_unit_test(neighbours_first),
         cmocka_unit_test(neighbours_alone),
         cmocka_unit_test(strangers_are_forgotten),
+        cmocka_unit_test(at_rest),
         cmocka_unit_test(nobody_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
