@@ -345,6 +345,29 @@ static void free_items(struct engine *g)
         item_free(LIST_OF(l, struct item, node));
 }
 
+static void close_catalogue(void *arg)
+{
+    struct engine *g = arg;
+
+    catalogue_free(g->catalogue);
+    g->catalogue = NULL;
+}
+
+static void closed(void *arg)
+{
+    engine_job_done(arg);
+}
+
+/* What is written last waits for the disk in two places: side by side, if no other job is out. */
+static bool close_both(struct engine *g)
+{
+    if (!g->loop || g->jobs > 0)
+        return false;
+    engine_work(g, close_catalogue, closed, g);
+    join_end(g);
+    return true;
+}
+
 void engine_free(struct engine *g)
 {
     if (!g)
@@ -366,11 +389,13 @@ void engine_free(struct engine *g)
     neighbours_end(g);
     udp_free(g->udp);
     tcp_listener_free(g->door);
+    bool both = close_both(g);
     loop_free(g->loop); /* waits for jobs, which answer the node */
     free_items(g);
     dormant_free(g);
     follow_free(g);
-    join_end(g);
+    if (!both)
+        join_end(g);
     node_free(g->node);
     map_free(g->tasks);
     map_free(g->asleep);

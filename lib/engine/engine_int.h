@@ -190,6 +190,7 @@ struct stretch { /* wanted bytes of one file */
 
 struct save { /* save.c's own */
     struct db_job db;
+    int64_t id; /* of the item; 0 until the row is there */
     bool record, open, all;
     node_id job; /* to answer; 0: none */
     struct bits have, stale;
@@ -262,7 +263,8 @@ struct item {
     uint64_t to_hash, hashed;
 
     bool had_layers; /* its manifest in the catalogue has all piece layers */
-    bool settled;    /* the catalogue has been told of it */
+    bool settled;    /* its records may be kept */
+    bool unput;      /* the catalogue is to have a row of it: the next save puts it */
     bool complete;   /* says the node, or the survey */
     bool finished;   /* last names given, results written */
     bool ending;     /* its goals are reached, or it gave up */
@@ -334,6 +336,7 @@ void settle_work(struct db_job *j, struct catalogue *c);
 void settle_finish(struct item *it); /* last names, links, results */
 
 /* save.c */
+void save_first(struct item *it); /* it begins to run */
 void save_checkpoint(struct engine *g, const struct node_op *op);
 void save_last(struct item *it); /* then item_over */
 void save_free(struct save *s);

@@ -391,6 +391,7 @@ static void run(struct item *it)
     }
     if (it->spec.serve)
         slim_down(it);
+    save_first(it);
 }
 
 static void settled(struct db_job *j)

@@ -1,7 +1,10 @@
 /*
  * Progress to the disk: what was written is synced, then, and only then, a record in the catalogue
  * says so, with how the files look now. One save of an item at a time; what is asked for meanwhile
- * comes after it.
+ * comes after it. All that one save tells the catalogue is one transaction.
+ *
+ * The first one puts the item's row. A download does not wait for it: what is written before the
+ * row is there has the names of what is ours, and is looked at by the next run.
  */
 #include "engine/engine_int.h"
 
@@ -104,29 +107,41 @@ static void sync_work(void *arg)
     s->have_bytes = save_have_bytes(it->m, &s->have);
 }
 
+static int put_row(struct item *it, struct catalogue *c, struct err *e)
+{
+    struct save *s = it->save;
+    struct catalogue_item row;
+    char *selection = choose_text(it);
+
+    save_row(it, &row, selection);
+    row.have = s->have_bytes;
+    int rc = catalogue_put(c, &row, buf_bytes(&s->manifest), (struct bytes){0}, &s->id, e);
+    free(selection);
+    return rc;
+}
+
+static int put_all(struct catalogue *c, void *arg, struct err *e)
+{
+    struct item *it = arg;
+    struct save *s = it->save;
+    enum catalogue_state state = s->all ? CATALOGUE_COMPLETE : CATALOGUE_PARTIAL;
+    int rc = buf_len(&s->manifest) ? put_row(it, c, e) : 0;
+
+    if (rc == 0 && s->record)
+        rc = catalogue_record_put(c, s->id, state, s->have_bytes, buf_bytes(&s->out), wall_now(),
+                                  e);
+    if (rc == 0 && (s->up || s->down))
+        catalogue_add_traffic(c, s->id, s->up, s->down,
+                              NULL); /* figures are not worth failing for */
+    return rc;
+}
+
 static void put_work(struct db_job *j, struct catalogue *c)
 {
-    struct item *it = j->item;
-    struct save *s = it->save;
+    struct save *s = j->item->save;
 
-    if (s->code == 0 && buf_len(&s->manifest)) {
-        struct catalogue_item row;
-        char *selection = choose_text(it);
-
-        save_row(it, &row, selection);
-        row.have = s->have_bytes;
-        s->code = catalogue_put(c, &row, buf_bytes(&s->manifest), (struct bytes){0}, NULL, &s->e);
-        free(selection);
-    }
-    if (s->code == 0 && s->record) {
-        enum catalogue_state state = s->all ? CATALOGUE_COMPLETE : CATALOGUE_PARTIAL;
-
-        s->code = catalogue_record_put(c, it->id, state, s->have_bytes, buf_bytes(&s->out),
-                                       wall_now(), &s->e);
-    }
-    if (s->up || s->down)
-        catalogue_add_traffic(c, it->id, s->up, s->down,
-                              NULL); /* figures are not worth failing for */
+    if (s->code == 0 && (s->record || s->up || s->down || buf_len(&s->manifest)))
+        s->code = catalogue_together(c, put_all, j->item, &s->e);
 }
 
 void save_free(struct save *s)
@@ -146,6 +161,7 @@ static void save_done(struct item *it)
     struct engine *g = it->g;
 
     it->save = NULL;
+    it->id = s->id;
     if (s->code < 0) /* what was not recorded is looked at again next time */
         for (size_t i = bits_next(&s->stale, 0, true); i < s->stale.n;
              i = bits_next(&s->stale, i + 1, true))
@@ -175,7 +191,7 @@ static void sync_done(void *arg)
     struct save *s = it->save;
 
     engine_job_done(it->g);
-    if (it->id == 0) {
+    if (s->id == 0 && !buf_len(&s->manifest)) {
         save_done(it);
         return;
     }
@@ -198,13 +214,17 @@ static void take_traffic(struct item *it)
     it->save_traffic_at = it->g->now + TRAFFIC_EVERY;
 }
 
-/* Piece layers came from peers: with them the item can be shared on, and checked without any. */
-static void take_layers(struct item *it)
+/* For the row, and again when piece layers have come from peers: with them the item can be shared
+ * on, and checked without any. */
+static void take_manifest(struct item *it)
 {
-    if (it->had_layers || manifest_layers_missing(it->m, NULL) > 0)
+    bool whole = manifest_layers_missing(it->m, NULL) == 0;
+
+    if (!it->unput && (it->had_layers || !whole))
         return;
     manifest_write(it->m, &it->save->manifest);
-    it->had_layers = true;
+    it->had_layers = whole;
+    it->unput = false;
 }
 
 void save_start(struct item *it, node_id job, bool record, bool open, void (*then)(struct item *))
@@ -222,7 +242,8 @@ void save_start(struct item *it, node_id job, bool record, bool open, void (*the
     }
     it->save = s = mem_zero(sizeof *s);
     s->job = job;
-    s->record = record && it->id != 0 && it->tree;
+    s->id = it->id;
+    s->record = it->tree && (it->unput || (record && it->id != 0));
     s->open = open;
     s->then = then;
     take_traffic(it);
@@ -232,10 +253,23 @@ void save_start(struct item *it, node_id job, bool record, bool open, void (*the
         bits_copy(&s->have, have ? have : &it->have);
         bits_copy(&s->stale, &it->stale);
         bits_fill(&it->stale, false);
-        s->all = it->all_wanted && bits_full(&s->have) && (it->finished || it->spec.serve);
-        take_layers(it);
+        s->all = it->all_wanted && bits_full(&s->have) &&
+                 (it->finished || it->spec.serve || it->unput);
+        take_manifest(it);
     }
     engine_work(it->g, sync_work, sync_done, it);
+}
+
+static void began(struct item *it)
+{
+    if (it->code < 0)
+        item_end(it);
+}
+
+void save_first(struct item *it)
+{
+    if (it->unput)
+        save_start(it, 0, true, true, began);
 }
 
 void save_checkpoint(struct engine *g, const struct node_op *op)

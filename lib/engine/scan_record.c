@@ -192,6 +192,23 @@ static void with_what_was_there(struct buf *out, const struct manifest *m, struc
     catalogue_item_fini(&it);
 }
 
+struct entry {
+    const struct catalogue_item *it;
+    struct bytes torrent, record;
+    int64_t id;
+};
+
+static int put_entry(struct catalogue *c, void *arg, struct err *e)
+{
+    struct entry *n = arg;
+    int rc = catalogue_put(c, n->it, n->torrent, BYTES(NULL, 0), &n->id, e);
+
+    if (rc == 0)
+        rc = catalogue_record_put(c, n->id, n->it->state, n->it->have, n->record, n->it->updated,
+                                  e);
+    return rc;
+}
+
 static int put(const struct scan_result *r, const struct scan_options *o, int64_t *id,
                struct err *e)
 {
@@ -214,16 +231,16 @@ static int put(const struct scan_result *r, const struct scan_options *o, int64_
         .added = o->now,
         .updated = o->now,
     };
-    int rc;
+    struct entry n = {.it = &it};
 
     memcpy(it.v1, m->hash_v1, sizeof it.v1);
     memcpy(it.v2, m->hash_v2, sizeof it.v2);
     with_what_was_there(&torrent, m, o->catalogue);
     record_write(&r->record, &record);
-    rc = catalogue_put(o->catalogue, &it, buf_bytes(&torrent), BYTES(NULL, 0), id, e);
-    if (rc == 0)
-        rc = catalogue_record_put(o->catalogue, *id, CATALOGUE_COMPLETE, m->size,
-                                  buf_bytes(&record), o->now, e);
+    n.torrent = buf_bytes(&torrent);
+    n.record = buf_bytes(&record);
+    int rc = catalogue_together(o->catalogue, put_entry, &n, e);
+    *id = n.id;
     buf_fini(&torrent);
     buf_fini(&record);
     return rc;

@@ -66,6 +66,7 @@ int settle_judge(struct item *it, struct err *e)
 
 /* ---- the catalogue ---- */
 
+/* Of what is served from a place that the catalogue does not know. */
 static int put(struct item *it, struct catalogue *c, struct err *e)
 {
     struct catalogue_item row;
@@ -116,11 +117,12 @@ void settle_work(struct db_job *j, struct catalogue *c)
 
     if (it->unrecorded)
         it->id = 0;
-    else if (!it->spec.serve || (adopt && !it->known))
+    else if (adopt && !it->known)
         rc = put(it, c, it->why);
     else
         it->had_layers = true;
-    if (rc == 0 && it->id && (!it->spec.serve || it->check.ones > 0))
+    it->unput = !it->spec.serve && !it->unrecorded;
+    if (rc == 0 && it->id && it->spec.serve && it->check.ones > 0)
         rc = record(it, c, it->why);
     if (rc == 0 && !it->spec.serve && !it->ranged && !it->complete)
         rc = twins_check(it, it->why);

@@ -551,6 +551,29 @@ int catalogue_add_traffic(struct catalogue *c, int64_t id, uint64_t uploaded, ui
     return db_run(c, true, do_traffic, &t, e);
 }
 
+struct together {
+    int (*fn)(struct catalogue *c, void *arg, struct err *e);
+    void *arg;
+};
+
+static int do_together(struct catalogue *c, void *arg, struct err *e)
+{
+    const struct together *t = arg;
+    c->together = true;
+    c->damaged = false;
+    int rc = t->fn(c, t->arg, e);
+    c->together = false;
+    return c->damaged ? CATALOGUE_DAMAGED : rc;
+}
+
+int catalogue_together(struct catalogue *c,
+                       int (*fn)(struct catalogue *c, void *arg, struct err *e), void *arg,
+                       struct err *e)
+{
+    struct together t = {fn, arg};
+    return db_run(c, true, do_together, &t, e);
+}
+
 static int do_remove(struct catalogue *c, void *arg, struct err *e)
 {
     struct catalogue_item it;

@@ -223,9 +223,10 @@ static int check_schema(struct catalogue *c, bool make, struct err *e)
 
 /*
  * WAL where the file system can; where it cannot (no shared memory on a network file system) SQLite
- * stays with its rollback journal, which is as safe and only slower.
+ * stays with its rollback journal, which is as safe and only slower. One that is being made has not
+ * its name yet: it is synced once, when it is whole (finish_new).
  */
-static int set_up(struct catalogue *c, struct err *e)
+static int set_up(struct catalogue *c, bool make, struct err *e)
 {
     int64_t none;
     sqlite3_busy_timeout(c->db, CATALOGUE_WAIT_MS);
@@ -233,9 +234,9 @@ static int set_up(struct catalogue *c, struct err *e)
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     int rc = pragma_int(c, "PRAGMA cell_size_check=ON", &none, e);
     if (rc == 0)
-        rc = pragma_int(c, "PRAGMA journal_mode=WAL", &none, e);
+        rc = pragma_int(c, make ? "PRAGMA synchronous=OFF" : "PRAGMA synchronous=FULL", &none, e);
     if (rc == 0)
-        rc = pragma_int(c, "PRAGMA synchronous=FULL", &none, e);
+        rc = pragma_int(c, "PRAGMA journal_mode=WAL", &none, e);
     return rc;
 }
 
@@ -259,7 +260,7 @@ int db_open_file(struct catalogue *c, const char *path, bool make, struct err *e
     if (!make && st.st_size == 0) /* it gets its name only with something in it */
         return CATALOGUE_DAMAGED;
     int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX, NULL);
-    rc = rc == SQLITE_OK ? set_up(c, e) : db_failed(c, rc, e);
+    rc = rc == SQLITE_OK ? set_up(c, make, e) : db_failed(c, rc, e);
     if (rc == 0)
         rc = check_schema(c, make, e);
     if (rc == 0 && !make)
@@ -343,6 +344,11 @@ int db_run(struct catalogue *c, bool writes, db_work *work, void *arg, struct er
     int rc = 0;
     if (writes)
         page_drop(c);
+    if (c->together) {
+        rc = work(c, arg, e);
+        c->damaged |= rc == CATALOGUE_DAMAGED;
+        return rc;
+    }
     if (c->db && was_replaced(c))
         db_close(c);
     if (!c->db) { /* replaced, or a repair failed earlier for want of space */

@@ -56,6 +56,8 @@ struct catalogue {
     struct catalogue_item *page; /* CATALOGUE_PAGE of them, or NULL */
     size_t page_at, page_n;
     int64_t page_after; /* the id before page[page_at] */
+    bool together;      /* inside catalogue_together, */
+    bool damaged;       /* which found damage */
 };
 
 /* catalogue_db.c */

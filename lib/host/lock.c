@@ -95,7 +95,9 @@ int lock_take(struct lock **out, const char *dir, const char *name, struct err *
     if (!*name || name[0] == '.' || strchr(name, '/'))
         return err_set(e, ERR_USAGE, "'%s' is no name of a lock", name);
     char *folder = mem_fmt("%s/locks", dir);
-    int rc = fileio_mkdirs(folder, 0700, e), fd = -1;
+    int rc = 0, fd = -1;
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST) /* it need not outlast a power cut */
+        rc = fileio_mkdirs(folder, 0700, e);
     free(folder);
     if (rc != 0)
         return rc;

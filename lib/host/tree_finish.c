@@ -126,7 +126,7 @@ int tree_finish_files(struct tree *t, const size_t *files, size_t n, struct err 
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = make_exact(t, todo[i], e);
     if (rc == 0 && count > 0)
-        rc = tree_sync_these(t, todo, count, e);
+        rc = tree_sync_data(t, todo, count, e);
     if (rc == 0 && count > 0)
         rc = tree_beneath(t, &b, e);
     for (size_t i = 0; i < count && rc == 0; i++)

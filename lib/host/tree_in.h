@@ -53,7 +53,8 @@ struct fdcache_entry *tree_pin_store(struct tree *t, uint32_t index, bool write,
 void tree_mark(struct tree *t, uint32_t index, unsigned flags);
 int tree_open_sync_fd(struct tree *t, struct err *e);
 void tree_close_sync_fd(struct tree *t);
-/* As tree_sync, of these files only. */
+/* As tree_sync, of these files only; or only what is in them, and not their names. */
 int tree_sync_these(struct tree *t, const size_t *files, size_t n, struct err *e);
+int tree_sync_data(struct tree *t, const size_t *files, size_t n, struct err *e);
 
 #endif

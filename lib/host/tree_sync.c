@@ -205,7 +205,8 @@ static int sync_side_name(struct tree *t, struct err *e)
     return rc;
 }
 
-static int sync_batch(struct tree *t, const struct batch *b, struct err *e)
+/* names: where they lie too, and not only what is in them. */
+static int sync_batch(struct tree *t, const struct batch *b, bool names, struct err *e)
 {
     bool whole = b->n > SYNC_ONE_BY_ONE || b->lost;
     int rc = whole ? sync_whole(t, e) : 0;
@@ -213,13 +214,13 @@ static int sync_batch(struct tree *t, const struct batch *b, struct err *e)
         const struct item *it = &b->v[i];
         if ((it->marks & FILE_DIRTY) && (!whole || is_apart(t, it)))
             rc = sync_one(t, it->index, e);
-        if (rc == 0 && (it->marks & FILE_NAMED) && entry_is_side(t, it->index))
+        if (rc == 0 && names && (it->marks & FILE_NAMED) && entry_is_side(t, it->index))
             rc = sync_side_name(t, e);
     }
     bool foreign = false;
     for (size_t i = 0; i < b->n; i++)
         foreign |= (b->v[i].marks & FILE_FOREIGN) != 0;
-    if (rc == 0 && (!whole || foreign))
+    if (rc == 0 && names && (!whole || foreign))
         rc = sync_folders(t, b, e);
     return rc;
 }
@@ -243,11 +244,21 @@ int tree_sync(struct tree *t, struct err *e)
     struct batch b = batch_of_all(t);
     if (b.n == 0)
         return batch_end(t, &b, 0);
-    return batch_end(t, &b, sync_batch(t, &b, e));
+    return batch_end(t, &b, sync_batch(t, &b, true, e));
 }
 
 int tree_sync_these(struct tree *t, const size_t *files, size_t n, struct err *e)
 {
     struct batch b = batch_of(t, files, n);
-    return batch_end(t, &b, b.n ? sync_batch(t, &b, e) : 0);
+    return batch_end(t, &b, b.n ? sync_batch(t, &b, true, e) : 0);
+}
+
+int tree_sync_data(struct tree *t, const size_t *files, size_t n, struct err *e)
+{
+    struct batch b = batch_of(t, files, n);
+    int rc = b.n ? sync_batch(t, &b, false, e) : 0;
+    for (size_t i = 0; rc == 0 && i < b.n; i++)
+        if (b.v[i].marks & FILE_NAMED)
+            tree_mark(t, b.v[i].index, FILE_NAMED);
+    return batch_end(t, &b, rc);
 }

@@ -5,7 +5,8 @@
  * judged at once; else the tree over what came is held against the piece's root when all is there,
  * and if that is wrong the true leaves are asked for, to name the bad block alone.
  * v1: the whole piece is read back and hashed when all its blocks are stored.
- * A hybrid passes both. Progress is recorded in checkpoints: the host syncs, then records.
+ * A hybrid passes both. Progress is recorded in checkpoints: the host syncs, then records. What is
+ * complete has none of its own: the host records that without being asked.
  */
 #include "node/node_int.h"
 
@@ -421,10 +422,7 @@ void verify_complete(struct task *t, usec now)
 {
     if (t->was_complete || t->halted || !task_complete(t) || t->file_jobs || t->checkpointing)
         return;
-    if (t->unrecorded > 0) {
-        checkpoint(t);
-        return;
-    }
+    t->unrecorded = 0; /* who hears of it records it */
     task_completed(t, now);
 }
 

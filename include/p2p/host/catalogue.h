@@ -107,6 +107,15 @@ int catalogue_add_traffic(struct catalogue *c, int64_t id, uint64_t uploaded, ui
 /* Forgets the item, its manifest, link and record. ERR_NOTFOUND. The data is not touched. */
 int catalogue_remove(struct catalogue *c, int64_t id, struct err *e);
 
+/*
+ * All that `fn` does to the catalogue becomes one transaction, and the disk is waited for once.
+ * What fn returns is returned; if that is negative, nothing was done. It may be called twice, when
+ * the file had to be repaired.
+ */
+int catalogue_together(struct catalogue *c,
+                       int (*fn)(struct catalogue *c, void *arg, struct err *e), void *arg,
+                       struct err *e);
+
 /* True if another program changed something since the last call (the first call: true). Cheap. */
 bool catalogue_changed(struct catalogue *c);
 

@@ -246,7 +246,7 @@ enum node_op_kind {
     NODE_METADATA, /* task: node_manifest is here, node_begin is awaited */
     NODE_WANTED,   /* task: it sleeps and is asked for: node_wake, or node_remove */
     NODE_PIECE,    /* task, piece: verified */
-    NODE_COMPLETE, /* task: all that was wanted is verified, named and recorded */
+    NODE_COMPLETE, /* task: all that was wanted is verified and named. To be recorded, unasked */
     NODE_ENDED,    /* task, code, text: its goals say stop. code 0 or ERR_NOTFOUND (gave up) */
     NODE_FAILED,   /* task, code, text: it cannot go on (disk, manifest and data disagree …) */
     NODE_STOPPED,  /* task: trackers were told */
