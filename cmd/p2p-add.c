@@ -2,6 +2,7 @@
 #include <p2p/base/mem.h>
 #include <p2p/cli/describe.h>
 #include <p2p/cli/program.h>
+#include <p2p/cli/sources.h>
 #include <p2p/cli/status.h>
 #include <p2p/engine/scan.h>
 #include <p2p/host/fileio.h>
@@ -19,7 +20,8 @@ struct add {
     struct scan_options scan;
     struct home home;
     struct catalogue *catalogue;
-    const char *doing; /* PATH under way */
+    struct sources sources; /* PATHs */
+    const char *doing;      /* PATH under way */
     usec begun;
 };
 
@@ -129,17 +131,27 @@ static int stop_status(void)
     return term_stopped() ? 128 + term_stopped() : STATUS_INT;
 }
 
-static int add_one(struct add *a, const char *path)
+static bool is_stdin(const struct source_entry *n)
+{
+    return !n->list && strcmp(n->text, "-") == 0;
+}
+
+static int add_one(struct add *a, const struct source_entry *n)
 {
     struct output *out = &a->p->output;
+    const char *path = n->text;
     struct scan_result r = {0};
     struct err e = {0};
     int rc;
 
-    a->doing = strcmp(path, "-") == 0 ? a->o->name : path;
+    a->doing = is_stdin(n) ? a->o->name : path;
     a->begun = clock_now();
-    rc = strcmp(path, "-") == 0 ? scan_stream(&r, STDIN_FILENO, &a->scan, &e)
-                                : scan_path(&r, path, &a->scan, &e);
+    if (n->bad)
+        rc = err_set(&e, ERR_INVALID, "%s", n->text);
+    else if (is_stdin(n))
+        rc = scan_stream(&r, STDIN_FILENO, &a->scan, &e);
+    else
+        rc = scan_path(&r, path, &a->scan, &e);
     output_erase(out);
     for (size_t i = 0; i < r.n_notices; i++)
         output_notice(out, "%s", r.notices[i]);
@@ -154,38 +166,41 @@ static int add_one(struct add *a, const char *path)
     scan_result_fini(&r);
     if (rc == ERR_CANCELED)
         return stop_status();
-    return rc < 0 ? program_fail(a->p, &e) : STATUS_DONE;
+    if (rc < 0)
+        sources_complain(out, n, e.msg);
+    return status_of(rc);
 }
 
 static int add_all(struct add *a)
 {
-    struct options *o = &a->p->options;
     int status = STATUS_DONE;
 
-    for (size_t i = 0; i < o->n_operands && !term_stopped(); i++)
-        status = status_worst(status, add_one(a, o->operands[i]));
+    for (size_t i = 0; i < a->sources.n && !term_stopped(); i++)
+        status = status_worst(status, add_one(a, &a->sources.v[i]));
     return term_stopped() ? stop_status() : status;
 }
 
 /* ---- what was asked for ---- */
 
-static const char *is_wrong(const struct add_options *o, const struct options *all)
+static const char *is_wrong(const struct add_options *o, const struct sources *paths)
 {
     size_t stdin_times = 0;
 
-    if (all->n_operands == 0)
-        return "PATH: none is given";
-    for (size_t i = 0; i < all->n_operands; i++)
-        stdin_times += strcmp(all->operands[i], "-") == 0;
+    for (size_t i = 0; i < o->lists.n; i++)
+        stdin_times += strcmp(o->lists.v[i], "-") == 0;
+    for (size_t i = 0; i < paths->n; i++)
+        if (is_stdin(&paths->v[i])) {
+            stdin_times++;
+            if (!o->name)
+                return "-: standard input has no name: give one with --name";
+        }
     if (stdin_times > 1)
         return "-: standard input can be read once only";
-    if (stdin_times > 0 && !o->name)
-        return "-: standard input has no name: give one with --name";
-    if (all->n_operands > 1 && o->name)
+    if (paths->n > 1 && o->name)
         return "--name: one name cannot be that of several PATHs";
-    if (all->n_operands > 1 && o->output)
+    if (paths->n > 1 && o->output)
         return "--output: one FILE cannot hold the torrents of several PATHs";
-    if (all->n_operands > 1 && o->print == PRINT_TORRENT)
+    if (paths->n > 1 && o->print == PRINT_TORRENT)
         return "--print torrent: one stream cannot hold the torrents of several PATHs";
     if (to_stdout(o) && o->common.json)
         return "--json: the torrent goes to standard output already";
@@ -265,18 +280,30 @@ static int open_catalogue(struct add *a, struct err *e)
 static int run(struct program *p, const struct add_options *o)
 {
     struct add a = {.p = p, .o = o};
-    const char *wrong = is_wrong(o, &p->options);
+    const struct source_options so = {.operands = p->options.operands,
+                                      .n = p->options.n_operands,
+                                      .lists = &o->lists,
+                                      .nul = o->common.nul,
+                                      .in = STDIN_FILENO};
     struct err e = {0};
     int status;
 
-    if (wrong)
-        return program_usage(p, "%s", wrong);
-    if (configure(&a, &e) < 0)
-        return program_usage(p, "%s", e.msg);
+    if (p->options.n_operands + o->lists.n == 0)
+        return program_usage(p, "PATH: none is given");
+    int rc = sources_read(&a.sources, &so, &e);
+    if (rc == 0)
+        rc = configure(&a, &e);
+    const char *wrong = rc == 0 ? is_wrong(o, &a.sources) : NULL;
+    if (rc < 0 || wrong) {
+        sources_fini(&a.sources);
+        return wrong || rc == ERR_USAGE ? program_usage(p, "%s", wrong ? wrong : e.msg)
+                                        : program_fail(p, &e);
+    }
     term_signals();
     status = open_catalogue(&a, &e) < 0 ? program_fail(p, &e) : add_all(&a);
     catalogue_free(a.catalogue);
     home_fini(&a.home);
+    sources_fini(&a.sources);
     return status;
 }
 

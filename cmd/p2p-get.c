@@ -24,7 +24,6 @@ struct get {
     int status;
     char *here;       /* results are told relative to it unless -o is absolute; NULL: not */
     usec progress_at; /* when the next event is due */
-    size_t left;
 };
 
 /* ---- events ---- */
@@ -53,13 +52,23 @@ static bool wants_events(const struct get *g)
     return g->p->output.json || g->events >= 0;
 }
 
-static struct json *event(const char *what, const struct item *it)
+static struct json *event_about(const char *what, const char *source,
+                                const struct source_entry *n)
 {
     struct json *j = json_new_object();
 
     json_set_str(j, "event", what);
-    json_set_str(j, "source", item_label(it));
+    json_set_str(j, "source", source);
+    if (n->list) {
+        json_set_str(j, "list", n->list);
+        json_set_int(j, "line", (int64_t)n->line);
+    }
     return j;
+}
+
+static struct json *event(const char *what, const struct item *it)
+{
+    return event_about(what, item_label(it), item_user(it));
 }
 
 static void set_hashes(struct json *j, const struct item *it)
@@ -147,9 +156,10 @@ static void event_done(struct get *g, struct item *it, const char *path)
     emit(g, j);
 }
 
-static void event_error(struct get *g, struct item *it, int status, const char *text)
+static void event_error(struct get *g, const char *source, const struct source_entry *n,
+                        int status, const char *text)
 {
-    struct json *j = event("error", it);
+    struct json *j = event_about("error", source, n);
 
     json_set_int(j, "status", status);
     json_set_str(j, "error", text);
@@ -200,14 +210,13 @@ static void on_ended(struct get *g, const struct engine_event *ev)
     int status = ev->code == ERR_CANCELED ? 128 + term_stopped() : status_of(ev->code);
     const char *text = *ev->text ? ev->text : "stopped";
 
-    g->left--;
     g->status = status_worst(g->status, status);
     if (ev->code == 0)
         return;
     if (wants_events(g))
-        event_error(g, ev->item, status, text);
+        event_error(g, item_label(ev->item), item_user(ev->item), status, text);
     if (ev->code != ERR_CANCELED)
-        output_error(&g->p->output, "%s", text);
+        sources_complain(&g->p->output, item_user(ev->item), text);
     else
         output_notice(&g->p->output, "%s: stopped; run it again to go on", item_label(ev->item));
 }
@@ -280,7 +289,8 @@ static void on_event(void *arg, const struct engine_event *ev)
 /* ---- wishes ---- */
 
 struct wishes {
-    struct option_list sources, files;
+    struct sources sources;
+    struct option_list files;
     struct range *ranges;
     struct engine_range *engine_ranges;
     char *output; /* with a slash behind where it must be a folder */
@@ -288,7 +298,7 @@ struct wishes {
 
 static void wishes_fini(struct wishes *w, size_t n_ranges)
 {
-    option_list_fini(&w->sources);
+    sources_fini(&w->sources);
     option_list_fini(&w->files);
     for (size_t i = 0; w->ranges && i < n_ranges; i++)
         range_fini(&w->ranges[i]);
@@ -316,11 +326,17 @@ static int read_ranges(struct wishes *w, const struct option_list *l, struct err
 static int read_wishes(struct get *g, struct wishes *w, struct err *e)
 {
     const struct get_options *o = g->o;
-    int rc = sources_read(&w->sources, g->p->options.operands, g->p->options.n_operands,
-                          STDIN_FILENO, e);
+    const struct source_options so = {.operands = g->p->options.operands,
+                                      .n = g->p->options.n_operands,
+                                      .lists = &o->lists,
+                                      .names = &o->files_from,
+                                      .operand_list = true,
+                                      .nul = o->common.nul,
+                                      .in = STDIN_FILENO};
+    int rc = sources_read(&w->sources, &so, e);
 
     for (size_t i = 0; i < o->files_from.n && rc == 0; i++)
-        rc = sources_read_file(&w->files, o->files_from.v[i], STDIN_FILENO, e);
+        rc = sources_names(&w->files, o->files_from.v[i], o->common.nul, STDIN_FILENO, e);
     if (rc == 0)
         rc = read_ranges(w, &o->ranges, e);
     if (rc == 0 && o->files_from.n && w->files.n == 0)
@@ -352,6 +368,15 @@ static struct goals goals_of(const struct get_options *o)
     return w;
 }
 
+/* The others go on. */
+static void bad_line(struct get *g, const struct source_entry *n)
+{
+    g->status = status_worst(g->status, STATUS_INVALID);
+    if (wants_events(g))
+        event_error(g, n->list, n, STATUS_INVALID, n->text);
+    sources_complain(&g->p->output, n, n->text);
+}
+
 static void add_all(struct get *g, const struct wishes *w)
 {
     const struct get_options *o = g->o;
@@ -370,11 +395,17 @@ static void add_all(struct get *g, const struct wishes *w)
         .goals = goals_of(o),
     };
 
-    g->left = w->sources.n;
     for (size_t i = 0; i < w->sources.n; i++) {
-        s.source = w->sources.v[i];
-        struct item *it = engine_add(g->engine, &s);
+        struct source_entry *n = &w->sources.v[i];
 
+        if (n->bad) {
+            bad_line(g, n);
+            continue;
+        }
+        s.source = n->text;
+        s.torrent = n->torrent ? buf_bytes(&w->sources.torrent) : BYTES(NULL, 0);
+        s.user = n;
+        struct item *it = engine_add(g->engine, &s);
         if (wants_events(g))
             emit(g, event("start", it));
     }
@@ -409,7 +440,7 @@ static int run(struct program *p, const struct get_options *o)
     struct err e = {0};
     int rc;
 
-    if (p->options.n_operands == 0)
+    if (p->options.n_operands == 0 && o->lists.n == 0)
         return program_usage(p, "no SOURCE was given");
     if (o->events_fd >= 0 && fcntl(o->events_fd, F_GETFD) < 0)
         return program_usage(p, "--events-fd: descriptor %d is not open", o->events_fd);

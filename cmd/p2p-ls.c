@@ -33,6 +33,7 @@ struct ls {
 struct entry {
     struct known k;
     const char *source; /* as given; NULL: from the catalogue's list */
+    const struct source_entry *from;
     struct scan_verdict verdict;
     bool verified;
     struct ask_answer answer;
@@ -102,8 +103,12 @@ static char *path_of(const struct entry *n)
 
 static const char *label(const struct entry *n, char **owned)
 {
-    *owned = n->source ? NULL : name_of(n);
-    return n->source ? n->source : *owned;
+    *owned = NULL;
+    if (!n->source)
+        *owned = name_of(n);
+    else if (n->from->list)
+        *owned = mem_fmt("%s:%zu: %s", n->from->list, n->from->line, n->source);
+    return *owned ? *owned : n->source;
 }
 
 static int without_manifest(struct ls *l, const struct entry *n)
@@ -472,20 +477,31 @@ static int do_entry(struct ls *l, struct entry *n)
     return status_worst(status, print_entry(l, n));
 }
 
-static int list_sources(struct ls *l, const struct option_list *sources)
+static int list_source(struct ls *l, const struct sources *all, const struct source_entry *from)
+{
+    struct entry n = {.source = from->text, .from = from};
+    struct err e = {0};
+    int rc, status;
+
+    if (from->bad)
+        rc = err_set(&e, ERR_INVALID, "%s", from->text);
+    else if (from->torrent)
+        rc = known_torrent(&n.k, buf_bytes(&all->torrent), from->text, l->c, &e);
+    else
+        rc = known_find(&n.k, from->text, l->c, &e);
+    if (rc < 0)
+        sources_complain(l->out, from, e.msg);
+    status = rc < 0 ? status_of(rc) : do_entry(l, &n);
+    entry_fini(&n);
+    return status;
+}
+
+static int list_sources(struct ls *l, const struct sources *sources)
 {
     int status = STATUS_DONE;
 
-    for (size_t i = 0; i < sources->n && !term_stopped() && !l->out->failed; i++) {
-        struct entry n = {.source = sources->v[i]};
-        struct err e = {0};
-
-        if (known_find(&n.k, sources->v[i], l->c, &e) < 0)
-            status = status_worst(status, program_fail(l->p, &e));
-        else
-            status = status_worst(status, do_entry(l, &n));
-        entry_fini(&n);
-    }
+    for (size_t i = 0; i < sources->n && !term_stopped() && !l->out->failed; i++)
+        status = status_worst(status, list_source(l, sources, &sources->v[i]));
     return status;
 }
 
@@ -534,7 +550,7 @@ static int list_catalogue(struct ls *l)
     return rc < 0 ? status_worst(status, program_fail(l->p, &e)) : status;
 }
 
-static const char *is_wrong(const struct ls_options *o, size_t operands)
+static const char *is_wrong(const struct ls_options *o)
 {
     int instead = o->link + o->hash + o->path + (o->torrent != NULL);
 
@@ -542,8 +558,6 @@ static const char *is_wrong(const struct ls_options *o, size_t operands)
         return "--link, --hash, --path and --torrent: one of them at a time";
     if (instead && o->common.json)
         return "--json: prints the link, the hash and the path already";
-    if (o->torrent && operands != 1)
-        return "--torrent: takes one SOURCE";
     return NULL;
 }
 
@@ -565,8 +579,14 @@ static int open_catalogue(struct ls *l, struct err *e)
 static int run(struct program *p, const struct ls_options *o)
 {
     struct ls l = {.p = p, .o = o, .out = &p->output};
-    struct option_list sources = {0};
-    const char *wrong = is_wrong(o, p->options.n_operands);
+    const struct source_options so = {.operands = p->options.operands,
+                                      .n = p->options.n_operands,
+                                      .lists = &o->lists,
+                                      .operand_list = true,
+                                      .nul = o->common.nul,
+                                      .in = STDIN_FILENO};
+    struct sources sources = {0};
+    const char *wrong = is_wrong(o);
     struct err e = {0};
     int status = STATUS_DONE;
 
@@ -574,10 +594,12 @@ static int run(struct program *p, const struct ls_options *o)
         return program_usage(p, "%s", wrong);
     if (o->verify)
         term_signals();
-    if (sources_read(&sources, p->options.operands, p->options.n_operands, STDIN_FILENO, &e) < 0 ||
-        open_catalogue(&l, &e) < 0)
+    l.sources = p->options.n_operands + o->lists.n > 0;
+    if (sources_read(&sources, &so, &e) < 0 || open_catalogue(&l, &e) < 0)
         status = program_fail(p, &e);
-    else if ((l.sources = p->options.n_operands > 0))
+    else if (o->torrent && sources.n != 1)
+        status = program_usage(p, "--torrent: takes one SOURCE");
+    else if (l.sources)
         status = list_sources(&l, &sources);
     else
         status = list_catalogue(&l);
@@ -585,7 +607,7 @@ static int run(struct program *p, const struct ls_options *o)
         status = 128 + term_stopped();
     catalogue_free(l.c);
     home_fini(&l.home);
-    option_list_fini(&sources);
+    sources_fini(&sources);
     return status;
 }
 

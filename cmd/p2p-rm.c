@@ -92,16 +92,29 @@ static int remove_it(struct rm *r, struct known *k, struct err *e)
     return rc;
 }
 
-static int remove_one(struct rm *r, const char *source)
+static int find(struct rm *r, struct known *k, const struct sources *all,
+                const struct source_entry *from, struct err *e)
+{
+    *k = (struct known){0};
+    if (from->bad)
+        return err_set(e, ERR_INVALID, "%s", from->text);
+    if (from->torrent)
+        return known_torrent(k, buf_bytes(&all->torrent), from->text, r->c, e);
+    return known_find(k, from->text, r->c, e);
+}
+
+static int remove_one(struct rm *r, const struct sources *all, const struct source_entry *from)
 {
     struct output *out = &r->p->output;
+    const char *source = from->text;
     struct known k;
     struct err e = {0};
-    int rc = known_find(&k, source, r->c, &e);
+    int rc = find(r, &k, all, from, &e);
 
     if (rc < 0) {
         known_fini(&k);
-        return program_fail(r->p, &e);
+        sources_complain(out, from, e.msg);
+        return status_of(rc);
     }
     if (k.item.id == 0)
         rc = err_set(&e, ERR_NOTFOUND, "not in the catalogue");
@@ -135,21 +148,25 @@ static int open_catalogue(struct rm *r, struct err *e)
 static int run(struct program *p, const struct rm_options *o)
 {
     struct rm r = {.p = p, .o = o};
-    struct option_list sources = {0};
+    const struct source_options so = {.operands = p->options.operands,
+                                      .n = p->options.n_operands,
+                                      .operand_list = true,
+                                      .nul = o->common.nul,
+                                      .in = STDIN_FILENO};
+    struct sources sources = {0};
     struct err e = {0};
     int status = STATUS_DONE;
 
     if (p->options.n_operands == 0)
         return program_usage(p, "SOURCE: none is given");
-    if (sources_read(&sources, p->options.operands, p->options.n_operands, STDIN_FILENO, &e) < 0 ||
-        open_catalogue(&r, &e) < 0)
+    if (sources_read(&sources, &so, &e) < 0 || open_catalogue(&r, &e) < 0)
         status = program_fail(p, &e);
     else
         for (size_t i = 0; i < sources.n; i++)
-            status = status_worst(status, remove_one(&r, sources.v[i]));
+            status = status_worst(status, remove_one(&r, &sources, &sources.v[i]));
     catalogue_free(r.c);
     home_fini(&r.home);
-    option_list_fini(&sources);
+    sources_fini(&sources);
     return status;
 }
 

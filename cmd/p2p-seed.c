@@ -26,7 +26,7 @@ struct seed {
     const struct seed_options *o;
     struct serving serving;
     struct engine *engine;
-    struct option_list sources;
+    struct sources sources;
     bool ready, named, stopping;
     int status; /* worst of the named items */
     usec started, last_upload, looked_at;
@@ -147,7 +147,7 @@ static void on_ready(struct seed *g, const struct engine_event *ev)
 static void on_ended(struct seed *g, const struct engine_event *ev)
 {
     if (ev->code != 0 && ev->code != ERR_CANCELED) {
-        output_error(&g->p->output, "%s", ev->text);
+        sources_complain(&g->p->output, item_user(ev->item), ev->text);
         if (g->named)
             g->status = status_worst(g->status, status_of(ev->code));
     }
@@ -297,20 +297,31 @@ static int add_content(struct seed *g, const char *path, int64_t *id, struct err
     return rc;
 }
 
-/* Ids of those operands that are content; 0 for the others. */
+/* The item's id if it is content, which is added first; 0 for what the engine finds itself; -1 for
+ * what cannot be served, which is told. */
+static int64_t id_of(struct seed *g, const struct source_entry *n)
+{
+    struct err e = {0};
+    int64_t id = 0;
+    int rc = 0;
+
+    if (n->bad)
+        rc = err_set(&e, ERR_INVALID, "%s", n->text);
+    else if (!n->torrent && !g->o->data && is_content(n->text))
+        rc = add_content(g, n->text, &id, &e);
+    if (rc == 0)
+        return id;
+    sources_complain(&g->p->output, n, e.msg);
+    g->status = status_worst(g->status, status_of(rc));
+    return -1;
+}
+
 static int64_t *add_paths(struct seed *g)
 {
     int64_t *ids = mem_array(g->sources.n ? g->sources.n : 1, sizeof *ids);
 
-    for (size_t i = 0; i < g->sources.n && !term_stopped(); i++) {
-        struct err e = {0};
-
-        if (!g->o->data && is_content(g->sources.v[i]) &&
-            add_content(g, g->sources.v[i], &ids[i], &e) < 0) {
-            ids[i] = -1;
-            g->status = status_worst(g->status, program_fail(g->p, &e));
-        }
-    }
+    for (size_t i = 0; i < g->sources.n && !term_stopped(); i++)
+        ids[i] = id_of(g, &g->sources.v[i]);
     return ids;
 }
 
@@ -323,11 +334,16 @@ static void add_items(struct seed *g, const int64_t *ids)
     if (g->o->until_ratio > 0)
         s.goals.seed_ratio = g->o->until_ratio;
     for (size_t i = 0; i < g->sources.n; i++) {
-        s.source = g->sources.v[i];
+        struct source_entry *n = &g->sources.v[i];
+
+        s.source = n->text;
+        s.torrent = n->torrent ? buf_bytes(&g->sources.torrent) : BYTES(NULL, 0);
+        s.user = n;
         s.id = ids[i];
         if (ids[i] >= 0)
             engine_add(g->engine, &s);
     }
+    s.user = NULL;
     if (!g->named)
         engine_follow(g->engine, &s);
 }
@@ -375,8 +391,13 @@ static int start(struct seed *g)
 {
     struct err e = {0};
     int status = 0;
-    int rc = sources_read(&g->sources, g->p->options.operands, g->p->options.n_operands,
-                          STDIN_FILENO, &e);
+    const struct source_options so = {.operands = g->p->options.operands,
+                                      .n = g->p->options.n_operands,
+                                      .lists = &g->o->lists,
+                                      .operand_list = true,
+                                      .nul = g->o->common.nul,
+                                      .in = STDIN_FILENO};
+    int rc = sources_read(&g->sources, &so, &e);
 
     if (rc == 0)
         rc = serving_begin(&g->serving, g->o->daemon, &status, &e);
@@ -384,7 +405,7 @@ static int start(struct seed *g)
         return rc == ERR_USAGE ? program_usage(g->p, "%s", e.msg) : program_fail(g->p, &e);
     if (rc > 0)
         return status; /* the parent */
-    g->named = g->p->options.n_operands > 0;
+    g->named = g->p->options.n_operands + g->o->lists.n > 0;
     return serve(g);
 }
 
@@ -403,11 +424,11 @@ static int run(struct program *p, const struct seed_options *o)
 
     if (serving_find(&g.serving, o->common.home, &e) < 0)
         return program_fail(p, &e);
-    if (o->data && p->options.n_operands == 0)
+    if (o->data && p->options.n_operands + o->lists.n == 0)
         status = program_usage(p, "--data: of which SOURCE?");
     else
         status = o->status ? ask_status(&g) : start(&g);
-    option_list_fini(&g.sources);
+    sources_fini(&g.sources);
     serving_fini(&g.serving);
     return status;
 }

@@ -9,25 +9,26 @@ _p2p_options()
         echo "-h --help -V --version"
         ;;
     p2p-add)
-        echo "-n --name --exclude --follow --no-catalogue --format --piece-size -t
-            --tracker -w --web-seed --node --peer --comment --source --private -o
-            --output --print"
+        echo "-i --input-file -n --name --exclude --follow --no-catalogue --format
+            --piece-size -t --tracker -w --web-seed --node --peer --comment --source
+            --private -o --output --print"
         ;;
     p2p-get)
-        echo "-o --output --select --exclude --files-from -r --range --manifest-only
-            --attributes --preallocate --peer --sequential --timeout
+        echo "-i --input-file -o --output --select --exclude --files-from -r --range
+            --manifest-only --attributes --preallocate --peer --sequential --timeout
             --metadata-timeout --deadline --seed-for --seed-ratio --events-fd
             --limit-down --limit-up --port --bind --no-trackers --no-web-seeds
             --no-pex --no-lsd --no-port-mapping --prefer-local --bootstrap --no-dht"
         ;;
     p2p-seed)
-        echo "-d --data --super --daemon --status --for --until-ratio --until-idle
-            --limit-down --limit-up --port --bind --no-trackers --no-web-seeds
-            --no-pex --no-lsd --no-port-mapping --prefer-local --bootstrap --no-dht"
+        echo "-i --input-file -d --data --super --daemon --status --for
+            --until-ratio --until-idle --limit-down --limit-up --port --bind
+            --no-trackers --no-web-seeds --no-pex --no-lsd --no-port-mapping
+            --prefer-local --bootstrap --no-dht"
         ;;
     p2p-ls)
-        echo "-l --long --link --hash --path --torrent --verify --fetch --peers
-            --timeout --bootstrap --no-dht"
+        echo "-i --input-file -l --long --link --hash --path --torrent --verify
+            --fetch --peers --timeout --bootstrap --no-dht"
         ;;
     p2p-rm)
         echo "--data"
@@ -85,7 +86,7 @@ _p2p_value()
 {
     case $1$2 in
     p2p-get-o | p2p-get--output) _p2p_files -d ;;
-    *-o | *--output | *--torrent | *--files-from) _p2p_files ;;
+    *-o | *--output | *--torrent | *--files-from | *-i | *--input-file) _p2p_files ;;
     *-d | *--data) [ "$1" = p2p-seed ] || return 1; _p2p_files -d ;;
     *--key) _p2p_files ;;
     *--salt | *--seq | *--cas) ;;

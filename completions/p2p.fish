@@ -31,6 +31,7 @@ complete -c p2p -n 'not __fish_use_subcommand; and not __fish_seen_subcommand_fr
 complete -c p2p -n '__fish_seen_subcommand_from help' -a 'add get seed ls rm node'
 
 complete -c p2p-add -e
+complete -c p2p-add -s i -l input-file -rF -d 'also what is in LIST, one a line (-: standard input); repeat'
 complete -c p2p-add -s n -l name -x -d 'name of the item'
 complete -c p2p-add -l exclude -x -d 'leave out what matches; repeat'
 complete -c p2p-add -l follow -d 'follow symlinks in a folder'
@@ -57,6 +58,7 @@ complete -c p2p-add -s V -l version -d 'show the version and exit'
 
 complete -c p2p-get -e
 complete -c p2p-get -a '(__p2p_items)'
+complete -c p2p-get -s i -l input-file -rF -d 'also what is in LIST, one a line (-: standard input); repeat'
 complete -c p2p-get -s o -l output -rF -d 'folder to put it in; a single file may be named'
 complete -c p2p-get -l select -x -d 'only files whose name matches; repeat'
 complete -c p2p-get -l exclude -x -d 'not files whose name matches; repeat'
@@ -96,6 +98,7 @@ complete -c p2p-get -s V -l version -d 'show the version and exit'
 
 complete -c p2p-seed -e
 complete -c p2p-seed -a '(__p2p_items)'
+complete -c p2p-seed -s i -l input-file -rF -d 'also what is in LIST, one a line (-: standard input); repeat'
 complete -c p2p-seed -s d -l data -xa "(__fish_complete_directories)" -d 'where the content of a SOURCE lies that is not known here'
 complete -c p2p-seed -l super -d 'super-seeding: for the first copy of something new'
 complete -c p2p-seed -l daemon -d 'go to the background once ready'
@@ -126,6 +129,7 @@ complete -c p2p-seed -s V -l version -d 'show the version and exit'
 
 complete -c p2p-ls -e
 complete -c p2p-ls -a '(__p2p_items)'
+complete -c p2p-ls -s i -l input-file -rF -d 'also what is in LIST, one a line (-: standard input); repeat'
 complete -c p2p-ls -s l -l long -d 'more columns: format, pieces, added, uploaded, ratio, where'
 complete -c p2p-ls -l link -d 'print the magnet link instead'
 complete -c p2p-ls -l hash -d 'print the info-hash instead'

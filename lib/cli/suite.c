@@ -35,6 +35,9 @@ static const struct option_def common_defs[] = {
 };
 #define COMMON(s) {"All programs", common_defs, COUNT(common_defs), AT(s, common)}
 
+#define INPUT(s)                                                    \
+    VALUE('i', "input-file", LIST, "LIST", s, lists,                \
+          "also what is in LIST, one a line (-: standard input); repeat")
 #define PORT(s)                         \
     VALUE(0, "port", PORT, "N", s, port, \
           "listen on this port (default: 0, any free one)")
@@ -83,6 +86,7 @@ static const char *const format_words[] = {"v1", "v2", "hybrid", NULL};
 static const char *const print_words[] = {"link", "hash", "torrent", NULL};
 
 static const struct option_def add_what[] = {
+    INPUT(add_options),
     VALUE('n', "name", STRING, "NAME", add_options, name,
           "name of the item (default: last part of PATH)"),
     VALUE(0, "exclude", LIST, "GLOB", add_options, exclude, "leave out what matches; repeat"),
@@ -122,7 +126,8 @@ static const struct option_group add_groups[] = {
 const struct option_table suite_add = {
     .program = "p2p-add",
     .summary = "make a link from a file, a folder or standard input",
-    .usage = (const char *const[]){"[option]... PATH...", "[option]... --name NAME -", NULL},
+    .usage = (const char *const[]){"[option]... PATH...", "[option]... -i LIST",
+                                   "[option]... --name NAME -", NULL},
     .groups = add_groups,
     .n_groups = COUNT(add_groups),
     .size = sizeof(struct add_options),
@@ -131,6 +136,7 @@ const struct option_table suite_add = {
 /* --- p2p-get ------------------------------------------------------------------------------ */
 
 static const struct option_def get_what[] = {
+    INPUT(get_options),
     VALUE('o', "output", STRING, "PATH", get_options, output,
           "folder to put it in; a single file may be named (default: .)"),
     VALUE(0, "select", LIST, "GLOB", get_options, select, "only files whose name matches; repeat"),
@@ -177,7 +183,7 @@ static const struct option_group get_groups[] = {
 const struct option_table suite_get = {
     .program = "p2p-get",
     .summary = "fetch what a link means, verify every byte, exit",
-    .usage = (const char *const[]){"[option]... SOURCE...", NULL},
+    .usage = (const char *const[]){"[option]... SOURCE...", "[option]... -i LIST", NULL},
     .groups = get_groups,
     .n_groups = COUNT(get_groups),
     .size = sizeof(struct get_options),
@@ -186,6 +192,7 @@ const struct option_table suite_get = {
 /* --- p2p-seed ----------------------------------------------------------------------------- */
 
 static const struct option_def seed_what[] = {
+    INPUT(seed_options),
     VALUE('d', "data", STRING, "DIR", seed_options, data,
           "where the content of a SOURCE lies that is not known here"),
     FLAG(0, "super", seed_options, super, "super-seeding: for the first copy of something new"),
@@ -219,6 +226,7 @@ const struct option_table suite_seed = {
 /* --- p2p-ls ------------------------------------------------------------------------------- */
 
 static const struct option_def ls_what[] = {
+    INPUT(ls_options),
     FLAG('l', "long", ls_options, columns,
          "more columns: format, pieces, added, uploaded, ratio, where"),
     FLAG(0, "link", ls_options, link, "print the magnet link instead"),

@@ -177,6 +177,15 @@ int known_find(struct known *k, const char *source, struct catalogue *c, struct 
     return rc;
 }
 
+int known_torrent(struct known *k, struct bytes raw, const char *what, struct catalogue *c,
+                  struct err *e)
+{
+    *k = (struct known){0};
+    int rc = parse(k, raw, what, e);
+
+    return rc == 0 && c ? look_up_hashes(k, c, e) : rc;
+}
+
 void known_fini(struct known *k)
 {
     manifest_free(k->m);

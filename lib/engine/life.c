@@ -77,6 +77,9 @@ static struct item *item_new(struct engine *g, const struct engine_spec *s)
 
     it->g = g;
     it->spec = copy_spec(s);
+    it->body_here = s->torrent.n > 0;
+    if (it->body_here)
+        it->body = BYTES(mem_dup(s->torrent.p, s->torrent.n), s->torrent.n);
     it->told_seeds = it->told_peers = -1;
     it->label = s->source ? mem_str(s->source) : mem_fmt("item %lld", (long long)s->id);
     it->shares = w->stay || w->seed_ratio > 0 || w->seed_for != USEC_NEVER || w->idle != USEC_NEVER;
@@ -150,6 +153,7 @@ void life_again(const struct item *it)
     const struct item_spec *c = &it->spec;
     struct engine_spec s = {
         .source = c->source,
+        .torrent = it->body,
         .id = c->id,
         .output = c->output,
         .data = c->data,

@@ -34,6 +34,7 @@ enum { FORMAT_V1, FORMAT_V2, FORMAT_HYBRID };
 enum { PRINT_LINK, PRINT_HASH, PRINT_TORRENT };
 struct add_options {
     struct common_options common;
+    struct option_list lists; /* of PATHs */
     int format; /* FORMAT_… */
     uint64_t piece_size; /* 0: by total size */
     char *name, *comment, *source;
@@ -47,6 +48,7 @@ struct add_options {
 
 struct get_options {
     struct common_options common;
+    struct option_list lists; /* of SOURCEs */
     char *output; /* NULL: "." */
     struct option_list select, exclude, files_from, ranges;
     bool manifest_only, sequential, preallocate, attributes;
@@ -60,6 +62,7 @@ struct get_options {
 
 struct seed_options {
     struct common_options common;
+    struct option_list lists; /* of SOURCEs */
     char *data;
     usec run_for, until_idle;
     double until_ratio; /* -1: not given */
@@ -70,6 +73,7 @@ struct seed_options {
 
 struct ls_options {
     struct common_options common;
+    struct option_list lists; /* of SOURCEs */
     bool columns, link, hash, path, fetch, peers, verify;
     char *torrent;
     usec timeout;

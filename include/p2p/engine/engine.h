@@ -98,8 +98,9 @@ struct engine_range {
 
 /* What to do with which item. Borrowed during the call; zero is a good default but for goals. */
 struct engine_spec {
-    const char *source; /* SOURCE of CLI.md; or */
-    int64_t id;         /* this item of the catalogue */
+    const char *source;   /* SOURCE of CLI.md; or */
+    struct bytes torrent; /* a .torrent, which source only has a name for; or */
+    int64_t id;           /* this item of the catalogue */
     const char
         *output; /* folder, or name of a single file; NULL: here, or where the catalogue has it */
     const char *data;   /* serve: folder where its content lies */

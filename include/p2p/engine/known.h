@@ -27,6 +27,9 @@ struct known {
  * address; ERR_INVALID: a bad link or manifest; ERR_NET; ERR_USAGE: a prefix that fits several.
  */
 int known_find(struct known *k, const char *source, struct catalogue *c, struct err *e);
+/* As known_find, of a .torrent that is `raw`; `what` is its name in errors. */
+int known_torrent(struct known *k, struct bytes raw, const char *what, struct catalogue *c,
+                  struct err *e);
 /* Of an item of the catalogue; takes the item over. */
 int known_item(struct known *k, struct catalogue_item *it, struct catalogue *c, struct err *e);
 void known_fini(struct known *k); /* also after a failure */

@@ -1,0 +1,133 @@
+#!/usr/bin/env bats
+# Plans as data, and sources from anywhere: what one program prints is what the next one takes.
+load helper
+
+# shared [OPTION…] PATH: adds it to the seeder's home; sets LINK.
+shared() {
+    SEEDER="$BATS_TEST_TMPDIR/seeder"
+    LINK=$(P2P_HOME=$SEEDER p2p-add "$@")
+}
+seeding() {
+    seed_here "$SEEDER" "$@"
+    PEER="--peer=127.0.0.1:$PORT"
+}
+NOBODY='magnet:?xt=urn:btih:1111111111111111111111111111111111111111'
+
+@test "a .torrent on standard input: p2p-get, p2p-ls, p2p-seed, p2p-rm" {
+    random_file src/f 300000
+    shared -o f.torrent src/f
+    seeding
+    # Byte by byte too, as a slow pipe brings it.
+    { head -c 1 f.torrent; sleep 0.2; tail -c +2 f.torrent; } | p2p-get "$PEER" -o got/ - >told
+    [ "$(cat told)" = got/f ]
+    cmp src/f got/f
+    [ "$(p2p-ls - <f.torrent)" = "300000	f" ]
+    P2P_HOME=none [ "$(p2p-ls --hash - <f.torrent)" = "$(P2P_HOME=$SEEDER p2p-ls --hash f)" ]
+    P2P_HOME=other background bash -c 'exec p2p-seed --bind 127.0.0.1 -d src - <f.torrent' >line
+    wait_for 10 grep -q listening line
+    P2P_HOME=third p2p-get "--peer=127.0.0.1:$(sed -n 's/.*:\([0-9]*\)	.*/\1/p' line)" -o from/ "$LINK"
+    cmp src/f from/f
+    p2p-rm - <f.torrent
+    [ -z "$(p2p-ls)" ]
+    head -c 100 f.torrent >cut
+    run bash -c 'p2p-get - <cut 2>err'
+    [ "$status" = 4 ]
+    grep -q '^p2p-get: standard input: ' err
+}
+
+@test "-i: lists in files and on standard input, with comments, blanks and empty lines" {
+    random_file src/f 100000
+    random_file src/g 200000
+    shared src/f
+    first=$LINK
+    shared src/g
+    seeding
+    printf '# two\n\n  %s \r\n\t# %s\n' "$first" "$NOBODY" >list
+    printf '%s\n' "$LINK" | p2p-get "$PEER" -o o -i list -i - >told
+    [ "$(sort told | tr '\n' ' ')" = "o/f o/g " ]
+    cmp src/f o/f
+    cmp src/g o/g
+    status 0 p2p-ls -i list
+    prints "100000	f"
+    P2P_HOME=$SEEDER status 0 p2p-ls --hash -i list f g
+    [ "${#lines[@]}" = 3 ]
+    printf '%s\0%s' "$first" "$LINK" >list0
+    status 0 p2p-ls -0 --json -i list0
+    [ "${#lines[@]}" = 2 ]
+    status 5 p2p-get -i missing
+    says "missing: No such file"
+    : >empty
+    status 0 p2p-get -i empty
+    prints ""
+}
+
+@test "-i: a bad line is named, the others go on, the status is the worst" {
+    random_file src/f 100000
+    shared src/f
+    seeding
+    printf '%s\nmagnet:?xt=urn:btih:123\nnothing\na\0b\n' "$LINK" >list
+    status 4 p2p-get "$PEER" --json -i list
+    cmp src/f f
+    says "p2p-get: list:2: "
+    says "p2p-get: list:3: nothing: "
+    says "p2p-get: list:4: there is a NUL in the line"
+    printf '%s\n' "${lines[@]}" | grep -c '"event":"error".*"line":[234]' | grep -qx 3
+    printf '%s\nnothing\n' "$LINK" >list
+    status 3 p2p-get "$PEER" -i list
+    prints f
+    status 3 p2p-ls -i list
+    says "p2p-ls: list:2: nothing: "
+    prints "100000	f"
+    printf 'f\nnothing\n' >paths
+    status 5 p2p-add -i paths
+    says "p2p-add: paths:2: nothing: "
+    [ "${#lines[@]}" = 1 ]
+    printf 'nothing\n%s\n' "$PWD/src/f" >paths
+    P2P_HOME=third background p2p-seed --bind 127.0.0.1 -i paths >line 2>err
+    wait_for 10 grep -q '	1$' line
+    grep -q 'p2p-seed: paths:1: nothing: ' err
+}
+
+@test "p2p-add -i: a link for each PATH; -0 as find prints them" {
+    random_file d/a 1000
+    random_file "d/b c" 2000
+    find d -type f -print0 | sort -z | p2p-add -0 -i - >links
+    [ "$(tr '\0' '\n' <links | grep -c '^magnet:')" = 2 ]
+    status 0 p2p-ls "b c"
+    prints "2000	b c"
+    status 2 p2p-add -i - --name x -
+    printf 'd/a\nd/b c\n' >list
+    status 2 p2p-add --name x -i list
+    status 2 p2p-add -o x.torrent -i list
+}
+
+@test "several SOURCEs share the port and the limits" {
+    random_file src/f 600000
+    random_file src/g 600000
+    shared src/f
+    first=$LINK
+    shared src/g
+    seeding
+    status 0 p2p-get "$PEER" --json --limit-down 400k -o o "$first" "$LINK"
+    # 1.2 MB at 400 kB/s: either alone would have been there after half of that.
+    py - "$output" <<'PY'
+import json, sys
+took = [e["seconds"] for e in map(json.loads, sys.argv[1].splitlines()) if e["event"] == "done"]
+assert len(took) == 2 and max(took) > 2, took
+PY
+    cmp src/f o/f
+    cmp src/g o/g
+}
+
+@test "standard input that is a terminal, or asked for twice: status 2" {
+    command -v script >/dev/null || skip "no script(1)"
+    script -qec "p2p-get -" /dev/null >told </dev/null && code=0 || code=$?
+    [ "$code" = 2 ]
+    grep -q "is a terminal" told
+    script -qec "p2p-ls -i -" /dev/null >told </dev/null && code=0 || code=$?
+    [ "$code" = 2 ]
+    status 2 p2p-get - -
+    status 2 p2p-get - --files-from -
+    status 2 p2p-get -i - --files-from -
+    status 2 p2p-ls - -i -
+}
