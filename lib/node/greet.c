@@ -52,7 +52,7 @@ void greet_send_extended(struct conn *c, usec now)
         .metadata_size = t->m ? (uint32_t)t->m->info.n : 0,
         .reqq = NODE_REQQ,
         .port = self_port_for(c->node, &c->addr),
-        .upload_only = t->picker && task_complete(t),
+        .upload_only = t->picker && task_complete(t) && !t->super_seed,
         .yourip = c->addr,
         .client = c->node->cfg.client,
     };

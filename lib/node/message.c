@@ -100,8 +100,10 @@ static void on_bitfield(struct conn *c, const struct wire_msg *m, usec now)
     }
     picker_peer_bits(t->picker, &c->has, 1);
     fetch_check_seed(c, now);
-    if (c->phase != CONN_DEAD)
-        fetch_interest(c, now);
+    if (c->phase == CONN_DEAD)
+        return;
+    fetch_interest(c, now);
+    super_show(c, now); /* what it was shown it may have had already */
 }
 
 static void on_have_all(struct conn *c, const struct wire_msg *m, usec now)

@@ -120,6 +120,7 @@ struct asked { /* by a peer, of us */
 
 struct hint { /* a piece on its way to a peer and, as far as we see, to nobody else */
     uint32_t piece;
+    uint32_t gave; /* bytes of it, in super-seeding */
     bool asked; /* the peer has begun to ask for it, */
     bool had;   /* and it has it now */
     usec at;    /* when the last of these happened */
@@ -404,6 +405,7 @@ unsigned conn_count_from(const struct node *n, const struct addr *a);
 
 /* flow.c */
 size_t flow_may_receive(struct conn *c, usec now); /* bytes; 0: it waits and will be woken */
+unsigned flow_may_ask(const struct conn *c);       /* blocks */
 void flow_received(struct conn *c, size_t bytes, usec now);
 void flow_wake_receivers(struct node *n, usec now);
 size_t flow_may_send(struct conn *c, usec now); /* bytes of content; SIZE_MAX: no limit */
@@ -657,5 +659,8 @@ void super_greet(struct conn *c, usec now);
 void super_show(struct conn *c, usec now); /* more, if it may have more; else it does nothing */
 void super_peer_has(struct task *t, struct conn *c, uint32_t piece, usec now);
 bool super_may_have(const struct conn *c, uint32_t piece);
+/* So much of a piece went to it. Of a whole one it is taken to have it, for some clients tell nobody
+ * who has a piece that they have it too. */
+void super_gave(struct conn *c, uint32_t piece, uint32_t bytes, usec now);
 
 #endif

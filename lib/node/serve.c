@@ -164,6 +164,7 @@ void serve_fill(struct conn *c, size_t may, usec now)
         put_block(c, &a);
         c->gave_bytes = c->gave_piece == a.piece ? c->gave_bytes + a.length : a.length;
         c->gave_piece = a.piece;
+        super_gave(c, a.piece, a.length, now);
     }
 }
 
@@ -397,7 +398,8 @@ void serve_allow_fast(struct conn *c)
     conn_flush(c);
 }
 
-/* A seed hears of it too, although it has the piece: by that it knows what has spread. */
+/* Who has the piece hears of it too: by that a seed, and one that shows its pieces one by one, knows
+ * what has spread. */
 void serve_have(struct task *t, uint32_t piece, usec now)
 {
     struct list_node *next;
@@ -407,7 +409,7 @@ void serve_have(struct task *t, uint32_t piece, usec now)
     for (struct list_node *l = list_first(&t->conns); l; l = next) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
         next = list_next(&t->conns, l);
-        if (c->phase != CONN_OPEN || (!c->has_all && bits_get(&c->has, piece)))
+        if (c->phase != CONN_OPEN)
             continue;
         wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
         conn_flush(c);

@@ -126,8 +126,9 @@ static void settle(struct conn *o, const struct conn *c, uint32_t piece, usec no
         if (!passed_on && !spread && !alone)
             continue;
         hint_forget(o, i);
-        if (passed_on && sole && o->super_credit < CREDIT_MOST)
-            o->super_credit++;
+        if (alone ? o->super_credit < MAX_HINTS
+                  : passed_on && sole && o->super_credit < CREDIT_MOST)
+            o->super_credit++; /* who is alone cannot pass anything on */
         super_show(o, now);
     }
 }
@@ -142,5 +143,19 @@ void super_peer_has(struct task *t, struct conn *c, uint32_t piece, usec now)
         next = list_next(&t->conns, l);
         if (o->phase == CONN_OPEN)
             settle(o, c, piece, now);
+    }
+}
+
+void super_gave(struct conn *c, uint32_t piece, uint32_t bytes, usec now)
+{
+    uint32_t len = layout_piece_len(c->task->m, piece);
+    for (uint32_t i = 0; c->task->super_seed && i < c->n_hint_out; i++) {
+        struct hint *h = &c->hint_out[i];
+        if (h->piece != piece || h->gave >= len)
+            continue;
+        h->gave += bytes;
+        if (h->gave >= len)
+            settle(c, c, piece, now);
+        return;
     }
 }

@@ -349,7 +349,7 @@ void task_completed(struct task *t, usec now)
         announce_completed(t, now);
     if (fetched)
         finder_completed(t, now);
-    if (!bits_full(&t->have))
+    if (!bits_full(&t->have) && !t->super_seed)
         tell_upload_only(t, true);
     struct list_node *next;
     for (struct list_node *l = list_first(&t->conns); l; l = next) {

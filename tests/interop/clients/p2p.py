@@ -144,6 +144,14 @@ class P2p(Client):
                              f"on SIGTERM, not 143: {self.program.tail()}")
 
 
+class SuperSeed(P2p):
+    """p2p-seed --super: it shows its pieces one by one (BEP 16)."""
+    name = "p2p-super"
+
+    def _serve(self, operands):
+        super()._serve(["--super"] + operands)
+
+
 class P2pNode(P2p):
     """p2p-node: a member of the DHT and nothing else."""
     name = "p2p-node"

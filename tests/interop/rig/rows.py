@@ -6,6 +6,7 @@ those rows instead of multiplying them; each client sees each way in each role.
 """
 
 from clients import OTHERS, OURS
+from clients.p2p import SuperSeed
 from rig import meeting, scenes
 
 LT = OTHERS["libtorrent"]
@@ -78,6 +79,8 @@ def ours():
     table["swarm/libtorrent-seeds"] = (scenes.swarm, LT, (OURS, RTORRENT, QBITTORRENT, OURS))
     table["swarm/v1-client-seeds"] = (scenes.swarm, RTORRENT, (OURS, LT, QBITTORRENT))
     table["swarm/v1"] = (scenes.swarm, OURS, (ARIA2, TRANSMISSION, RTORRENT, LT, OURS), "v1")
+    table["swarm/p2p-super-seeds"] = (
+        scenes.swarm, SuperSeed, (ARIA2, TRANSMISSION, RTORRENT, LT, QBITTORRENT, OURS), "v1")
     table["bridge/rtorrent-p2p-libtorrent"] = (scenes.bridge, RTORRENT, LT)
     table |= _meetings(OURS, [OURS, *OTHERS.values()])
     for only in ("v1", "v2"):

@@ -135,6 +135,19 @@ static void super_seeding(void **state)
     teardown(&w);
 }
 
+/* Who is alone has nobody to pass anything on to, and yet must get it all. */
+static void super_seeding_one(void **state)
+{
+    struct world w;
+    (void)state;
+    setup(&w, 3, 2000000, 1, 32768);
+    add_seed(&w, &HOME, true);
+    add_leech(&w, &HOME, false);
+    leeches_meet_all(&w);
+    finish(&w, 30 * USEC_SEC);
+    teardown(&w);
+}
+
 static bool is_banned(struct world *w, size_t leech, const struct host *who)
 {
     struct node_peer_info v[20];
@@ -357,6 +370,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(swarm_shares),
         cmocka_unit_test(super_seeding),
+        cmocka_unit_test(super_seeding_one),
         cmocka_unit_test(liars_go),
         cmocka_unit_test(only_liars),
         cmocka_unit_test(by_tracker),
