@@ -11,9 +11,7 @@
 
 #include <stdlib.h>
 
-#define STORE_MAX \
-    16             /* blocks a job: enough to be worth a thread's while, few enough to share out */
-#define RUN_MAX 16 /* slices of one write */
+#define STORE_MAX 64                    /* blocks a job, and slices of one write */
 #define NAMES_MAX 4096                  /* files that are finished together */
 #define CHECK_BYTES ((uint64_t)8 << 20) /* of pieces that are checked together: still in memory, */
 #define CHECK_WAIT (10 * USEC_MS)       /* and no older */
@@ -77,7 +75,7 @@ static int write_run(struct store *s, uint64_t offset, const struct bytes *v, si
         length += v[i].n;
     layout_iter_init(&it, s->m, offset, length);
     while (rc == 0 && layout_iter_next(&it, &seg)) {
-        struct bytes part[RUN_MAX];
+        struct bytes part[STORE_MAX];
 
         if (!seg.pad) {
             size_t k = slice(v, n, at, seg.length, part);
@@ -105,11 +103,11 @@ static void store_run(void *arg)
 
     qsort(s->v, s->n, sizeof *s->v, by_offset);
     for (size_t i = 0; i < s->n && s->code == 0;) {
-        struct bytes run[RUN_MAX];
+        struct bytes run[STORE_MAX];
         uint64_t end = s->v[i].offset;
         size_t k = 0, first = i;
 
-        while (i < s->n && k < RUN_MAX && s->v[i].offset == end) {
+        while (i < s->n && k < STORE_MAX && s->v[i].offset == end) {
             run[k++] = s->v[i].data;
             end += s->v[i++].data.n;
         }
@@ -138,6 +136,7 @@ static void store_done(void *arg)
 
     engine_job_done(g);
     it->storing--;
+    it->writing--;
     for (size_t i = 0; i < s->n; i++) {
         const struct store_block *b = &s->v[i];
 
@@ -148,14 +147,22 @@ static void store_done(void *arg)
     item_job_back(it);
 }
 
+static void store_submit(struct engine *g, struct store *s)
+{
+    if (s->item->gathering == s)
+        s->item->gathering = NULL;
+    s->item->writing++;
+    list_remove(&g->stores, &s->node);
+    engine_work(g, store_run, store_done, s);
+}
+
 static struct store *store_for(struct engine *g, struct item *it)
 {
-    struct list_node *l = list_last(&g->stores);
-    struct store *s = l ? LIST_OF(l, struct store, node) : NULL;
+    struct store *s = it->gathering;
 
-    if (s && s->item == it && s->n < STORE_MAX)
+    if (s && s->n < STORE_MAX)
         return s;
-    s = mem_zero(sizeof *s);
+    s = it->gathering = mem_zero(sizeof *s);
     s->item = it;
     s->tree = item_tree(it);
     s->m = it->m;
@@ -363,12 +370,28 @@ void disk_file_done(struct engine *g, const struct node_op *op)
     s->jobs[s->n++] = op->job;
 }
 
+/*
+ * One at a time for each item, two where they hash as well: writers to one file wait for each other
+ * in the kernel, and burn time doing so. What comes meanwhile travels together.
+ */
+static void stores_flush(struct engine *g)
+{
+    struct list_node *next;
+
+    for (struct list_node *l = list_first(&g->stores); l; l = next) {
+        struct store *s = LIST_OF(l, struct store, node);
+
+        next = list_next(&g->stores, l);
+        if (s->item->writing < (s->m->has_v2 ? 2 : 1))
+            store_submit(g, s);
+    }
+}
+
 void disk_flush(struct engine *g)
 {
     struct list_node *l;
 
-    while ((l = list_pop(&g->stores)) != NULL)
-        engine_work(g, store_run, store_done, LIST_OF(l, struct store, node));
+    stores_flush(g);
     while ((l = list_pop(&g->names)) != NULL)
         engine_work(g, names_run, names_done, LIST_OF(l, struct names, node));
     checks_flush(g);
@@ -376,6 +399,10 @@ void disk_flush(struct engine *g)
 
 void disk_end(struct engine *g)
 {
+    struct list_node *l;
+
+    while ((l = list_first(&g->stores)) != NULL)
+        store_submit(g, LIST_OF(l, struct store, node));
     loop_timer_cancel(g->loop, &g->check_timer);
     disk_checks_late(g);
 }

@@ -81,7 +81,7 @@ struct engine {
     struct map *nets;    /* node_id of a job → net_job: HTTP, web seeds, look-ups */
     struct list db_waiting;
     struct db_job *db_now;
-    struct list stores; /* store batches to be submitted at the end of the turn */
+    struct list stores; /* store batches to be submitted at the end of a turn */
     struct list names;  /* FILE_DONE batches, likewise */
     struct list checks; /* pieces that wait for others to be hashed with */
     struct loop_timer check_timer;
@@ -212,8 +212,11 @@ struct item {
     enum item_phase phase;
     bool dropped; /* is to end */
     int code;     /* how it ends */
+    bool temporary; /* as in engine_event */
     struct err *why; /* in words; made before a step begins. NULL: nothing to say */
-    size_t jobs, storing; /* out with workers; those of them that write blocks */
+    size_t jobs, storing;    /* out with workers or waiting; those of them that write blocks */
+    int writing;             /* of these, out with workers */
+    struct store *gathering; /* takes what comes meanwhile; NULL: none yet */
     struct db_job step; /* finding, surveying, settling, saving: one at a time */
     struct http_req *req;
     struct bytes body; /* owned: a .torrent that came over HTTP */
