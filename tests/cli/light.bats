@@ -97,3 +97,11 @@ EOF
     # As for p2p-add, and the name of the data, and that it is complete.
     [ "$WAITS" -eq 8 ]
 }
+
+@test "a digest needs no more of OpenSSL than its code: no providers, no configuration" {
+    random_file f 100000
+    mkfifo nobody-writes
+    export OPENSSL_CONF=$PWD/nobody-writes # who reads it waits for ever
+    status 0 timeout 60 p2p-add -o t f
+    status 0 timeout 60 p2p-ls t
+}
