@@ -168,6 +168,12 @@ static void event_error(struct get *g, const char *source, const struct source_e
 
 /* ---- what the engine tells ---- */
 
+/* Content goes to standard output, and with it nothing else. */
+static bool streams(const struct get_options *o)
+{
+    return o->output && strcmp(o->output, "-") == 0;
+}
+
 static void on_metadata(struct get *g, const struct engine_event *ev)
 {
     const struct manifest *m = item_manifest(ev->item);
@@ -199,7 +205,7 @@ static void on_complete(struct get *g, const struct engine_event *ev)
 
     if (wants_events(g))
         event_done(g, ev->item, path);
-    if (g->p->output.json)
+    if (g->p->output.json || streams(g->o))
         return;
     output_str(&g->p->output, path);
     output_line(&g->p->output);
@@ -207,7 +213,10 @@ static void on_complete(struct get *g, const struct engine_event *ev)
 
 static void on_ended(struct get *g, const struct engine_event *ev)
 {
-    int status = ev->code == ERR_CANCELED ? 128 + term_stopped() : status_of(ev->code);
+    bool reader_gone = ev->code == ERR_CANCELED && !term_stopped();
+    int status = reader_gone                ? STATUS_PIPE
+                 : ev->code == ERR_CANCELED ? 128 + term_stopped()
+                                            : status_of(ev->code);
     const char *text = *ev->text ? ev->text : "stopped";
 
     g->status = status_worst(g->status, status);
@@ -217,6 +226,10 @@ static void on_ended(struct get *g, const struct engine_event *ev)
         event_error(g, item_label(ev->item), item_user(ev->item), status, text);
     if (ev->code != ERR_CANCELED)
         sources_complain(&g->p->output, item_user(ev->item), text);
+    else if (reader_gone)
+        return; /* it has what it wanted, as with any other pipe */
+    else if (streams(g->o))
+        output_notice(&g->p->output, "%s: stopped", item_label(ev->item));
     else
         output_notice(&g->p->output, "%s: stopped; run it again to go on", item_label(ev->item));
 }
@@ -323,6 +336,27 @@ static int read_ranges(struct wishes *w, const struct option_list *l, struct err
     return 0;
 }
 
+static int check_stream(const struct get *g, const struct wishes *w, struct err *e)
+{
+    const struct get_options *o = g->o;
+
+    if (!streams(o))
+        return o->window ? err_set(e, ERR_USAGE, "--window: is for -o - only") : 0;
+    if (g->p->output.out_tty)
+        return err_set(e, ERR_USAGE, "-o -: standard output is a terminal; name a file with -o, or "
+                                     "write to another program");
+    if (g->p->output.json)
+        return err_set(e, ERR_USAGE, "--json: standard output is the content's with -o -; there is "
+                                     "--events-fd");
+    if (w->sources.n > 1)
+        return err_set(e, ERR_USAGE, "-o -: takes one SOURCE");
+    if (o->manifest_only || o->preallocate)
+        return err_set(e, ERR_USAGE, "-o -: does not go with --manifest-only or --preallocate");
+    if (o->seed_for != USEC_NEVER || o->seed_ratio > 0)
+        return err_set(e, ERR_USAGE, "-o -: nothing is kept that could be shared afterwards");
+    return 0;
+}
+
 static int read_wishes(struct get *g, struct wishes *w, struct err *e)
 {
     const struct get_options *o = g->o;
@@ -344,8 +378,8 @@ static int read_wishes(struct get *g, struct wishes *w, struct err *e)
     if (rc == 0 && o->ranges.n && (o->select.n || o->exclude.n || o->files_from.n))
         rc = err_set(e, ERR_USAGE,
                      "--range: names its file itself, and goes with no other selection");
-    if (rc == 0 && o->output && strcmp(o->output, "-") == 0)
-        rc = err_set(e, ERR_USAGE, "-o -: there is no streaming to standard output");
+    if (rc == 0)
+        rc = check_stream(g, w, e);
     if (rc < 0)
         return rc;
     w->output = !o->output         ? NULL
@@ -386,6 +420,9 @@ static void add_all(struct get *g, const struct wishes *w)
         .sequential = o->sequential,
         .attributes = o->attributes,
         .preallocate = o->preallocate,
+        .stream = streams(o),
+        .stream_fd = STDOUT_FILENO,
+        .window = o->window,
         .select = {o->select.v, o->select.n},
         .exclude = {o->exclude.v, o->exclude.n},
         .files = {w->files.v, w->files.n},

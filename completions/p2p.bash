@@ -14,8 +14,8 @@ _p2p_options()
             --private -o --output --print"
         ;;
     p2p-get)
-        echo "-i --input-file -o --output --select --exclude --files-from -r --range
-            --manifest-only --attributes --preallocate --peer --sequential --timeout
+        echo "-i --input-file -o --output --window --select --exclude --files-from -r
+            --range --manifest-only --attributes --preallocate --peer --sequential --timeout
             --metadata-timeout --deadline --seed-for --seed-ratio --events-fd
             --limit-down --limit-up --port --bind --no-trackers --no-web-seeds
             --no-pex --no-lsd --no-port-mapping --prefer-local --bootstrap --no-dht"

@@ -138,7 +138,9 @@ const struct option_table suite_add = {
 static const struct option_def get_what[] = {
     INPUT(get_options),
     VALUE('o', "output", STRING, "PATH", get_options, output,
-          "folder to put it in; a single file may be named (default: .)"),
+          "folder to put it in, or name of a single file (default: .); -: to standard output"),
+    VALUE(0, "window", SIZE, "SIZE", get_options, window,
+          "with -o -: memory for what the reader has not taken yet (default: 32Mi)"),
     VALUE(0, "select", LIST, "GLOB", get_options, select, "only files whose name matches; repeat"),
     VALUE(0, "exclude", LIST, "GLOB", get_options, exclude, "not files whose name matches; repeat"),
     VALUE(0, "files-from", LIST, "FILE", get_options, files_from,

@@ -354,6 +354,10 @@ void disk_file_done(struct engine *g, const struct node_op *op)
     struct list_node *l = list_last(&g->names);
     struct names *s = l ? LIST_OF(l, struct names, node) : NULL;
 
+    if (it->outflow) {
+        node_done(g->node, op->job, 0, NULL, g->now);
+        return;
+    }
     if (!s || s->item != it || s->n >= NAMES_MAX) {
         s = mem_zero(sizeof *s);
         s->item = it;

@@ -2,8 +2,8 @@
  * The session: made, run, stopped; and the pump, which carries what the node asks for to whoever
  * performs it. Nothing here knows what a choke or a piece is.
  */
-#include "engine/engine_int.h"
 #include "engine/moved.h"
+#include "engine/outflow.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/host/entropy.h>
@@ -56,6 +56,7 @@ static perform_fn *const performers[] = {
     [NODE_LEAVES] = disk_leaves,
     [NODE_FILE_DONE] = disk_file_done,
     [NODE_CHECKPOINT] = save_checkpoint,
+    [NODE_FORGET] = outflow_forget,
     [NODE_HTTP] = net_http,
     [NODE_RESOLVE] = net_resolve,
     [NODE_UDP] = net_udp,
@@ -182,6 +183,8 @@ static void turn_ends(void *arg)
     g->now = loop_now(g->loop);
     engine_pump(g);
     follow_turn(g);
+    if (outflow_turns(g))
+        engine_pump(g);
     maybe_ready(g);
     maybe_halt(g);
 }
@@ -322,6 +325,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     list_init(&g->stores);
     list_init(&g->names);
     list_init(&g->checks);
+    list_init(&g->outflows);
     if (open_all(g, o, &here) < 0) {
         if (e)
             *e = here;
@@ -380,6 +384,7 @@ void engine_free(struct engine *g)
         conns_free_all(g);
         net_free_all(g);
         disk_end(g);
+        outflow_end(g);
     }
     mapping_end(g);
     g->stopping = true;

@@ -37,6 +37,7 @@ void db_submit(struct engine *g, struct db_job *j);
 
 struct follow;
 struct sleeper;
+struct outflow; /* outflow.h */
 
 struct joining { /* join.c's own */
     bool worth;       /* it was joined: there is something to remember */
@@ -82,6 +83,7 @@ struct engine {
     struct list db_waiting;
     struct db_job *db_now;
     struct list stores; /* store batches to be submitted at the end of a turn */
+    struct list outflows; /* struct outflow */
     struct list names;  /* FILE_DONE batches, likewise */
     struct list checks; /* pieces that wait for others to be hashed with */
     struct loop_timer check_timer;
@@ -175,6 +177,9 @@ struct item_spec { /* engine_spec, owned */
     char *source, *output, *data;
     int64_t id;
     bool serve, manifest_only, no_file, ask_only, sequential, super_seed, attributes, preallocate;
+    bool stream;
+    int stream_fd;
+    uint64_t window;
     char **select, **exclude, **files, **peers;
     size_t n_select, n_exclude, n_files, n_peers;
     struct engine_range *ranges; /* names owned */
@@ -284,6 +289,7 @@ struct item {
     usec alone_since; /* nobody left to ask; 0: not so */
     usec save_traffic_at, saved_at;
     struct save *save; /* under way; NULL: none */
+    struct outflow *outflow; /* NULL: it goes to files */
 };
 
 /* item.c: its life */
@@ -351,6 +357,8 @@ void save_traffic(struct item *it);
 uint64_t save_have_bytes(const struct manifest *m, const struct bits *have);
 
 /* ranges.c */
+void ranges_add(struct item *it, uint32_t file, uint64_t from, uint64_t end);
+int ranges_find(struct item *it, struct err *e); /* resolves those that were named */
 int ranges_place(struct item *it, struct err *e); /* worker, in the survey */
 int ranges_write(struct item *it, struct err *e); /* worker */
 void ranges_priority(struct item *it);

@@ -3,7 +3,7 @@
  * item that is to end leaves its phase at the next such point, saves what it has, and is over when
  * the last of its jobs has come back.
  */
-#include "engine/engine_int.h"
+#include "engine/outflow.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/swarm/pool.h>
@@ -189,6 +189,7 @@ static node_id give_to_node(struct item *it, struct err *e)
         .uploaded = it->uploaded0,
         .downloaded = it->downloaded0,
         .sequential = it->spec.sequential,
+        .window = outflow_window(it),
         .super_seed = it->spec.super_seed,
         .survey = it->spec.ask_only,
         .manifest_only = it->spec.manifest_only,
@@ -349,8 +350,28 @@ static void surveyed(struct db_job *j)
         hash_begin(j->item);
 }
 
+static void run(struct item *it);
+
+/* Nothing of it is on the disk, nor will be. */
+static void begin_stream(struct item *it)
+{
+    struct err e = {0};
+    int rc;
+
+    it->phase = ITEM_SETTLING;
+    rc = outflow_begin(it, &e);
+    if (rc < 0)
+        item_fail(it, rc, &e);
+    else
+        run(it);
+}
+
 static void begin_survey(struct item *it)
 {
+    if (it->spec.stream) {
+        begin_stream(it);
+        return;
+    }
     it->phase = ITEM_SURVEYING;
     item_step(it, survey_work, surveyed);
 }

@@ -1,5 +1,5 @@
 /* Items: made from a caller's wishes, and freed. */
-#include "engine/engine_int.h"
+#include "engine/outflow.h"
 
 #include <p2p/base/mem.h>
 
@@ -36,6 +36,9 @@ static struct item_spec copy_spec(const struct engine_spec *s)
         .super_seed = s->super_seed,
         .attributes = s->attributes,
         .preallocate = s->preallocate,
+        .stream = s->stream,
+        .stream_fd = s->stream_fd,
+        .window = s->window,
         .select = copy_words(&s->select),
         .exclude = copy_words(&s->exclude),
         .files = copy_words(&s->files),
@@ -93,6 +96,7 @@ static void free_survey(struct item *it)
     free(it->result);
     free(it->stretches);
     tree_free(it->tree);
+    outflow_free(it->outflow);
     bits_fini(&it->wanted);
     bits_fini(&it->stale);
     bits_fini(&it->final);

@@ -18,7 +18,7 @@
 
 /* ---- which bytes ---- */
 
-static void add_stretch(struct item *it, uint32_t file, uint64_t from, uint64_t end)
+void ranges_add(struct item *it, uint32_t file, uint64_t from, uint64_t end)
 {
     it->stretches = mem_grow(it->stretches, it->n_stretches + 1, sizeof *it->stretches);
     it->stretches[it->n_stretches++] = (struct stretch){file, from, end};
@@ -49,7 +49,7 @@ static void add_content(struct item *it, uint64_t first, uint64_t end)
         uint64_t from = first > at ? first - at : 0;
         uint64_t to = end - at < f->length ? end - at : f->length;
         if (from < to)
-            add_stretch(it, i, from, to);
+            ranges_add(it, i, from, to);
         at += f->length;
     }
 }
@@ -72,7 +72,7 @@ static int resolve_one(struct item *it, const struct engine_range *r, struct err
     if (!bounds(r, r->file ? it->m->files[file].length : it->m->size, &first, &end))
         return err_set(e, ERR_NOTFOUND, "%s: the range lies behind its end", it->label);
     if (r->file)
-        add_stretch(it, file, first, end);
+        ranges_add(it, file, first, end);
     else
         add_content(it, first, end);
     return 0;
@@ -102,13 +102,20 @@ static char *result_path(struct item *it, bool is_folder)
     return whole;
 }
 
-int ranges_place(struct item *it, struct err *e)
+int ranges_find(struct item *it, struct err *e)
 {
-    const char *o = it->spec.output;
     int rc = 0;
 
     for (size_t i = 0; i < it->spec.n_ranges && rc == 0; i++)
         rc = resolve_one(it, &it->spec.ranges[i], e);
+    return rc;
+}
+
+int ranges_place(struct item *it, struct err *e)
+{
+    const char *o = it->spec.output;
+    int rc = ranges_find(it, e);
+
     if (rc < 0)
         return rc;
     it->result = result_path(it, !o || survey_is_folder(o));

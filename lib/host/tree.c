@@ -276,6 +276,13 @@ uint32_t tree_store_of(struct tree *t, size_t file)
     return (uint32_t)((flags & (TREE_UNSELECTED | TREE_FINAL)) == TREE_UNSELECTED ? t->n : file);
 }
 
+void tree_set_window(struct tree *t, struct window *w, const uint64_t *starts)
+{
+    t->window = w;
+    for (size_t i = 0; i < t->n; i++)
+        t->v[i].base = starts[i];
+}
+
 /* May these bytes be touched at all? Also gives where they are. */
 static int locate(struct tree *t, size_t file, uint64_t off, uint64_t n, uint32_t *store,
                   uint64_t *at, struct err *e)
@@ -316,6 +323,10 @@ int64_t tree_pread(struct tree *t, size_t file, uint64_t off, struct span to, st
         memset(to.p, 0, to.n);
         return (int64_t)to.n;
     }
+    if (t->window) {
+        rc = window_read(t->window, t->v[file].base + off, to, e);
+        return rc < 0 ? rc : (int64_t)to.n;
+    }
     struct fdcache_entry *en = tree_pin_store(t, store, false, &rc, e);
     if (!en)
         return rc;
@@ -345,6 +356,8 @@ int tree_pwrite(struct tree *t, size_t file, uint64_t off, const struct bytes *v
     int rc = locate(t, file, off, sum, &store, &at, e);
     if (rc == 0)
         rc = may_write(t, file, e);
+    if (rc == 0 && t->window)
+        return window_write(t->window, t->v[file].base + off, v, n, e);
     if (rc == 0)
         rc = tree_open_sync_fd(t, e);
     if (rc != 0 || sum == 0)

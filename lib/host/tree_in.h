@@ -18,13 +18,14 @@
 struct tree_entry {
     const char *path; /* in tree.names */
     uint64_t length;
-    uint64_t base; /* its place in the side file; UINT64_MAX past 2^63 */
+    uint64_t base; /* its place in the side file (UINT64_MAX past 2^63) or in the window */
     unsigned flags;
     unsigned suffixes; /* how often the suffix is repeated: once, but for names that would clash */
 };
 
 struct tree {
     struct fdcache *cache;
+    struct window *window; /* borrowed: content is in memory there; NULL: on the disk */
     struct fdcache_owner owner;
     char *root, *suffix, *side; /* side: NULL if there is none */
     char *names;

@@ -131,7 +131,8 @@ static void begin(struct finder *f, struct seek *k, usec now)
     bool tells = announces(f->node) && !t->survey;
     struct dht_search s = {.port = tells ? self_port(f->node, 4) : 0,
                            .port6 = tells ? self_port(f->node, 6) : 0,
-                           .seed = seeds && (t->rest ? t->rest->whole : bits_full(&t->have)),
+                           .seed = seeds && !t->stream &&
+                                   (t->rest ? t->rest->whole : bits_full(&t->have)),
                            .noseed = seeds,
                            .scrape = t->survey,
                            .patient = k->line != SEEK_HASTE};

@@ -81,7 +81,7 @@ void greet_send_have(struct conn *c)
 {
     struct task *t = c->task;
     struct buf *out = &c->out.bytes;
-    bool known = t->picker != NULL && !t->super_seed;
+    bool known = t->picker != NULL && !t->super_seed && !t->stream;
     if (known && bits_full(&t->have) && c->fast && !t->unstored)
         wire_put_simple(out, WIRE_HAVE_ALL);
     else if (known && t->have.ones > 0)
@@ -240,6 +240,8 @@ void greet_extended(struct conn *c, struct bytes body, usec now)
     near_greeted(c, now);
     if (!c->said_ext && h.yourip.family)
         self_told(c->node, &c->addr, &h.yourip, now);
+    if (!c->said_ext)
+        stream_greet(c);
     c->said_ext = true;
     pex_opened(c, now);
     metadata_peer(c, now);

@@ -112,7 +112,7 @@ void hint_more(struct conn *c, usec now)
     uint32_t waiting = 0, piece;
     if (c->task->super_seed)
         super_show(c, now);
-    if (!suggests(c) || c->am_choking || !c->peer_interested)
+    if (c->task->stream || !suggests(c) || c->am_choking || !c->peer_interested)
         return;
     hint_expire(c, now);
     for (uint32_t i = 0; i < c->n_hint_out; i++)

@@ -465,6 +465,8 @@ void near_pulse(struct task *t, usec now)
 
 static const struct bits *held(const struct task *t, enum circle_kind k)
 {
+    if (t->stream) /* the reader waits for each of its pieces */
+        return NULL;
     const struct near *v = t->near;
     return v && v->ready && v->circle[k].n ? &v->circle[k].hold : NULL;
 }

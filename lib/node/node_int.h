@@ -12,6 +12,7 @@
  *   task.c      one item's life                           dial.c      whom to dial when
  *   announce.c  trackers                                  web.c       web seeds
  *   webmeta.c   the manifest beside a web seed's content
+ *   stream.c    items that are read as they come
  *   super.c     super-seeding                             status.c    figures
  *   hint.c      suggesting pieces, and being suggested some (BEP 6)
  *   finder.c    the DHT: look-ups, announces, joining (finder_join.c)
@@ -302,6 +303,8 @@ struct task {
     struct goals goals;
     bool ended, survey, manifest_only, stop_told;
     bool trusted, super_seed, sequential;
+    uint64_t window;       /* bytes; 0: not a stream */
+    struct stream *stream; /* stream.c; NULL: it is none, or nothing is known of its pieces yet */
     uint64_t uploaded0, downloaded0; /* earlier runs */
     uint64_t from_peers, from_web, wasted, uploaded;
     uint64_t wanted_bytes, done_bytes;
@@ -497,6 +500,7 @@ void verify_pulse(struct task *t, usec now);
 bool verify_busy(const struct task *t); /* something is not recorded yet */
 void verify_complete(struct task *t, usec now);
 void verify_begin(struct task *t);
+void verify_let_go(struct task *t, uint32_t piece); /* had, and no longer */
 void verify_recount(struct task *t); /* figures and files after pieces were lost */
 
 /* blamed.c */
@@ -542,6 +546,14 @@ bool sleep_heard(struct task *t, const struct addr *a, unsigned source, bool see
 bool sleep_holds(struct conn *c, const struct wire_handshake *h, usec now);
 void sleep_pulse(struct task *t, usec now);
 void sleep_over(struct task *t, usec now); /* who waited is let in, or sent away */
+void task_tell_lost(struct task *t, uint32_t piece); /* we have it no longer (BEP 54) */
+
+/* stream.c */
+void stream_begin(struct task *t); /* there is a picker */
+bool stream_is_full(const struct task *t);
+void stream_pulse(struct task *t, usec now);
+bool stream_tells(const struct conn *c); /* may it hear of pieces that will go again? */
+void stream_greet(struct conn *c);       /* its extended handshake came */
 
 /* dial.c */
 void dial_more(struct node *n, usec now);

@@ -6,6 +6,8 @@
 
 void outq_fini(struct outq *q)
 {
+    for (uint32_t i = 0; i < q->n; i++)
+        free(q->v[(q->head + i) & (q->cap - 1)].kept);
     buf_fini(&q->bytes);
     free(q->v);
     *q = (struct outq){0};
@@ -67,6 +69,8 @@ size_t outq_peek(const struct outq *q, node_id task, uint64_t may, struct node_o
         if (it->content) {
             v[n].offset = it->offset;
             v[n].length = it->left < may ? it->left : (uint32_t)may;
+            if (it->kept)
+                v[n].b = BYTES(it->next, v[n].length);
             may = v[n].length < it->left ? 0 : may - it->left;
             if (v[n].length < it->left)
                 return n + 1;
@@ -88,6 +92,8 @@ uint64_t outq_sent(struct outq *q, size_t bytes)
         uint32_t take = bytes < it->left ? (uint32_t)bytes : it->left;
         if (it->content) {
             it->offset += take;
+            if (it->kept)
+                it->next += take;
             content += take;
             q->content_left -= take;
         } else {
@@ -97,11 +103,22 @@ uint64_t outq_sent(struct outq *q, size_t bytes)
         it->left -= take;
         bytes -= take;
         if (it->left == 0) {
+            free(it->kept);
             q->head = (q->head + 1) & (q->cap - 1);
             q->n--;
         }
     }
     return content;
+}
+
+void outq_keep(struct outq *q, uint64_t offset, struct bytes content)
+{
+    for (uint32_t i = 0; i < q->n; i++) {
+        struct outq_item *it = at(q, i);
+        if (!it->content || it->kept || it->offset < offset || it->offset - offset >= content.n)
+            continue;
+        it->kept = it->next = mem_dup(content.p + (it->offset - offset), it->left);
+    }
 }
 
 bool outq_empty(const struct outq *q)

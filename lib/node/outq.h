@@ -11,6 +11,8 @@ struct outq_item {
     uint64_t offset; /* of content; unused for bytes */
     uint32_t left;   /* bytes still to send */
     bool content;
+    uint8_t *kept; /* owned: content that the host has no longer; from `offset` on, */
+    uint8_t *next; /* and this of it goes next */
 };
 struct outq {
     struct buf bytes;       /* all messages, in order */
@@ -28,6 +30,9 @@ void outq_content(struct outq *q, uint64_t offset, uint32_t length);
 size_t outq_peek(const struct outq *q, node_id task, uint64_t may, struct node_out *v, size_t max);
 /* `bytes` went out; returns how many of them were content. */
 uint64_t outq_sent(struct outq *q, size_t bytes);
+/* The host is about to forget what it has from `offset` on: what is queued of it is copied. An item
+ * of the queue never lies half in it. */
+void outq_keep(struct outq *q, uint64_t offset, struct bytes content);
 bool outq_empty(const struct outq *q);
 
 #endif

@@ -75,6 +75,8 @@ static bool can_serve(const struct conn *c, const struct wire_msg *m)
         return false;
     if (!bits_get(&t->have, m->index) || (t->unstored && t->unstored[m->index]))
         return false;
+    if (!stream_tells(c))
+        return false;
     return !t->super_seed || super_may_have(c, m->index);
 }
 
@@ -379,7 +381,7 @@ static uint32_t fast_set(uint32_t *out, uint32_t k, const struct addr *a, const 
 void serve_allow_fast(struct conn *c)
 {
     struct task *t = c->task;
-    if (c->addr.family != 4 || !t->picker || t->super_seed)
+    if (c->addr.family != 4 || !t->picker || t->super_seed || t->stream)
         return;
     uint32_t set[FAST_STEPS], k = FAST_STEPS;
     if (k > t->m->n_pieces)
@@ -409,7 +411,7 @@ void serve_have(struct task *t, uint32_t piece, usec now)
     for (struct list_node *l = list_first(&t->conns); l; l = next) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
         next = list_next(&t->conns, l);
-        if (c->phase != CONN_OPEN)
+        if (c->phase != CONN_OPEN || !stream_tells(c))
             continue;
         wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
         conn_flush(c);

@@ -123,6 +123,7 @@ static struct task *task_new(struct node *n, const struct node_task_config *c, u
     t->trusted = c->trusted;
     t->super_seed = c->super_seed;
     t->sequential = c->sequential;
+    t->window = c->window;
     t->survey = c->survey;
     t->manifest_only = c->manifest_only;
     t->uploaded0 = c->uploaded;
@@ -265,6 +266,7 @@ static void set_up_picker(struct task *t, const struct bits *have)
         }
     }
     task_priorities(t);
+    stream_begin(t);
 }
 
 static void judge_padding(struct task *t, usec now)
@@ -339,7 +341,7 @@ static void tell_upload_only(struct task *t, bool so)
 
 void task_completed(struct task *t, usec now)
 {
-    bool fetched = t->from_peers + t->from_web > 0;
+    bool fetched = t->from_peers + t->from_web > 0 && !t->stream; /* that one keeps nothing */
     t->was_complete = true;
     t->state = NODE_SEEDING;
     t->completed_at = now;
@@ -365,6 +367,15 @@ void task_completed(struct task *t, usec now)
     task_judge_goals(t, now);
 }
 
+void task_tell_lost(struct task *t, uint32_t piece)
+{
+    struct buf body = {0};
+    ext_put_donthave(&body, piece);
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l))
+        tell(LIST_OF(l, struct conn, in_task), EXT_DONTHAVE, &body);
+    buf_fini(&body);
+}
+
 void node_lost(struct node *n, node_id task, uint32_t piece, usec now)
 {
     n->now = now;
@@ -372,11 +383,7 @@ void node_lost(struct node *n, node_id task, uint32_t piece, usec now)
     if (!t || !t->picker || !bits_unset(&t->have, piece))
         return;
     picker_lost(t->picker, piece);
-    struct buf body = {0};
-    ext_put_donthave(&body, piece);
-    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l))
-        tell(LIST_OF(l, struct conn, in_task), EXT_DONTHAVE, &body);
-    buf_fini(&body);
+    task_tell_lost(t, piece);
     if (t->was_complete) {
         tell_upload_only(t, false);
         t->was_complete = false;
@@ -478,6 +485,7 @@ void task_shed(struct task *t)
     free(t->file_left);
     free(t->culprits);
     free(t->senders);
+    free(t->stream);
     free(t->down);
     manifest_free(t->m);
     t->blame = NULL;
@@ -487,6 +495,7 @@ void task_shed(struct task *t)
     t->senders = NULL;
     t->n_senders = t->n_culprits = 0;
     t->down = t->up = NULL;
+    t->stream = NULL;
     t->m = NULL;
 }
 
@@ -636,6 +645,7 @@ void task_pulse(struct task *t, usec now)
         near_pulse(t, now);
         web_run(t, now);
         serve_pulse(t, now);
+        stream_pulse(t, now);
     }
     task_judge_goals(t, now);
     rest_if_idle(t, now);
@@ -645,5 +655,5 @@ bool task_sources_exhausted(const struct task *t)
 {
     return t->n_open == 0 && t->n_dialing == 0 && t->conns.count == 0 &&
            pool_waiting(t->pool) == 0 && t->resolving == 0 && announce_exhausted(t) &&
-           finder_exhausted(t) && web_exhausted(t);
+           finder_exhausted(t) && web_exhausted(t) && !stream_is_full(t);
 }

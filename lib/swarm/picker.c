@@ -52,6 +52,7 @@ struct picker {
     uint8_t *flags;
     uint32_t have, seeds;
     uint32_t window, turn; /* of sequential mode; 0: it is off */
+    uint32_t limit;        /* nothing is asked for from this piece on */
 };
 
 struct picker *picker_new(const struct picker_shape *s, struct rng *r)
@@ -59,6 +60,7 @@ struct picker *picker_new(const struct picker_shape *s, struct rng *r)
     struct picker *p = mem_zero(sizeof *p);
     p->shape = *s;
     p->rng = r;
+    p->limit = UINT32_MAX;
     order_init(&p->order, s->n_pieces);
     open_init(&p->open, p->order.pos);
     bits_init(&p->want, s->n_pieces);
@@ -155,6 +157,11 @@ static void close_if_idle(struct picker *p, struct open_piece *o)
 void picker_set_sequential(struct picker *p, uint32_t window)
 {
     p->window = window;
+}
+
+void picker_set_limit(struct picker *p, uint32_t limit)
+{
+    p->limit = limit;
 }
 
 void picker_set_priority(struct picker *p, uint32_t piece, unsigned prio)
@@ -338,7 +345,8 @@ static uint32_t find_fresh(struct picker *p, const struct picker_ask *ask, uint3
 {
     struct order_filter f = filter_of(ask);
     if (p->window)
-        return order_find_ahead(&p->order, &f, ++p->turn % RARE_TURN ? 1 : p->window, p->rng);
+        return order_find_ahead(&p->order, &f, ++p->turn % RARE_TURN ? 1 : p->window, p->limit,
+                                p->rng);
     if (ask->whole_runs)
         return order_find_run(&p->order, &f, after, ask->from);
     uint32_t piece = order_find(&p->order, &f, p->have ? ORDER_RAREST : ORDER_RANDOM, p->rng);
@@ -420,7 +428,9 @@ static size_t endgame(struct picker *p, const struct picker_ask *ask, struct blo
     size_t found = collect_copies(p, ask, v, n < ENDGAME_ROUND ? n : ENDGAME_ROUND);
     size_t got = 0;
     for (uint32_t young = 0; got < found; got++) {
-        if (ask->now - v[got].asked_at < ENDGAME_YOUNG && young++ == ENDGAME_YOUNG_MOST)
+        bool fresh = ask->now - v[got].asked_at < ENDGAME_YOUNG;
+        /* At a limit there is no end yet, and whoever waits for it to move would ask for all. */
+        if (fresh && (p->limit < p->shape.n_pieces || young++ == ENDGAME_YOUNG_MOST))
             break;
         open_copy(v[got].o, v[got].block, ask);
         out[got] = (struct block_ref){v[got].o->piece, v[got].block};
@@ -480,7 +490,7 @@ static bool is_padding(const struct picker *p, struct block_ref b)
 
 bool picker_is_wanted(const struct picker *p, struct block_ref b)
 {
-    if (!picker_wanted(p, b.piece))
+    if (!picker_wanted(p, b.piece) || b.piece >= p->limit)
         return false;
     if (!find_open(p, b.piece))
         return b.block < p->shape.blocks(p->shape.ctx, b.piece) && !is_padding(p, b);
@@ -584,8 +594,10 @@ bool picker_endgame(const struct picker *p)
 {
     if (p->open.asked_blocks == 0)
         return false;
-    /* What nobody has cannot be asked for and holds up no endgame. */
-    if (p->seeds ? p->order.fresh : p->order.fresh - p->order.fresh_unseen)
+    /* Where pieces behind a limit wait for those before it, these are the last ones. */
+    if (p->limit < p->shape.n_pieces ? order_any_before(&p->order, p->limit)
+        /* What nobody has cannot be asked for and holds up no endgame. */
+        : p->seeds ? p->order.fresh : p->order.fresh - p->order.fresh_unseen)
         return false;
     for (uint32_t i = 0; i < p->open.n_free; i++)
         if (picker_availability(p, p->open.v[i]->piece))

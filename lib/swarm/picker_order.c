@@ -340,10 +340,14 @@ uint32_t order_find(struct order *o, const struct order_filter *f, enum order_mo
 }
 
 static uint32_t rarest_ahead(const struct order *o, const struct order_class *c,
-                             const struct order_filter *f, uint32_t window, struct rng *r)
+                             const struct order_filter *f, uint32_t window, uint32_t limit,
+                             struct rng *r)
 {
     uint32_t best = order_and_next(&c->set, f, 0), ties = 0;
     uint64_t end = (uint64_t)bits_next(&c->set, 0, true) + window;
+    if (best >= limit)
+        return ORDER_NONE;
+    end = end < limit ? end : limit;
     for (uint32_t at = best, seen = 0; at < end && seen < SAMPLE; seen++) {
         uint32_t a = o->avail[at];
         ties = a < o->avail[best] ? 1 : ties + (a == o->avail[best]);
@@ -355,14 +359,23 @@ static uint32_t rarest_ahead(const struct order *o, const struct order_class *c,
 }
 
 uint32_t order_find_ahead(const struct order *o, const struct order_filter *f, uint32_t window,
-                          struct rng *r)
+                          uint32_t limit, struct rng *r)
 {
     for (unsigned k = ORDER_CLASSES - 1; k > 0; k--) {
-        uint32_t piece = o->c[k].set.ones ? rarest_ahead(o, &o->c[k], f, window, r) : ORDER_NONE;
+        uint32_t piece =
+            o->c[k].set.ones ? rarest_ahead(o, &o->c[k], f, window, limit, r) : ORDER_NONE;
         if (piece != ORDER_NONE)
             return piece;
     }
     return ORDER_NONE;
+}
+
+bool order_any_before(const struct order *o, uint32_t limit)
+{
+    for (unsigned k = 1; k < ORDER_CLASSES; k++)
+        if (o->c[k].set.ones && bits_next(&o->c[k].set, 0, true) < limit)
+            return true;
+    return false;
 }
 
 static uint32_t run_length(const struct bits *set, const struct order_filter *f, uint32_t from)

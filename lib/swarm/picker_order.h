@@ -49,9 +49,10 @@ bool order_match(const struct order_filter *f, uint32_t piece);
 uint32_t order_find(struct order *o, const struct order_filter *f, enum order_mode mode,
                     struct rng *r);
 /* The rarest of those less than `window` behind the first fresh piece, ties at random, but in order
- * where only seeds have them; else the first. */
+ * where only seeds have them; else the first. None from `limit` on. */
 uint32_t order_find_ahead(const struct order *o, const struct order_filter *f, uint32_t window,
-                          struct rng *r);
+                          uint32_t limit, struct rng *r);
+bool order_any_before(const struct order *o, uint32_t limit); /* a fresh piece */
 /* Where a long run of fresh pieces begins, or goes on behind `after` (ORDER_NONE: nowhere). They
  * are looked at from `from` on, and round to it again. */
 uint32_t order_find_run(const struct order *o, const struct order_filter *f, uint32_t after,

@@ -98,6 +98,17 @@ static void op_dht(struct host *h, const struct node_op *op)
         h->tube->on_dht(h, op->dht, h->tube->on_dht_arg);
 }
 
+/* A piece leaves the window of an item that is read as it comes. */
+static void op_forget(struct host *h, const struct node_op *op)
+{
+    struct item *it = host_item(h, op->task);
+    const struct manifest *m = node_manifest(h->node, op->task);
+    uint64_t at = (uint64_t)op->piece * m->piece_length;
+    uint64_t n = it->disk_size - at < m->piece_length ? it->disk_size - at : m->piece_length;
+    node_forgotten(h->node, op->task, op->piece, BYTES(it->disk + at, n), h->tube->now);
+    memset(it->disk + at, 0, n);
+}
+
 static void op_nothing(struct host *h, const struct node_op *op)
 {
     (void)h;
@@ -117,6 +128,7 @@ void op_perform(struct host *h, const struct node_op *op)
         [NODE_LEAVES] = disk_later,
         [NODE_FILE_DONE] = disk_later,
         [NODE_CHECKPOINT] = disk_later,
+        [NODE_FORGET] = op_forget,
         [NODE_HTTP] = tracker_answer,
         [NODE_RESOLVE] = resolve_ask,
         [NODE_UDP] = datagram_op,

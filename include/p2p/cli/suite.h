@@ -56,6 +56,7 @@ struct get_options {
     usec timeout, metadata_timeout, deadline, seed_for;
     double seed_ratio; /* -1: not given */
     int events_fd;     /* -1: not given */
+    uint64_t window;   /* 0: not given */
     struct net_options net;
     struct dht_options dht;
 };

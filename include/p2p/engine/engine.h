@@ -109,6 +109,12 @@ struct engine_spec {
     bool no_file;       /* with it: not even a file; ENGINE_COMPLETE tells that it is whole */
     bool ask_only;      /* ask its trackers who has it (item_status at the end), and nothing else */
     bool sequential, super_seed, attributes, preallocate;
+    /* Content goes in its order to `stream_fd` and nowhere else: no files, no catalogue, no lock.
+     * Of it `window` bytes (0: a good default) are in memory, no more. ERR_CANCELED at the end:
+     * the reader is gone. ENGINE_COMPLETE: all is written. */
+    bool stream;
+    int stream_fd;
+    uint64_t window;
     struct engine_words select, exclude, files, peers;
     const struct engine_range *ranges;
     size_t n_ranges;

@@ -29,6 +29,7 @@
 #include <p2p/base/bytes.h>
 #include <p2p/base/err.h>
 #include <p2p/host/fdcache.h>
+#include <p2p/host/window.h>
 
 struct tree;
 
@@ -52,6 +53,9 @@ struct tree_file {
  */
 struct tree *tree_new(struct fdcache *c, const char *root, const struct tree_file *v, size_t n,
                       const char *suffix, const char *side);
+/* Before anything is read or written: content is not on the disk but in this window, where file i
+ * begins at starts[i]. None is unselected. Names mean nothing then; only reading and writing do. */
+void tree_set_window(struct tree *t, struct window *w, const uint64_t *starts);
 void tree_free(struct tree *t); /* closes its descriptors; no pin may be left; NULL is fine */
 
 const char *tree_root(const struct tree *t);

@@ -84,6 +84,7 @@ struct node_task_config {
         *unstored; /* per piece 1: had, but not servable (parts in unselected files); or NULL */
     struct goals goals;
     uint64_t uploaded, downloaded; /* from earlier runs: for ratio and trackers */
+    uint64_t window; /* bytes that are kept at once (see node_verified); 0: all are */
     bool sequential;
     bool super_seed; /* BEP 16 */
     bool survey;     /* only ask trackers and DHT who has it: NODE_ENDED when all have answered */
@@ -116,6 +117,22 @@ bool node_sleep(struct node *n, node_id task, usec now);
 /* The manifest is moved in; the others as in node_begin. False: that is not the item. */
 bool node_wake(struct node *n, node_id task, struct manifest *m, const struct bits *have,
                const uint8_t *priority, const uint8_t *unstored, usec now);
+
+/*
+ * An item with a window is a stream: of what is wanted, only so much is here at once. Pieces are
+ * asked for in their order (some of the rarest in the window first), and none outside of it. The
+ * caller reads what is verified, says how far it is, and so moves the window on; what it has read
+ * is given to others until its place is needed. Then NODE_FORGET comes, and after the answer,
+ * node_forgotten, the place is free.
+ */
+#define NODE_WINDOW_LEAST 2u /* pieces: one is fetched while the other is read */
+size_t node_window_pieces(const struct manifest *m, uint64_t window); /* at once, at most */
+/* All wanted content before this offset is verified (of v2 also parts of a piece); UINT64_MAX: all
+ * of it. */
+uint64_t node_verified(struct node *n, node_id task);
+void node_consumed(struct node *n, node_id task, uint64_t offset, usec now); /* all before it */
+void node_forgotten(struct node *n, node_id task, uint32_t piece, struct bytes content, usec now);
+
 /* Borrowed; NULL until known. */
 const struct manifest *node_manifest(const struct node *n, node_id task);
 const struct bits *node_have(const struct node *n, node_id task);
@@ -234,6 +251,7 @@ enum node_op_kind {
     NODE_FILE_DONE,  /* job, task, file: all of it verified; sync, give it its final name. →
                         node_done */
     NODE_CHECKPOINT, /* job, task: sync what was written, then record have. → node_done */
+    NODE_FORGET,     /* task, piece: is to leave the window. → node_forgotten with what it held */
     /* network help */
     NODE_HTTP,    /* job, text (URL), length (most), trusted: fetch a body. → node_http */
     NODE_RESOLVE, /* job, text (host name). → node_resolved */

@@ -59,6 +59,9 @@ void picker_free(struct picker *p);
 
 /* `window`: so many pieces, from the first that is lacking; 0: not sequential (the default). */
 void picker_set_sequential(struct picker *p, uint32_t window);
+/* For sequential mode: nothing is asked for from piece `limit` on, until it is moved. What is asked
+ * for last before it is as the last of all: others are asked for it too if it does not come. */
+void picker_set_limit(struct picker *p, uint32_t limit);
 /* 0: not wanted; 1 (the default) to 7: higher first. Open pieces that are unwanted are let go. */
 void picker_set_priority(struct picker *p, uint32_t piece, unsigned priority);
 /* We have the piece: verified, or from the record. Frees its block state. */

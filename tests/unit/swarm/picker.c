@@ -362,6 +362,28 @@ static void sequential_in_a_crowd(void **state)
     teardown(f);
 }
 
+/* Nothing from the limit on; and who waits there does not ask for all that is on its way. */
+static void sequential_up_to_a_limit(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(50, 1);
+    picker_set_sequential(f->p, 20);
+    picker_set_limit(f->p, 10);
+    picker_peer_all(f->p, 2);
+    assert_int_equal(pick(f, 1, NULL, 2, 20), 10);
+    for (size_t i = 0; i < 10; i++)
+        assert_in_range(f->out[i].piece, 0, 9);
+    assert_false(picker_is_wanted(f->p, (struct block_ref){10, 0}));
+    assert_true(picker_endgame(f->p));
+    assert_int_equal(pick(f, 2, NULL, 2, 20), 0);
+    picker_set_limit(f->p, 11);
+    assert_int_equal(pick(f, 2, NULL, 2, 20), 1);
+    assert_int_equal(f->out[0].piece, 10);
+    struct picker_ask later = {.peer = 2, .speed = 2, .now = USEC_SEC};
+    assert_in_range(picker_pick(f->p, &later, f->out, 20), 1, 10); /* these do not come */
+    teardown(f);
+}
+
 static void unwanted_while_open(void **state)
 {
     (void)state;
@@ -604,6 +626,7 @@ int main(void)
         cmocka_unit_test(priority_before_rarity),
         cmocka_unit_test(sequential),
         cmocka_unit_test(sequential_in_a_crowd),
+        cmocka_unit_test(sequential_up_to_a_limit),
         cmocka_unit_test(unwanted_while_open),
         cmocka_unit_test(late_answers_count),
         cmocka_unit_test(resumed_blocks),

@@ -1,0 +1,21 @@
+/*
+ * An item that goes to a descriptor as it comes. Its tree is a window in memory, the node asks for
+ * no more than fits there, and what the reader took makes room.
+ */
+#ifndef LIB_ENGINE_OUTFLOW_H
+#define LIB_ENGINE_OUTFLOW_H
+
+#include "engine/engine_int.h"
+
+#define OUTFLOW_WINDOW ((uint64_t)32 << 20) /* unless the caller says otherwise */
+
+uint64_t outflow_window(const struct item *it); /* bytes; 0: it is no stream */
+/* The manifest is known: what is wanted, where it is kept. Then the item can run. */
+int outflow_begin(struct item *it, struct err *e);
+void outflow_free(struct outflow *s); /* NULL is fine */
+bool outflow_turns(
+    struct engine *g);              /* writes what there is; true if the node may have been told */
+void outflow_end(struct engine *g); /* nothing more is waited for */
+void outflow_forget(struct engine *g, const struct node_op *op);
+
+#endif
