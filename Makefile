@@ -82,11 +82,12 @@ demo:
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 install: all
-	install -d $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man7 \
+	install -d $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	install -s $(PROGRAMS) $(BINDIR)
 	install -m 644 man/*.1 $(MANDIR)/man1
+	install -m 644 man/*.5 $(MANDIR)/man5
 	install -m 644 man/*.7 $(MANDIR)/man7
 	$(MAKE) --no-print-directory install-completions
 
@@ -104,7 +105,8 @@ install-completions:
 	    ln -sf p2p.fish $(FISHCOMP)/$$p.fish || exit 1; done
 
 uninstall:
-	rm -f $(CMDS:%=$(BINDIR)/%) $(CMDS:%=$(MANDIR)/man1/%.1) $(MANDIR)/man7/p2p.7 \
+	rm -f $(CMDS:%=$(BINDIR)/%) $(CMDS:%=$(MANDIR)/man1/%.1) $(MANDIR)/man5/p2p-events.5 \
+	    $(MANDIR)/man7/p2p.7 \
 	    $(CMDS:%=$(BASHCOMP)/%) $(ZSHCOMP)/_p2p $(CMDS:%=$(FISHCOMP)/%.fish)
 
 clean:

@@ -14,7 +14,24 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PROGRESS_EVENT USEC_SEC /* how often the event `progress` comes */
+#define PROGRESS_EVENT USEC_SEC    /* how often the event `progress` comes */
+#define EVENTS_VERSION 1           /* p2p-events(5): when it rises */
+#define PAUSE_FIRST (5 * USEC_SEC) /* of --wait; doubled each time */
+#define PAUSE_MOST (900 * USEC_SEC)
+
+/* A SOURCE that --wait will try again. */
+struct retry {
+    usec at; /* USEC_NEVER: it is at work, or is done with */
+    usec pause;
+};
+
+struct wishes {
+    struct sources sources;
+    struct option_list files;
+    struct range *ranges;
+    struct engine_range *engine_ranges;
+    char *output; /* with a slash behind where it must be a folder */
+};
 
 struct get {
     struct program *p;
@@ -24,7 +41,13 @@ struct get {
     int status;
     char *here;       /* results are told relative to it unless -o is absolute; NULL: not */
     usec progress_at; /* when the next event is due */
+    usec started;
+    struct wishes *wishes;
+    struct retry *retries; /* of each source; NULL without --wait */
+    size_t left;           /* sources that are not done with */
 };
+
+static void add_one(struct get *g, size_t i);
 
 /* ---- events ---- */
 
@@ -52,11 +75,11 @@ static bool wants_events(const struct get *g)
     return g->p->output.json || g->events >= 0;
 }
 
-static struct json *event_about(const char *what, const char *source,
-                                const struct source_entry *n)
+static struct json *event_about(const char *what, const char *source, const struct source_entry *n)
 {
     struct json *j = json_new_object();
 
+    json_set_int(j, "v", EVENTS_VERSION);
     json_set_str(j, "event", what);
     json_set_str(j, "source", source);
     if (n->list) {
@@ -156,8 +179,8 @@ static void event_done(struct get *g, struct item *it, const char *path)
     emit(g, j);
 }
 
-static void event_error(struct get *g, const char *source, const struct source_entry *n,
-                        int status, const char *text)
+static void event_error(struct get *g, const char *source, const struct source_entry *n, int status,
+                        const char *text)
 {
     struct json *j = event_about("error", source, n);
 
@@ -211,6 +234,49 @@ static void on_complete(struct get *g, const struct engine_event *ev)
     output_line(&g->p->output);
 }
 
+static usec gives_up_at(const struct get *g)
+{
+    usec d = g->o->deadline;
+
+    return d == USEC_NEVER || d > USEC_NEVER - g->started ? USEC_NEVER : g->started + d;
+}
+
+/* True if it is worth another attempt, which is then due in a while. */
+static bool tries_again(struct get *g, const struct engine_event *ev, const char *text)
+{
+    const struct source_entry *n = item_user(ev->item);
+    struct retry *r = g->retries ? &g->retries[n - g->wishes->sources.v] : NULL;
+    usec now = engine_now(g->engine);
+    struct item_status s;
+
+    if (!r || !ev->temporary || term_stopped() || now >= gives_up_at(g))
+        return false;
+    item_status(ev->item, &s);
+    if (r->pause == 0 || s.from_peers + s.from_web > 0) /* there was somebody: begin anew */
+        r->pause = PAUSE_FIRST;
+    r->at = now + r->pause;
+    if (wants_events(g)) {
+        struct json *j = event("retry", ev->item);
+
+        json_set_int(j, "status", status_of(ev->code));
+        json_set_str(j, "error", text);
+        json_set_real(j, "pause", seconds(r->pause));
+        emit(g, j);
+    }
+    output_verbose(&g->p->output, "%s; tried again in %llds", text,
+                   (long long)(r->pause / USEC_SEC));
+    r->pause = r->pause * 2 > PAUSE_MOST ? PAUSE_MOST : r->pause * 2;
+    return true;
+}
+
+/* With --wait the session stays while there are pauses. */
+static void done_with(struct get *g, int status)
+{
+    g->status = status_worst(g->status, status);
+    if (--g->left == 0 && g->retries)
+        engine_quit(g->engine);
+}
+
 static void on_ended(struct get *g, const struct engine_event *ev)
 {
     bool reader_gone = ev->code == ERR_CANCELED && !term_stopped();
@@ -219,7 +285,9 @@ static void on_ended(struct get *g, const struct engine_event *ev)
                                             : status_of(ev->code);
     const char *text = *ev->text ? ev->text : "stopped";
 
-    g->status = status_worst(g->status, status);
+    if (ev->code != 0 && tries_again(g, ev, text))
+        return;
+    done_with(g, status);
     if (ev->code == 0)
         return;
     if (wants_events(g))
@@ -272,11 +340,35 @@ static void draw(struct get *g)
     output_progress(&g->p->output, &p, engine_now(g->engine));
 }
 
+/* What is due is tried again; when the deadline comes in a pause, there is nothing to try. */
+static void wake(struct get *g, usec now)
+{
+    for (size_t i = 0; g->retries && i < g->wishes->sources.n; i++) {
+        const struct source_entry *n = &g->wishes->sources.v[i];
+        struct retry *r = &g->retries[i];
+
+        if (r->at == USEC_NEVER || (now < r->at && now < gives_up_at(g)))
+            continue;
+        r->at = USEC_NEVER;
+        if (now < gives_up_at(g)) {
+            add_one(g, i);
+            continue;
+        }
+        char *text = mem_fmt("%s: the deadline passed", n->text);
+        if (wants_events(g))
+            event_error(g, n->text, n, STATUS_NOTFOUND, text);
+        sources_complain(&g->p->output, n, text);
+        free(text);
+        done_with(g, STATUS_NOTFOUND);
+    }
+}
+
 static void on_tick(struct get *g, const struct engine_event *ev)
 {
     usec now = engine_now(g->engine);
 
     (void)ev;
+    wake(g, now);
     if (engine_count(g->engine) > 0 && output_progress_due(&g->p->output, now))
         draw(g);
     if (!wants_events(g) || now < g->progress_at)
@@ -300,14 +392,6 @@ static void on_event(void *arg, const struct engine_event *ev)
 }
 
 /* ---- wishes ---- */
-
-struct wishes {
-    struct sources sources;
-    struct option_list files;
-    struct range *ranges;
-    struct engine_range *engine_ranges;
-    char *output; /* with a slash behind where it must be a folder */
-};
 
 static void wishes_fini(struct wishes *w, size_t n_ranges)
 {
@@ -405,16 +489,20 @@ static struct goals goals_of(const struct get_options *o)
 /* The others go on. */
 static void bad_line(struct get *g, const struct source_entry *n)
 {
-    g->status = status_worst(g->status, STATUS_INVALID);
     if (wants_events(g))
         event_error(g, n->list, n, STATUS_INVALID, n->text);
     sources_complain(&g->p->output, n, n->text);
+    done_with(g, STATUS_INVALID);
 }
 
-static void add_all(struct get *g, const struct wishes *w)
+static void add_one(struct get *g, size_t i)
 {
     const struct get_options *o = g->o;
+    struct wishes *w = g->wishes;
+    struct source_entry *n = &w->sources.v[i];
     struct engine_spec s = {
+        .source = n->text,
+        .torrent = n->torrent ? buf_bytes(&w->sources.torrent) : BYTES(NULL, 0),
         .output = w->output,
         .manifest_only = o->manifest_only,
         .sequential = o->sequential,
@@ -430,22 +518,31 @@ static void add_all(struct get *g, const struct wishes *w)
         .ranges = w->engine_ranges,
         .n_ranges = o->ranges.n,
         .goals = goals_of(o),
+        .user = n,
     };
 
-    for (size_t i = 0; i < w->sources.n; i++) {
-        struct source_entry *n = &w->sources.v[i];
+    if (o->deadline != USEC_NEVER)
+        s.goals.deadline -= engine_now(g->engine) - g->started;
+    struct item *it = engine_add(g->engine, &s);
+    if (wants_events(g))
+        emit(g, event("start", it));
+}
 
-        if (n->bad) {
-            bad_line(g, n);
-            continue;
-        }
-        s.source = n->text;
-        s.torrent = n->torrent ? buf_bytes(&w->sources.torrent) : BYTES(NULL, 0);
-        s.user = n;
-        struct item *it = engine_add(g->engine, &s);
-        if (wants_events(g))
-            emit(g, event("start", it));
-    }
+static void add_all(struct get *g)
+{
+    size_t n = g->wishes->sources.n;
+
+    g->left = n;
+    g->started = engine_now(g->engine);
+    if (g->o->wait)
+        g->retries = mem_array(n ? n : 1, sizeof *g->retries);
+    for (size_t i = 0; g->retries && i < n; i++)
+        g->retries[i].at = USEC_NEVER;
+    for (size_t i = 0; i < n; i++)
+        if (g->wishes->sources.v[i].bad)
+            bad_line(g, &g->wishes->sources.v[i]);
+        else
+            add_one(g, i);
 }
 
 /* ---- the program ---- */
@@ -462,6 +559,7 @@ static int open_engine(struct get *g, struct err *e)
         .home = g->o->common.home,
         .dht_brief = true,
         .patient = g->o->net.port != 0,
+        .stay = g->o->wait,
         .port_mapping = stays(g->o),
         .event = on_event,
         .arg = g,
@@ -472,8 +570,8 @@ static int open_engine(struct get *g, struct err *e)
 
 static int run(struct program *p, const struct get_options *o)
 {
-    struct get g = {.p = p, .o = o, .events = o->events_fd};
     struct wishes w = {0};
+    struct get g = {.p = p, .o = o, .events = o->events_fd, .wishes = &w};
     struct err e = {0};
     int rc;
 
@@ -492,11 +590,13 @@ static int run(struct program *p, const struct get_options *o)
     }
     if (!o->output || o->output[0] != '/')
         g.here = getcwd(NULL, 0);
-    add_all(&g, &w);
-    engine_run(g.engine);
+    add_all(&g);
+    if (g.left > 0 || !o->wait)
+        engine_run(g.engine);
     output_erase(&p->output);
     engine_free(g.engine);
     free(g.here);
+    free(g.retries);
     wishes_fini(&w, o->ranges.n);
     return term_stopped() ? 128 + term_stopped() : g.status;
 }

@@ -163,6 +163,8 @@ static const struct option_def get_how[] = {
           "give up when the manifest of a link has not arrived by then"),
     VALUE(0, "deadline", DURATION, "DUR", get_options, deadline,
           "give up when not complete by then"),
+    FLAG('W', "wait", get_options, wait,
+         "try again for ever what nobody has yet, with growing pauses"),
     VALUE(0, "seed-for", DURATION, "DUR", get_options, seed_for,
           "go on sharing for so long (default: exit)"),
     VALUE(0, "seed-ratio", RATIO, "R", get_options, seed_ratio,

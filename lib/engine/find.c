@@ -263,6 +263,8 @@ static void loaded(void *owner, int code, const struct http_head *h, struct byte
     else if (code < 0)
         err_set(&why, code, "%s: %s", it->label, e->msg);
     if (code < 0) {
+        /* A server that is in trouble, or that has had enough of us for now. */
+        it->temporary = code == ERR_NET || (h && (h->status >= 500 || h->status == 429));
         item_fail(it, code, &why);
         return;
     }

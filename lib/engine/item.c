@@ -70,6 +70,7 @@ void item_over(struct item *it)
         engine_tell(g, &(struct engine_event){.kind = ENGINE_ENDED,
                                               .item = it,
                                               .code = it->code,
+                                              .temporary = it->temporary,
                                               .text = it->why ? it->why->msg : ""});
     if (it->task) {
         map_remove(g->tasks, ID_KEY(it->task));
@@ -500,6 +501,7 @@ void item_ended(struct engine *g, const struct node_op *op)
         struct err e = {0};
 
         err_set(&e, op->code, "%s: %s", it->label, op->text);
+        it->temporary = op->code == ERR_NOTFOUND;
         item_fail(it, op->code, &e);
     } else if (!it->complete || it->told_complete) {
         item_end(it);
@@ -564,6 +566,7 @@ static void alone(struct item *it)
         &e, ERR_NOTFOUND,
         "%s: nobody is left to ask%s%s; name a peer with --peer, or wait for one with --timeout",
         it->label, st.tracker_error[0] ? ": " : "", st.tracker_error);
+    it->temporary = true;
     item_fail(it, ERR_NOTFOUND, &e);
 }
 
@@ -581,8 +584,10 @@ static void out_of_time(struct item *it)
     else if (it->phase == ITEM_LOADING && w->metadata_timeout != USEC_NEVER &&
              spent >= w->metadata_timeout)
         err_set(&e, ERR_NOTFOUND, "%s: the manifest did not come in time", it->label);
-    if (e.code)
+    if (e.code) {
+        it->temporary = true;
         item_fail(it, e.code, &e);
+    }
 }
 
 /* A record says when it was written, so that a crash can be told from a change: see survey.c. */

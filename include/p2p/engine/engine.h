@@ -50,6 +50,7 @@ struct engine_event {
     uint32_t file;
     const char *path; /* borrowed, as text is */
     int code;
+    bool temporary; /* ENDED: nobody had it, or nobody answered; another time it may be otherwise */
     const char *text;
     const struct dht_event *dht; /* borrowed */
 };
