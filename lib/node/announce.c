@@ -14,9 +14,10 @@
 #define UDP_TRIES 4u
 #define MAX_UDP_ADDRS 4u
 #define NUMWANT 100u
-#define TURN_GAP (25 * USEC_MS) /* between two turns; */
-#define TURNS_AT_ONCE 100       /* a few items need not wait */
-#define ROUND (15 * USEC_MIN)
+#define TURN_GAP (100 * USEC_MS) /* between two turns; */
+#define TOGETHER USEC_SEC        /* but waking up costs more than they do */
+#define TURNS_AT_ONCE 100        /* a few items need not wait */
+#define ROUND (20 * USEC_MIN)
 
 struct announce {
     struct list_node in_swarm, in_udp;
@@ -319,7 +320,8 @@ static usec take_turn(struct node *n, usec now)
     usec gap = usec_min(TURN_GAP, ROUND / (usec)n->tasks.used);
     if (n->turn_at < now - TURNS_AT_ONCE * gap)
         n->turn_at = now - TURNS_AT_ONCE * gap;
-    return n->turn_at += gap;
+    n->turn_at += gap;
+    return n->turn_at <= now ? now : (n->turn_at + TOGETHER - 1) / TOGETHER * TOGETHER;
 }
 
 static bool waits_for_turn(struct task *t, usec now)
@@ -360,8 +362,8 @@ void announce_init(struct task *t, usec now)
 {
     for (uint32_t i = 0; i < t->n_swarms; i++) {
         struct tiers *v = t->swarm[i].tiers;
-        for (size_t k = 0; k < t->link.n_trackers; k++)
-            tiers_add(v, (unsigned)k, t->link.trackers[k]);
+        for (size_t k = 0; k < t->link->n_trackers; k++)
+            tiers_add(v, (unsigned)k, t->link->trackers[k]);
         for (size_t k = 0; t->m && k < t->m->n_tiers; k++)
             for (size_t j = 0; j < t->m->tiers[k].n; j++)
                 tiers_add(v, (unsigned)k, t->m->tiers[k].urls[j]);

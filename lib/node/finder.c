@@ -495,7 +495,7 @@ void finder_task(struct task *t, usec now)
         s->seek->began = now;
         due_at(f, s->seek, now);
     }
-    finder_join_named(f, t->link.nodes, t->link.n_nodes, now);
+    finder_join_named(f, t->link->nodes, t->link->n_nodes, now);
     if (t->m)
         finder_join_named(f, t->m->nodes, t->m->n_nodes, now);
     timer_set(f->node, &f->timer, now);

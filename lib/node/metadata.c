@@ -206,15 +206,15 @@ static bool hash_is_right(struct task *t, struct bytes info)
 {
     uint8_t v1[SHA1_LEN], v2[SHA256_LEN];
     bool ok1 = true, ok2 = true;
-    if (t->link.has_v1) {
+    if (t->link->has_v1) {
         digest_sha1(v1, info);
-        ok1 = memcmp(v1, t->link.hash_v1, SHA1_LEN) == 0;
+        ok1 = memcmp(v1, t->link->hash_v1, SHA1_LEN) == 0;
     }
-    if (t->link.has_v2) {
+    if (t->link->has_v2) {
         digest_sha256(v2, info);
-        ok2 = memcmp(v2, t->link.hash_v2, SHA256_LEN) == 0;
+        ok2 = memcmp(v2, t->link->hash_v2, SHA256_LEN) == 0;
     }
-    if (t->link.has_v1 && t->link.has_v2 && ok1 != ok2)
+    if (t->link->has_v1 && t->link->has_v2 && ok1 != ok2)
         task_fail(t, ERR_INVALID, "the two hashes of the link name different content");
     return ok1 && ok2;
 }

@@ -262,7 +262,8 @@ struct task {
     enum node_state state;
     struct timer timer;
     struct list_node working; /* linked while it is at work */
-    struct magnet link; /* what was asked for (copied); hashes of the manifest once known */
+    /* What was asked for (copied); hashes of the manifest once known. NULL while it sleeps. */
+    struct magnet *link;
     struct manifest *m;
     struct rest *rest; /* NULL: it is awake */
     bool is_private;
@@ -536,6 +537,7 @@ void task_get_up(struct task *t, usec now);
 void task_set_up(struct task *t, const struct bits *have, const uint8_t *priority,
                  const uint8_t *unstored, usec now);
 void task_shed(struct task *t);
+void task_hashes(struct task *t);       /* link takes those of the manifest */
 struct pool *task_pool(struct task *t); /* made if there is none */
 usec task_goal(const struct task *t, usec now); /* when its goals look at the clock */
 

@@ -65,9 +65,13 @@ bool node_sleep(struct node *n, node_id task, usec now)
 
 static bool is_of(const struct task *t, const struct manifest *m)
 {
-    return m->has_v1 == t->link.has_v1 && m->has_v2 == t->link.has_v2 &&
-           (!m->has_v1 || memcmp(m->hash_v1, t->link.hash_v1, SHA1_LEN) == 0) &&
-           (!m->has_v2 || memcmp(m->hash_v2, t->link.hash_v2, SHA256_LEN) == 0);
+    for (uint32_t i = 0; i < t->n_swarms; i++) {
+        const struct swarm *s = &t->swarm[i];
+        if (!(s->v2 ? m->has_v2 : m->has_v1) ||
+            memcmp(manifest_wire_hash(m, s->v2), s->hash, 20) != 0)
+            return false;
+    }
+    return t->n_swarms == (uint32_t)m->has_v1 + m->has_v2;
 }
 
 bool node_wake(struct node *n, node_id task, struct manifest *m, const struct bits *have,
@@ -84,6 +88,7 @@ bool node_wake(struct node *n, node_id task, struct manifest *m, const struct bi
     t->m = m;
     t->last_arrival = now;
     task_get_up(t, now);
+    task_hashes(t);
     task_set_up(t, have, priority, unstored, now);
     t->was_complete = task_complete(t);
     if (t->was_complete)

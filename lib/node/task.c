@@ -64,39 +64,40 @@ static bool join(struct task *t, const uint8_t *hash, bool v2, struct err *e)
 
 static bool join_all(struct task *t, struct err *e)
 {
-    if (t->link.has_v1 && !join(t, t->link.hash_v1, false, e))
+    if (t->link->has_v1 && !join(t, t->link->hash_v1, false, e))
         return false;
-    return !t->link.has_v2 || join(t, t->link.hash_v2, true, e);
+    return !t->link->has_v2 || join(t, t->link->hash_v2, true, e);
 }
 
 /* ---- beginning ---- */
 
 static void copy_link(struct task *t, const struct magnet *k)
 {
-    t->link.has_v1 = k->has_v1;
-    t->link.has_v2 = k->has_v2;
-    memcpy(t->link.hash_v1, k->hash_v1, SHA1_LEN);
-    memcpy(t->link.hash_v2, k->hash_v2, SHA256_LEN);
-    t->link.name = mem_str(k->name);
+    t->link->has_v1 = k->has_v1;
+    t->link->has_v2 = k->has_v2;
+    memcpy(t->link->hash_v1, k->hash_v1, SHA1_LEN);
+    memcpy(t->link->hash_v2, k->hash_v2, SHA256_LEN);
+    t->link->name = mem_str(k->name);
     for (size_t i = 0; i < k->n_trackers; i++)
-        magnet_list_add(&t->link.trackers, &t->link.n_trackers, k->trackers[i]);
+        magnet_list_add(&t->link->trackers, &t->link->n_trackers, k->trackers[i]);
     for (size_t i = 0; i < k->n_web_seeds; i++)
-        magnet_list_add(&t->link.web_seeds, &t->link.n_web_seeds, k->web_seeds[i]);
+        magnet_list_add(&t->link->web_seeds, &t->link->n_web_seeds, k->web_seeds[i]);
     for (size_t i = 0; i < k->n_nodes; i++)
-        magnet_list_add(&t->link.nodes, &t->link.n_nodes, k->nodes[i]);
+        magnet_list_add(&t->link->nodes, &t->link->n_nodes, k->nodes[i]);
 }
 
-static void hashes_of_manifest(struct task *t)
+void task_hashes(struct task *t)
 {
     t->is_private = t->m->private_flag;
-    t->link.has_v1 = t->m->has_v1;
-    t->link.has_v2 = t->m->has_v2;
-    memcpy(t->link.hash_v1, t->m->hash_v1, SHA1_LEN);
-    memcpy(t->link.hash_v2, t->m->hash_v2, SHA256_LEN);
+    t->link->has_v1 = t->m->has_v1;
+    t->link->has_v2 = t->m->has_v2;
+    memcpy(t->link->hash_v1, t->m->hash_v1, SHA1_LEN);
+    memcpy(t->link->hash_v2, t->m->hash_v2, SHA256_LEN);
 }
 
 void task_get_up(struct task *t, usec now)
 {
+    t->link = mem_zero(sizeof *t->link);
     t->down = mem_alloc(2 * sizeof *t->down);
     t->up = t->down + 1;
     rate_init(t->down, now);
@@ -147,7 +148,7 @@ node_id node_add(struct node *n, const struct node_task_config *c, usec now, str
     if (c->link)
         copy_link(t, c->link);
     if (t->m)
-        hashes_of_manifest(t);
+        task_hashes(t);
     if (!join_all(t, e)) {
         task_free(t);
         return 0;
@@ -171,17 +172,17 @@ node_id node_add(struct node *n, const struct node_task_config *c, usec now, str
 void task_manifest_here(struct task *t, usec now)
 {
     struct err e = {0};
-    hashes_of_manifest(t);
+    task_hashes(t);
     if (!join_all(t, &e)) {
         task_fail(t, ERR_FAIL, "%s", e.msg);
         return;
     }
-    for (size_t i = 0; i < t->link.n_trackers; i++)
-        manifest_add_tracker(t->m, i, t->link.trackers[i]);
-    for (size_t i = 0; i < t->link.n_web_seeds; i++)
-        manifest_add_web_seed(t->m, t->link.web_seeds[i]);
-    for (size_t i = 0; i < t->link.n_nodes && !task_is_private(t); i++)
-        manifest_add_node(t->m, t->link.nodes[i]);
+    for (size_t i = 0; i < t->link->n_trackers; i++)
+        manifest_add_tracker(t->m, i, t->link->trackers[i]);
+    for (size_t i = 0; i < t->link->n_web_seeds; i++)
+        manifest_add_web_seed(t->m, t->link->web_seeds[i]);
+    for (size_t i = 0; i < t->link->n_nodes && !task_is_private(t); i++)
+        manifest_add_node(t->m, t->link->nodes[i]);
     announce_init(t, now);
     if (task_is_private(t)) {
         finder_task_gone(t, now);
@@ -487,6 +488,9 @@ void task_shed(struct task *t)
     free(t->senders);
     free(t->stream);
     free(t->down);
+    if (t->link)
+        magnet_fini(t->link);
+    free(t->link);
     manifest_free(t->m);
     t->blame = NULL;
     t->picker = NULL;
@@ -496,6 +500,7 @@ void task_shed(struct task *t)
     t->n_senders = t->n_culprits = 0;
     t->down = t->up = NULL;
     t->stream = NULL;
+    t->link = NULL;
     t->m = NULL;
 }
 
@@ -522,7 +527,6 @@ void task_free(struct task *t)
     list_remove(&n->working, &t->working);
     idtab_remove(&n->tasks, t->id);
     pool_free(t->pool);
-    magnet_fini(&t->link);
     free(t);
 }
 

@@ -11,10 +11,10 @@
 
 static bool is_ours(const struct task *t, const struct manifest *m)
 {
-    if (t->link.has_v1 && (!m->has_v1 || memcmp(m->hash_v1, t->link.hash_v1, SHA1_LEN) != 0))
+    if (t->link->has_v1 && (!m->has_v1 || memcmp(m->hash_v1, t->link->hash_v1, SHA1_LEN) != 0))
         return false;
-    return !t->link.has_v2 ||
-           (m->has_v2 && memcmp(m->hash_v2, t->link.hash_v2, SHA256_LEN) == 0);
+    return !t->link->has_v2 ||
+           (m->has_v2 && memcmp(m->hash_v2, t->link->hash_v2, SHA256_LEN) == 0);
 }
 
 static void fetched(struct node *n, struct job *j, int err, const struct err *why, int status,
@@ -55,10 +55,10 @@ static bool address(struct buf *out, const char *seed, const char *name)
 
 void webmeta_begin(struct task *t)
 {
-    for (size_t i = 0; i < t->link.n_web_seeds && !t->node->cfg.no_web_seeds; i++) {
+    for (size_t i = 0; i < t->link->n_web_seeds && !t->node->cfg.no_web_seeds; i++) {
         struct buf url = {0};
-        if (strpbrk(t->link.web_seeds[i], "?#") ||
-            !address(&url, t->link.web_seeds[i], t->link.name)) {
+        if (strpbrk(t->link->web_seeds[i], "?#") ||
+            !address(&url, t->link->web_seeds[i], t->link->name)) {
             buf_fini(&url);
             continue;
         }

@@ -23,7 +23,7 @@ struct tracker {
     char *url, *error, *id; /* owned */
     unsigned failures;
     usec retry_at, asked_at;
-    enum tiers_event event; /* the one under way */
+    uint8_t event; /* enum tiers_event: the one under way */
     bool busy, struck;
     bool started;  /* answered a `started` and no `stopped` since */
     bool complete; /* owed a `completed` */
@@ -42,8 +42,8 @@ struct tier {
 struct tiers {
     struct rng *rng;
     struct tracker *tracker; /* owned; grown by doubling, for most items have few */
-    struct tier **tier;      /* owned, by number */
-    size_t n, n_tiers;
+    struct tier *tier;       /* owned, by number */
+    uint16_t n, n_tiers;
     bool stopping, completed;
 };
 
@@ -63,10 +63,8 @@ void tiers_free(struct tiers *t)
         free(t->tracker[i].error);
         free(t->tracker[i].id);
     }
-    for (size_t i = 0; i < t->n_tiers; i++) {
-        free(t->tier[i]->v);
-        free(t->tier[i]);
-    }
+    for (size_t i = 0; i < t->n_tiers; i++)
+        free(t->tier[i].v);
     free(t->tracker);
     free(t->tier);
     free(t);
@@ -75,15 +73,14 @@ void tiers_free(struct tiers *t)
 static struct tier *tier_of_number(struct tiers *t, unsigned number)
 {
     size_t at = 0;
-    while (at < t->n_tiers && t->tier[at]->number < number)
+    while (at < t->n_tiers && t->tier[at].number < number)
         at++;
-    if (at < t->n_tiers && t->tier[at]->number == number)
-        return t->tier[at];
-    t->tier = mem_grow(t->tier, t->n_tiers + 1, sizeof *t->tier);
+    if (at < t->n_tiers && t->tier[at].number == number)
+        return &t->tier[at];
+    t->tier = mem_grow(t->tier, t->n_tiers + 1u, sizeof *t->tier);
     memmove(t->tier + at + 1, t->tier + at, (t->n_tiers++ - at) * sizeof *t->tier);
-    t->tier[at] = mem_zero(sizeof(struct tier));
-    t->tier[at]->number = number;
-    return t->tier[at];
+    t->tier[at] = (struct tier){.number = number};
+    return &t->tier[at];
 }
 
 /* Inserting each at a random place shuffles all; one that has answered stays in front. */
@@ -104,8 +101,8 @@ int tiers_add(struct tiers *t, unsigned tier, const char *url)
             return (int)i;
     if (t->n == TIERS_MAX)
         return -1;
-    if ((t->n & (t->n - 1)) == 0)
-        t->tracker = mem_grow(t->tracker, t->n ? 2 * t->n : 1, sizeof *t->tracker);
+    if ((t->n & (t->n - 1u)) == 0)
+        t->tracker = mem_grow(t->tracker, t->n ? 2u * t->n : 1, sizeof *t->tracker);
     int i = (int)t->n++;
     t->tracker[i] = (struct tracker){.url = mem_str(url)};
     tier_insert(t, tier_of_number(t, tier), i);
@@ -159,7 +156,8 @@ static int begin(struct tracker *k, int tracker, enum tiers_event e, enum tiers_
     k->busy = k->tried = true;
     k->stale = false;
     k->asked_at = now;
-    *out = k->event = e;
+    k->event = (uint8_t)e;
+    *out = e;
     return tracker;
 }
 
@@ -171,7 +169,7 @@ int tiers_next(struct tiers *t, enum tiers_event *event, usec now)
                          t->tracker[i].complete ? TIERS_COMPLETED : TIERS_STOPPED, event, now);
     for (size_t i = 0; i < t->n_tiers && !t->stopping; i++) {
         int who;
-        if (tier_due(t, t->tier[i], &who) > now || who < 0)
+        if (tier_due(t, &t->tier[i], &who) > now || who < 0)
             continue;
         struct tracker *k = &t->tracker[who];
         return begin(k, who, k->started ? TIERS_PERIODIC : TIERS_STARTED, event, now);
@@ -186,17 +184,17 @@ usec tiers_deadline(const struct tiers *t)
     for (size_t i = 0; i < t->n; i++)
         at = usec_min(at, own_due(t, &t->tracker[i]));
     for (size_t i = 0; i < t->n_tiers && !t->stopping; i++)
-        at = usec_min(at, tier_due(t, t->tier[i], &who));
+        at = usec_min(at, tier_due(t, &t->tier[i], &who));
     return at;
 }
 
 static struct tier *tier_of(const struct tiers *t, int tracker, size_t *place)
 {
     for (size_t i = 0; i < t->n_tiers; i++)
-        for (size_t j = 0; j < t->tier[i]->n; j++)
-            if (t->tier[i]->v[j] == tracker) {
+        for (size_t j = 0; j < t->tier[i].n; j++)
+            if (t->tier[i].v[j] == tracker) {
                 *place = j;
-                return t->tier[i];
+                return &t->tier[i];
             }
     return NULL;
 }
@@ -298,7 +296,7 @@ bool tiers_stopped(const struct tiers *t)
 void tiers_hurry(struct tiers *t, usec now)
 {
     for (size_t i = 0; i < t->n_tiers; i++) {
-        struct tier *r = t->tier[i];
+        struct tier *r = &t->tier[i];
         usec at = r->min_at > now ? r->min_at : now;
         r->want_at = usec_min(r->want_at, at);
     }
@@ -327,7 +325,7 @@ bool tiers_exhausted(const struct tiers *t)
         if (t->tracker[i].busy)
             return false;
     for (size_t i = 0; i < t->n_tiers; i++)
-        if (!tier_tried(t, t->tier[i]))
+        if (!tier_tried(t, &t->tier[i]))
             return false;
     return true;
 }
