@@ -7,7 +7,7 @@
 #include "serving.h"
 
 #include <p2p/cli/status.h>
-#include <p2p/cli/suggest.h>
+#include <p2p/base/suggest.h>
 #include <p2p/host/term.h>
 
 #include <stdlib.h>

@@ -45,15 +45,6 @@ static struct bytes hash_of(const struct item_view *v, bool v2)
     return v2 ? BYTES(v->v2, sizeof v->v2) : BYTES(v->v1, sizeof v->v1);
 }
 
-static void put_name(struct buf *out, const char *name)
-{
-    for (; *name; name++)
-        if (*name == '\t' || *name == '\n')
-            buf_putf(out, "\\x%02x", (unsigned)*name);
-        else
-            buf_put_u8(out, (uint8_t)*name);
-}
-
 static void put_line(void *arg, const struct item_view *v)
 {
     const struct item_status *s = &v->status;
@@ -62,7 +53,7 @@ static void put_line(void *arg, const struct item_view *v)
 
     text_hex(hex, hash_of(v, !v->has_v1));
     buf_putf(out, "%s\t", hex);
-    put_name(out, v->name);
+    text_plain(out, bytes_str(v->name));
     buf_putf(out, "\t%llu\t%llu\t%u\t%.3f\t%llu\t%llu\n", (unsigned long long)s->rate_up,
              (unsigned long long)s->uploaded_ever, (unsigned)s->peers, ratio_of(s),
              (unsigned long long)s->to_near, (unsigned long long)(s->uploaded - s->to_near));

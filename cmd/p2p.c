@@ -5,7 +5,7 @@
 #include <p2p/base/mem.h>
 #include <p2p/cli/program.h>
 #include <p2p/cli/status.h>
-#include <p2p/cli/suggest.h>
+#include <p2p/base/suggest.h>
 
 #include <errno.h>
 #include <fcntl.h>

@@ -338,3 +338,12 @@ void text_show(struct buf *out, struct bytes s)
             buf_putf(out, "\\x%02x", s.p[i + k]);
     }
 }
+
+void text_plain(struct buf *out, struct bytes s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == '\t' || s.p[i] == '\n')
+            buf_putf(out, "\\x%02x", s.p[i]);
+        else
+            buf_put_u8(out, s.p[i]);
+}

@@ -7,7 +7,7 @@
 #include <p2p/base/mem.h>
 #include <p2p/base/units.h>
 #include <p2p/cli/options.h>
-#include <p2p/cli/suggest.h>
+#include <p2p/base/suggest.h>
 
 #include <errno.h>
 #include <getopt.h>

@@ -89,15 +89,6 @@ static bool record_done(struct output *o)
     return output_flush(o);
 }
 
-static void put_plain(struct buf *out, struct bytes s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] == '\t' || s.p[i] == '\n')
-            buf_putf(out, "\\x%02x", s.p[i]);
-        else
-            buf_put_u8(out, s.p[i]);
-}
-
 static void begin_field(struct output *o)
 {
     if (o->in_record)
@@ -113,7 +104,7 @@ void output_field(struct output *o, struct bytes s)
     else if (o->nul)
         buf_put_bytes(&o->pending, s);
     else
-        put_plain(&o->pending, s);
+        text_plain(&o->pending, s);
 }
 
 void output_str(struct output *o, const char *s)

@@ -2,6 +2,7 @@
 #include "engine/engine_int.h"
 
 #include <p2p/base/mem.h>
+#include <p2p/base/suggest.h>
 #include <p2p/base/text.h>
 #include <p2p/format/layout.h>
 
@@ -12,20 +13,166 @@ static bool is_content(const struct manifest_file *f)
     return !(f->attr & FILE_PAD);
 }
 
-/* By the path in the item; with the item's name before it too, as p2p-get prints it. */
-static bool matches(const struct manifest *m, const char *path, char *const *v, size_t n,
-                    bool literal)
+/* ---- near names ---- */
+
+#define NEAR 3         /* names that are told */
+#define NEAR_SHOWN 100 /* bytes of each */
+
+static const char *last_part(const char *path)
 {
-    char *whole = m->multi ? mem_fmt("%s/%s", m->name, path) : NULL;
+    const char *slash = strrchr(path, '/');
+
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static char *lower(const char *s, size_t n)
+{
+    char *out = mem_strn(s, n);
+
+    for (char *c = out; *c; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+    return out;
+}
+
+/* How unlike a name is to what was asked for. Of a pattern that is open at one end, the other end
+ * is compared. */
+static unsigned unlike(const char *asked, const char *path)
+{
+    const char *name = last_part(path), *want = last_part(asked);
+    size_t n = strlen(name), k = strlen(want);
+    bool head = k > 0 && *want == '*', tail = k > 1 && want[k - 1] == '*';
+
+    want += head;
+    k -= (size_t)head + tail;
+    if (head && !tail && n > k) {
+        name += n - k;
+        n = k;
+    } else if (tail && !head && n > k) {
+        n = k;
+    }
+    char *a = lower(want, k), *b = lower(name, n);
+    unsigned d = suggest_distance(a, b);
+    free(a);
+    free(b);
+    return d;
+}
+
+static int not_there(const struct item *it, const char *asked, struct err *e)
+{
+    const struct manifest *m = it->m;
+    struct {
+        uint32_t file;
+        unsigned unlike;
+    } near[NEAR + 1];
+    struct buf text = {0};
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < m->n_files; i++) {
+        if (!is_content(&m->files[i]))
+            continue;
+        unsigned d = unlike(asked, m->files[i].path);
+        size_t at = n;
+
+        for (; at > 0 && near[at - 1].unlike > d; at--)
+            near[at] = near[at - 1];
+        near[at].file = i;
+        near[at].unlike = d;
+        n = n < NEAR ? n + 1 : NEAR;
+    }
+    for (size_t i = 0; i < n; i++)
+        buf_putf(&text, "%s'%.*s'", i ? ", " : "; it has ", NEAR_SHOWN,
+                 m->files[near[i].file].path);
+    char *told = buf_take_str(&text);
+    int rc =
+        err_set(e, ERR_NOTFOUND, "%.100s: no file is called '%.100s'%s", it->label, asked, told);
+    free(told);
+    return rc;
+}
+
+/* ---- patterns ---- */
+
+/* The path with the item's name before it, as p2p-get prints it; NULL of a single file. */
+static char *whole_path(const struct manifest *m, const char *path)
+{
+    return m->multi ? mem_fmt("%s/%s", m->name, path) : NULL;
+}
+
+static bool matches(const struct manifest *m, const char *path, char *const *v, size_t n)
+{
+    char *whole = n ? whole_path(m, path) : NULL;
     bool yes = false;
 
-    for (size_t i = 0; i < n && !yes; i++) {
-        yes = literal ? strcmp(v[i], path) == 0 : text_glob(v[i], path);
-        if (!yes && whole)
-            yes = literal ? strcmp(v[i], whole) == 0 : text_glob(v[i], whole);
-    }
+    for (size_t i = 0; i < n && !yes; i++)
+        yes = text_glob(v[i], path) || (whole && text_glob(v[i], whole));
     free(whole);
     return yes;
+}
+
+/* ---- names of a list ---- */
+
+struct listed {
+    const char *name;
+    bool found;
+};
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(((const struct listed *)a)->name, ((const struct listed *)b)->name);
+}
+
+static bool is_listed(struct listed *v, size_t n, const char *name)
+{
+    struct listed key = {.name = name}, *hit = n ? bsearch(&key, v, n, sizeof *v, by_text) : NULL;
+
+    if (!hit)
+        return false;
+    /* The same name twice: all of them are found. */
+    for (struct listed *l = hit; l >= v && strcmp(l->name, name) == 0; l--)
+        l->found = true;
+    for (struct listed *l = hit; l < v + n && strcmp(l->name, name) == 0; l++)
+        l->found = true;
+    return true;
+}
+
+/* As it is, or as it is printed in a line, where it may hold neither tab nor newline. */
+static bool is_listed_so(struct listed *v, size_t n, const char *name)
+{
+    if (is_listed(v, n, name))
+        return true;
+    if (!strpbrk(name, "\t\n"))
+        return false;
+    struct buf out = {0};
+    text_plain(&out, bytes_str(name));
+    char *printed = buf_take_str(&out);
+    bool yes = is_listed(v, n, printed);
+    free(printed);
+    return yes;
+}
+
+/* Sets in `files` what is named. A name that is in no way in the item is a mistake to be told. */
+static int choose_listed(const struct item *it, struct bits *files, struct err *e)
+{
+    const struct manifest *m = it->m;
+    size_t n = it->spec.n_files;
+    struct listed *v = mem_array(n ? n : 1, sizeof *v);
+    int rc = 0;
+
+    for (size_t k = 0; k < n; k++)
+        v[k].name = it->spec.files[k];
+    qsort(v, n, sizeof *v, by_text);
+    for (uint32_t i = 0; i < m->n_files && n > 0; i++) {
+        char *whole = whole_path(m, m->files[i].path);
+
+        if (is_content(&m->files[i]) &&
+            (is_listed_so(v, n, m->files[i].path) || (whole && is_listed_so(v, n, whole))))
+            bits_set(files, i);
+        free(whole);
+    }
+    for (size_t k = 0; k < n && rc == 0; k++)
+        if (!v[k].found)
+            rc = not_there(it, v[k].name, e);
+    free(v);
+    return rc;
 }
 
 static bool in_link(const struct magnet *k, uint32_t file)
@@ -36,31 +183,30 @@ static bool in_link(const struct magnet *k, uint32_t file)
     return false;
 }
 
-static bool wanted(const struct item *it, uint32_t i)
+/* What is selected by name or pattern, or else by the link, and not left out. */
+static bool wanted(const struct item *it, const struct bits *listed, uint32_t i)
 {
     const struct item_spec *s = &it->spec;
     const char *path = it->m->files[i].path;
 
-    if (matches(it->m, path, s->exclude, s->n_exclude, false))
+    if (matches(it->m, path, s->exclude, s->n_exclude))
         return false;
     if (s->n_select || s->n_files)
-        return matches(it->m, path, s->select, s->n_select, false) ||
-               matches(it->m, path, s->files, s->n_files, true);
+        return bits_get(listed, i) || matches(it->m, path, s->select, s->n_select);
     return !it->has_link || it->link.n_select == 0 || in_link(&it->link, i);
 }
 
-/* A name in a list that is in no way in the item is a mistake to be told, not to be passed over. */
-static int all_listed(const struct item *it, struct err *e)
+/* Whoever asks for a pattern expects something of it. */
+static int all_match(const struct item *it, struct err *e)
 {
-    for (size_t k = 0; k < it->spec.n_files; k++) {
+    for (size_t k = 0; k < it->spec.n_select; k++) {
         bool found = false;
 
         for (uint32_t i = 0; i < it->m->n_files && !found; i++)
             found = is_content(&it->m->files[i]) &&
-                    matches(it->m, it->m->files[i].path, &it->spec.files[k], 1, true);
+                    matches(it->m, it->m->files[i].path, &it->spec.select[k], 1);
         if (!found)
-            return err_set(e, ERR_NOTFOUND, "%s: no file is called '%s'", it->label,
-                           it->spec.files[k]);
+            return not_there(it, it->spec.select[k], e);
     }
     return 0;
 }
@@ -68,20 +214,26 @@ static int all_listed(const struct item *it, struct err *e)
 int choose_files(struct item *it, struct err *e)
 {
     const struct manifest *m = it->m;
+    struct bits listed = {0};
     uint32_t content = 0;
-    int rc =
-        it->spec.n_files > 10000 ? 0 : all_listed(it, e); /* past that it would take too long */
 
-    if (rc < 0)
+    bits_init(&listed, m->n_files);
+    int rc = choose_listed(it, &listed, e);
+    if (rc == 0)
+        rc = all_match(it, e);
+    if (rc < 0) {
+        bits_fini(&listed);
         return rc;
+    }
     bits_init(&it->wanted, m->n_files);
     for (uint32_t i = 0; i < m->n_files; i++) {
         if (!is_content(&m->files[i]))
             continue;
         content++;
-        if (wanted(it, i))
+        if (wanted(it, &listed, i))
             bits_set(&it->wanted, i);
     }
+    bits_fini(&listed);
     it->all_wanted = it->wanted.ones == content;
     if (it->wanted.ones == 0)
         return err_set(e, ERR_NOTFOUND, "%s: no file of it matches what was selected", it->label);

@@ -131,3 +131,46 @@ PY
     status 2 p2p-get -i - --files-from -
     status 2 p2p-ls - -i -
 }
+
+@test "p2p-ls | grep | p2p-get --files-from -: those files; -0 both ways; names of any kind" {
+    sample_folder src/d
+    printf x >"src/d/tab	in it"
+    printf y >$'src/d/line\nfeed'
+    printf z >"src/d/12	z"
+    shared -o d.torrent src/d
+    seeding
+    p2p-ls d.torrent | grep 'sub/\|x09in\|x0a' | p2p-get "$PEER" -o o --files-from - d.torrent
+    [ "$(find o/d -type f -printf x)" = xxxxx ]
+    cmp "src/d/tab	in it" "o/d/tab	in it"
+    cmp $'src/d/line\nfeed' $'o/d/line\nfeed'
+    cmp src/d/sub/deep/two o/d/sub/deep/two
+    p2p-ls -0 d.torrent | grep -zv 'sub/\|big' |
+        P2P_HOME=h0 p2p-get -0 "$PEER" -o o0 --files-from - d.torrent >told
+    [ "$(find o0/d -type f -printf x)" = xxxxx ]
+    cmp "src/d/12	z" "o0/d/12	z"
+    [ "$(tr '\0' '\n' <told)" = o0/d ]
+    # Longer lines and bare names.
+    p2p-ls -l d.torrent | grep big | P2P_HOME=h1 p2p-get "$PEER" -o o1 --files-from - d.torrent
+    printf 'd/big\n' | P2P_HOME=h2 p2p-get "$PEER" -o o2 --files-from - d.torrent
+    cmp o1/d/big o2/d/big
+    [ "$(find o1 o2 -type f | wc -l)" = 2 ]
+}
+
+@test "a name or pattern that nothing matches: status 3, and the nearest names" {
+    random_file src/d/song.flac 1000
+    random_file src/d/cover.jpeg 1000
+    random_file src/d/notes.txt 1000
+    random_file src/d/other.iso 1000
+    shared -o d.torrent src/d
+    seeding
+    status 3 p2p-get "$PEER" --select 'snog.flac' d.torrent
+    says "no file is called 'snog.flac'; it has 'song.flac', "
+    status 3 p2p-get "$PEER" --select '*.FALC' --select notes.txt d.torrent
+    says "'*.FALC'; it has 'song.flac', "
+    echo Cover.jpg >list
+    status 3 p2p-get "$PEER" --files-from list d.torrent
+    says "'Cover.jpg'; it has 'cover.jpeg', "
+    [ ! -e d ]
+    status 0 p2p-get "$PEER" --select '*.flac' --select 'notes*' --exclude nothing d.torrent
+    [ "$(ls d)" = "$(printf 'notes.txt\nsong.flac')" ]
+}

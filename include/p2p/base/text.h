@@ -33,5 +33,8 @@ bool text_unpercent(struct buf *out, struct bytes s, bool plus);
  * invalid UTF-8 as \xNN. For one field of a line: never contains tab, newline or ESC.
  */
 void text_show(struct buf *out, struct bytes s);
+/* Appends a field of a line that a program reads: tab and newline as \x09 and \x0a, all else as it
+ * is. */
+void text_plain(struct buf *out, struct bytes s);
 
 #endif

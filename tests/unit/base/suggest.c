@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <p2p/cli/suggest.h>
+#include <p2p/base/suggest.h>
 
 static void distances(void **state)
 {

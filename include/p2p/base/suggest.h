@@ -1,6 +1,6 @@
 /* The word somebody meant. */
-#ifndef P2P_CLI_SUGGEST_H
-#define P2P_CLI_SUGGEST_H
+#ifndef P2P_BASE_SUGGEST_H
+#define P2P_BASE_SUGGEST_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* The word somebody meant: the distance of Damerau and Levenshtein, neighbours swapped once. */
-#include <p2p/cli/suggest.h>
+#include <p2p/base/suggest.h>
 
 #include <string.h>
 
