@@ -5,7 +5,7 @@
 #include <p2p/base/bucket.h>
 
 #define MICRO INT64_C(1000000)
-#define LEAST_BURST 1024 /* a block's worth would be seconds of a low rate at once */
+#define LEAST_BURST 1500 /* a block's worth would be seconds of a low rate at once */
 #define MOST (INT64_MAX / 4 / MICRO) /* the largest burst, and the deepest debt */
 
 static int64_t full(const struct bucket *b)

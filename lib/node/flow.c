@@ -12,16 +12,16 @@
 
 #define PORTION 4096u            /* to one receiver, when many wait */
 #define LEAST_WAIT (2 * USEC_MS) /* between two rounds while some still wait */
-#define LEAST_QUANTUM 256u
+#define SEGMENT 1400u            /* less than that is mostly headers */
 
-/* What must be in hand before somebody is woken: a hundredth of a second's worth; of a low rate up
- * to a fiftieth's, and of a very low one a few bytes. */
+/* What must be in hand before somebody is woken: a hundredth of a second's worth; of low rates a
+ * segment, or a tenth of a second's. */
 static uint64_t quantum(uint64_t rate)
 {
-    uint64_t q = rate / 100, most = rate / 50;
-    if (q < PORTION / 2)
-        q = most < PORTION / 2 ? most : PORTION / 2;
-    return q > LEAST_QUANTUM ? q : rate < LEAST_QUANTUM ? rate : LEAST_QUANTUM;
+    uint64_t q = rate / 100, tenth = rate / 10;
+    if (q >= SEGMENT)
+        return q;
+    return tenth > SEGMENT ? SEGMENT : tenth > 0 ? tenth : 1;
 }
 
 static void arm_at(struct node *n, usec at)

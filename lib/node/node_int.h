@@ -409,7 +409,6 @@ unsigned conn_count_from(const struct node *n, const struct addr *a);
 
 /* flow.c */
 size_t flow_may_receive(struct conn *c, usec now); /* bytes; 0: it waits and will be woken */
-unsigned flow_may_ask(const struct conn *c);       /* blocks */
 void flow_received(struct conn *c, size_t bytes, usec now);
 void flow_wake_receivers(struct node *n, usec now);
 size_t flow_may_send(struct conn *c, usec now); /* bytes of content; SIZE_MAX: no limit */

@@ -17,7 +17,7 @@ struct bucket {
     bool own_burst; /* the caller's, so it does not follow the rate */
 };
 
-/* A burst of 0 means what the rate gives in 50 ms, 1024 at least. Starts full. */
+/* A burst of 0 means what the rate gives in 50 ms, 1500 at least. Starts full. */
 void bucket_init(struct bucket *b, uint64_t rate, uint64_t burst, usec now);
 void bucket_set_rate(struct bucket *b, uint64_t rate, usec now);
 /* Tokens in hand: at least 0; INT64_MAX when unlimited. */

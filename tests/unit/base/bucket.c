@@ -12,11 +12,11 @@ static void starts_full(void **state)
     (void)state;
     struct bucket b;
     bucket_init(&b, 1000, 0, 0);
-    assert_int_equal(bucket_avail(&b, 0), 1024);
-    bucket_init(&b, 1024 * 20, 0, 0);
-    assert_int_equal(bucket_avail(&b, 0), 1024);
-    bucket_init(&b, 1025 * 20, 0, 0);
-    assert_int_equal(bucket_avail(&b, 0), 1025);
+    assert_int_equal(bucket_avail(&b, 0), 1500);
+    bucket_init(&b, 1500 * 20, 0, 0);
+    assert_int_equal(bucket_avail(&b, 0), 1500);
+    bucket_init(&b, 1501 * 20, 0, 0);
+    assert_int_equal(bucket_avail(&b, 0), 1501);
     bucket_init(&b, 1000, 5, 0);
     assert_int_equal(bucket_avail(&b, 100 * USEC_SEC), 5);
 }
@@ -135,18 +135,18 @@ static void rate_changes(void **state)
     (void)state;
     struct bucket b;
     bucket_init(&b, 1000, 0, 0);
-    bucket_take(&b, 1024, 0);
+    bucket_take(&b, 1500, 0);
     bucket_set_rate(&b, 20 * 3000, USEC_SEC); /* the second that went by is paid at the old rate */
     assert_int_equal(bucket_avail(&b, USEC_SEC), 1000);
     assert_int_equal(bucket_avail(&b, USEC_SEC + 20 * USEC_MS), 2200);
     bucket_set_rate(&b, 20 * 100000, 2 * USEC_SEC);
     assert_int_equal(bucket_avail(&b, 100 * USEC_SEC), 100000);
     bucket_set_rate(&b, 1, 100 * USEC_SEC); /* what had gathered is cut to the new burst */
-    assert_int_equal(bucket_avail(&b, 100 * USEC_SEC), 1024);
+    assert_int_equal(bucket_avail(&b, 100 * USEC_SEC), 1500);
     bucket_set_rate(&b, 0, 100 * USEC_SEC);
     assert_true(bucket_avail(&b, 100 * USEC_SEC) == INT64_MAX);
     bucket_set_rate(&b, 10, 200 * USEC_SEC);
-    assert_int_equal(bucket_avail(&b, 200 * USEC_SEC), 1024);
+    assert_int_equal(bucket_avail(&b, 200 * USEC_SEC), 1500);
     bucket_init(&b, 1000, 7, 0);
     bucket_set_rate(&b, 1000000, 0); /* a burst of the caller's own stays */
     assert_int_equal(bucket_avail(&b, USEC_SEC), 7);
