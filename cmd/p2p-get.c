@@ -425,7 +425,9 @@ static int check_stream(const struct get *g, const struct wishes *w, struct err 
     const struct get_options *o = g->o;
 
     if (!streams(o))
-        return o->window ? err_set(e, ERR_USAGE, "--window: is for -o - only") : 0;
+        return o->window || o->format >= 0
+                   ? err_set(e, ERR_USAGE, "--window and --format: are for -o - only")
+                   : 0;
     if (g->p->output.out_tty)
         return err_set(e, ERR_USAGE, "-o -: standard output is a terminal; name a file with -o, or "
                                      "write to another program");
@@ -511,6 +513,8 @@ static void add_one(struct get *g, size_t i)
         .stream = streams(o),
         .stream_fd = STDOUT_FILENO,
         .window = o->window,
+        .archive = o->format >= 0,
+        .archive_format = o->format < 0 ? ARCHIVE_TAR : (enum archive_format)o->format,
         .select = {o->select.v, o->select.n},
         .exclude = {o->exclude.v, o->exclude.n},
         .files = {w->files.v, w->files.n},

@@ -14,8 +14,9 @@ _p2p_options()
             --private -o --output --print"
         ;;
     p2p-get)
-        echo "-i --input-file -o --output --window --select --exclude --files-from -r --range
-            --manifest-only --attributes --preallocate --peer --sequential --timeout
+        echo "-i --input-file -o --output --format --window --select --exclude
+            --files-from -r --range --manifest-only --attributes --preallocate --peer
+            --sequential --timeout
             --metadata-timeout --deadline -W --wait --seed-for --seed-ratio
             --events-fd --limit-down --limit-up --port --bind --no-trackers
             --no-web-seeds --no-pex --no-lsd --no-port-mapping --prefer-local

@@ -66,6 +66,7 @@ complete -c p2p-get -l files-from -rF -d 'only the files named in FILE, one a li
 complete -c p2p-get -s r -l range -x -d 'only these bytes, END included; OFF- is to the end, -N the last N; repeat'
 complete -c p2p-get -l manifest-only -d 'get the .torrent and nothing else'
 complete -c p2p-get -l attributes -d 'make symlinks and set executable bits as the manifest says, where that is safe'
+complete -c p2p-get -l format -x -a 'tar cpio zip' -d 'with -o -: in an archive (default: tar for a folder)'
 complete -c p2p-get -l window -x -d 'with -o -: memory for what the reader has not taken yet'
 complete -c p2p-get -l preallocate -d 'reserve the space of files first'
 complete -c p2p-get -l peer -x -d 'a peer to try at once; repeat'

@@ -135,12 +135,15 @@ const struct option_table suite_add = {
 
 /* --- p2p-get ------------------------------------------------------------------------------ */
 
+static const char *const archive_words[] = {"tar", "cpio", "zip", NULL};
 static const struct option_def get_what[] = {
     INPUT(get_options),
     VALUE('o', "output", STRING, "PATH", get_options, output,
           "folder to put it in, or name of a single file (default: .); -: to standard output"),
     VALUE(0, "window", SIZE, "SIZE", get_options, window,
           "with -o -: memory for what the reader has not taken yet (default: 32Mi)"),
+    ENUM("format", "FORMAT", archive_words, -1, get_options, format,
+         "with -o -: in an archive, tar, cpio or zip (default: tar for a folder)"),
     VALUE(0, "select", LIST, "GLOB", get_options, select, "only files whose name matches; repeat"),
     VALUE(0, "exclude", LIST, "GLOB", get_options, exclude, "not files whose name matches; repeat"),
     VALUE(0, "files-from", LIST, "FILE", get_options, files_from,

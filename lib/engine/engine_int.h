@@ -180,6 +180,8 @@ struct item_spec { /* engine_spec, owned */
     bool stream;
     int stream_fd;
     uint64_t window;
+    bool archive;
+    enum archive_format archive_format;
     char **select, **exclude, **files, **peers;
     size_t n_select, n_exclude, n_files, n_peers;
     struct engine_range *ranges; /* names owned */

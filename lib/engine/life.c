@@ -39,6 +39,8 @@ static struct item_spec copy_spec(const struct engine_spec *s)
         .stream = s->stream,
         .stream_fd = s->stream_fd,
         .window = s->window,
+        .archive = s->archive,
+        .archive_format = s->archive_format,
         .select = copy_words(&s->select),
         .exclude = copy_words(&s->exclude),
         .files = copy_words(&s->files),

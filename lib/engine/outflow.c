@@ -8,6 +8,8 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/base/units.h>
+#include <p2p/format/names.h>
+#include <p2p/host/archive.h>
 #include <p2p/host/sink.h>
 #include <p2p/host/window.h>
 
@@ -23,18 +25,39 @@ struct outflow {
     struct window *window;
     struct sink *sink;
     struct loop_watch *watch;
-    size_t at;    /* stretch that is written, */
-    uint64_t pos; /* and from where on in its file */
-    bool busy;    /* a worker writes */
-    bool waiting; /* for the reader */
-    struct bytes v[JOB_SLICES];
-    size_t n;
+    size_t at;                   /* stretch that is written, */
+    uint64_t pos;                /* and from where on in its file */
+    bool busy;                   /* a worker writes */
+    bool waiting;                /* for the reader */
+    struct archive_out *archive; /* NULL: the bytes as they are */
+    bool closed;                 /* its end was put in */
+    struct slice {               /* the job */
+        uint32_t file;
+        bool begins; /* its file */
+        struct bytes b;
+    } v[JOB_SLICES];
+    size_t n, fed; /* slices; bytes of them that the worker took */
     uint64_t total;
-    int64_t wrote;
+    bool last; /* nothing comes after them */
+    int code;
     struct err e;
 };
 
 /* ---- beginning ---- */
+
+static bool is_archive(const struct item *it)
+{
+    return it->spec.archive || (it->m->multi && !it->ranged);
+}
+
+/* Links only if asked for, as on the disk; what has no bytes is something in an archive only. */
+static bool goes_out(const struct item *it, uint32_t file)
+{
+    const struct manifest_file *f = &it->m->files[file];
+
+    return f->attr & FILE_SYMLINK ? it->spec.attributes && is_archive(it)
+                                  : f->length > 0 || is_archive(it);
+}
 
 /* Whole files in their order, unless ranges were named. */
 static int choose_stretches(struct item *it, struct err *e)
@@ -45,11 +68,10 @@ static int choose_stretches(struct item *it, struct err *e)
     it->ranged = it->spec.n_ranges > 0;
     if (rc == 0 && it->ranged)
         rc = ranges_find(it, e);
-    if (rc == 0 && !it->ranged && it->m->multi)
-        rc = err_set(e, ERR_USAGE, "%s: is a folder, which is no stream; -r FILE:0- is one of it",
-                     item_name(it));
+    if (rc == 0 && it->ranged && it->spec.archive)
+        rc = err_set(e, ERR_USAGE, "--format: ranges go as they are, in no archive");
     for (uint32_t i = 0; i < it->m->n_files && rc == 0 && !it->ranged; i++)
-        if (bits_get(&it->wanted, i) && it->m->files[i].length > 0)
+        if (bits_get(&it->wanted, i) && goes_out(it, i))
             ranges_add(it, i, 0, it->m->files[i].length);
     for (size_t i = 0; i < it->n_stretches && rc == 0; i++) {
         const struct stretch *s = &it->stretches[i];
@@ -121,6 +143,11 @@ int outflow_begin(struct item *it, struct err *e)
         rc = choose_window(it, &window, e);
     if (rc < 0)
         return rc;
+    if (is_archive(it)) {
+        s->archive = archive_out_new(it->spec.archive ? it->spec.archive_format : ARCHIVE_TAR, e);
+        if (!s->archive)
+            return e->code;
+    }
     s->sink = sink_new(it->spec.stream_fd, e);
     s->watch = s->sink ? loop_watch(it->g->loop, sink_fd(s->sink), reader_ready, s, e) : NULL;
     if (!s->watch)
@@ -143,6 +170,7 @@ void outflow_free(struct outflow *s)
     list_remove(&s->it->g->outflows, &s->node);
     loop_watch_free(s->watch);
     sink_free(s->sink);
+    archive_out_free(s->archive);
     window_free(s->window);
     free(s);
 }
@@ -158,13 +186,19 @@ static uint64_t position(const struct outflow *s)
                                    : UINT64_MAX;
 }
 
+/* Behind the first n bytes of the job, and behind files that have none. */
 static void advance(struct outflow *s, uint64_t n)
 {
     const struct item *it = s->it;
 
-    s->pos += n;
-    if (s->at < it->n_stretches && s->pos == it->stretches[s->at].end && ++s->at < it->n_stretches)
-        s->pos = it->stretches[s->at].from;
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t part = s->v[i].b.n < n ? s->v[i].b.n : n;
+
+        s->pos += part;
+        n -= part;
+        if (part == s->v[i].b.n && s->pos == it->stretches[s->at].end && ++s->at < it->n_stretches)
+            s->pos = it->stretches[s->at].from;
+    }
 }
 
 /* Verified bytes of this stretch from `pos` on that lie together in memory. */
@@ -193,25 +227,98 @@ static void gather(struct outflow *s, uint64_t verified)
     s->n = 0;
     s->total = 0;
     while (at < it->n_stretches && s->n < JOB_SLICES && s->total < JOB_BYTES) {
-        struct bytes b = next_slice(s, at, pos, verified);
+        const struct stretch *t = &it->stretches[at];
+        struct slice *v = &s->v[s->n];
 
-        if (b.n == 0)
-            return;
-        if (b.n > JOB_BYTES - s->total)
-            b.n = JOB_BYTES - (size_t)s->total;
-        s->v[s->n++] = b;
-        s->total += b.n;
-        pos += b.n;
-        if (pos == it->stretches[at].end && ++at < it->n_stretches)
+        *v = (struct slice){.file = t->file, .begins = pos == t->from};
+        v->b = next_slice(s, at, pos, verified);
+        if (v->b.n == 0 && t->from < t->end)
+            break;
+        if (v->b.n > JOB_BYTES - s->total)
+            v->b.n = JOB_BYTES - (size_t)s->total;
+        s->n++;
+        s->total += v->b.n;
+        pos += v->b.n;
+        if (pos == t->end && ++at < it->n_stretches)
             pos = it->stretches[at].from;
     }
+    s->last = at == it->n_stretches;
+}
+
+static int write_raw(struct outflow *s)
+{
+    struct bytes v[JOB_SLICES];
+    int64_t wrote;
+
+    for (size_t i = 0; i < s->n; i++)
+        v[i] = s->v[i].b;
+    wrote = sink_write(s->sink, v, s->n, &s->e);
+    s->fed = wrote < 0 ? 0 : (size_t)wrote;
+    s->waiting = wrote >= 0 && (uint64_t)wrote < s->total;
+    return wrote < 0 ? (int)wrote : 0;
+}
+
+static int begin_entry(struct outflow *s, uint32_t file)
+{
+    const struct manifest *m = s->it->m;
+    const struct manifest_file *f = &m->files[file];
+    char *top = names_on_disk(bytes_str(m->name));
+    char *name = m->multi ? places_name(f->path, 0) : NULL;
+    char *path = name ? mem_fmt("%s/%s", top, name) : mem_str(top);
+    char *link = f->attr & FILE_SYMLINK ? places_link_text(m, file, 0) : NULL;
+    struct archive_file a = {.path = path,
+                             .size = f->length,
+                             .executable = s->it->spec.attributes && f->attr & FILE_EXEC,
+                             .link = link};
+    int rc = f->attr & FILE_SYMLINK && !link ? 0 : archive_out_begin(s->archive, &a, &s->e);
+
+    free(link);
+    free(path);
+    free(name);
+    free(top);
+    return rc;
+}
+
+static int feed_archive(struct outflow *s)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < s->n && rc == 0; i++) {
+        if (s->v[i].begins)
+            rc = begin_entry(s, s->v[i].file);
+        if (rc == 0 && s->v[i].b.n)
+            rc = archive_out_data(s->archive, s->v[i].b, &s->e);
+    }
+    if (rc == 0 && s->last && !s->closed) {
+        s->closed = true;
+        rc = archive_out_end(s->archive, &s->e);
+    }
+    s->fed = s->total;
+    return rc;
+}
+
+static int write_archive(struct outflow *s)
+{
+    struct bytes ready;
+    int64_t wrote;
+    int rc = feed_archive(s);
+
+    if (rc < 0)
+        return rc;
+    ready = archive_out_ready(s->archive);
+    wrote = sink_write(s->sink, &ready, 1, &s->e);
+    if (wrote < 0)
+        return (int)wrote;
+    s->waiting = (uint64_t)wrote < ready.n;
+    archive_out_taken(s->archive, (size_t)wrote);
+    return 0;
 }
 
 static void write_work(void *arg)
 {
     struct outflow *s = arg;
 
-    s->wrote = sink_write(s->sink, s->v, s->n, &s->e);
+    s->code = s->archive ? write_archive(s) : write_raw(s);
 }
 
 static void write_failed(struct outflow *s)
@@ -232,16 +339,10 @@ static void write_done(void *arg)
 
     engine_job_done(g);
     s->busy = false;
-    if (s->wrote < 0) {
+    if (s->code < 0) {
         write_failed(s);
     } else {
-        for (size_t i = 0, left = (size_t)s->wrote; i < s->n && left > 0; i++) {
-            size_t part = s->v[i].n < left ? s->v[i].n : left;
-
-            advance(s, part);
-            left -= part;
-        }
-        s->waiting = (uint64_t)s->wrote < s->total;
+        advance(s, s->fed);
         if (s->waiting && s->watch)
             loop_watch_want(s->watch, false, true);
         node_consumed(g->node, it->task, position(s), g->now);
@@ -256,19 +357,30 @@ static void all_written(struct item *it)
     item_finished(it);
 }
 
+/* An archive has more to say than its files. */
+static bool has_rest(const struct outflow *s)
+{
+    return s->archive && (archive_out_ready(s->archive).n > 0 || (s->last && !s->closed));
+}
+
+static bool is_written(const struct outflow *s)
+{
+    return s->at == s->it->n_stretches && !has_rest(s);
+}
+
 static void turn(struct outflow *s)
 {
     struct item *it = s->it;
 
     if (s->busy || s->waiting || it->dropped || it->finished || it->phase != ITEM_RUNNING)
         return;
-    if (s->at == it->n_stretches) {
+    gather(s, node_verified(it->g->node, it->task));
+    if (is_written(s)) {
         if (it->complete)
             all_written(it);
         return;
     }
-    gather(s, node_verified(it->g->node, it->task));
-    if (s->n == 0)
+    if (s->n == 0 && !has_rest(s))
         return;
     s->busy = true;
     it->jobs++;

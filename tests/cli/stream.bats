@@ -65,7 +65,7 @@ streamed() {
     LINK=$(p2p-ls --link d.torrent)
     streamed 0 -r sub/deep/two:0-
     cmp src/d/sub/deep/two out
-    streamed 2
+    streamed 2 -r sub/deep/two:0- --format tar
 }
 
 @test "a closed pipe ends it quietly with 141" {
@@ -137,4 +137,54 @@ streamed() {
     streamed 0 --events-fd 5
     cmp src/f out
     grep -q '"event":"done"' events
+}
+
+@test "a folder is a tar: unpacked as it comes, in each format; the same bytes each time" {
+    sample_folder src/d
+    printf 'bytes' >"src/d/sub/$(printf '\303\244 name')"
+    ln -s big src/d/link
+    for format in v1 v2 hybrid; do added --format $format -n $format -o $format.torrent src/d; done
+    shared src/d
+    for format in v1 v2 hybrid; do
+        LINK=$(p2p-ls --link $format.torrent)
+        streamed 0
+        mkdir -p got
+        tar -C got -xf out 2>err
+        [ ! -s err ]
+        diff -r --no-dereference --exclude=link src/d got/$format
+        [ ! -e got/$format/link ]
+        [ ! -x got/$format/sub/run ]
+        cp out once
+        streamed 0
+        cmp once out
+        rm -r got
+    done
+    mkdir got
+    p2p-get "$PEER" --attributes -o - hybrid.torrent | tar -C got -x
+    diff -r --no-dereference src/d got/hybrid
+    [ -x got/hybrid/sub/run ]
+}
+
+@test "--format, --select and --files-from: these files, as tar, cpio or zip" {
+    sample_folder src/d
+    random_file src/one 100000
+    added src/one
+    one=$LINK
+    shared src/d
+    streamed 0 --select 'sub/*'
+    tar -tf out | sort >names
+    printf 'd/sub/one\nd/sub/run\n' | cmp - names
+    printf 'empty\nbig\n' >list
+    streamed 0 --files-from list --format zip
+    py -c 'import zipfile, sys
+z = zipfile.ZipFile("out")
+assert z.testzip() is None
+assert sorted(z.namelist()) == ["d/big", "d/empty"], z.namelist()
+sys.stdout.buffer.write(z.read("d/big"))' | cmp - src/d/big
+    LINK=$one streamed 0 --format cpio
+    head -c 6 out | grep -q 070701
+    grep -q 'TRAILER!!!' out
+    LINK=$one streamed 0 --format tar
+    tar -xOf out | cmp - src/one
+    status 2 p2p-get --format tar "$LINK"
 }

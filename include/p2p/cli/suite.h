@@ -57,6 +57,7 @@ struct get_options {
     double seed_ratio; /* -1: not given */
     int events_fd;     /* -1: not given */
     uint64_t window;   /* 0: not given */
+    int format;        /* -1: not given, else as enum archive_format of the host */
     struct net_options net;
     struct dht_options dht;
 };

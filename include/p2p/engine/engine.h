@@ -20,6 +20,7 @@
 #include <p2p/base/err.h>
 #include <p2p/base/usec.h>
 #include <p2p/format/manifest.h>
+#include <p2p/host/archive.h>
 #include <p2p/proto/dht.h>
 #include <p2p/swarm/goals.h>
 
@@ -116,6 +117,8 @@ struct engine_spec {
     bool stream;
     int stream_fd;
     uint64_t window;
+    bool archive; /* in this format, also a single file; else folders as tar, the rest as it is */
+    enum archive_format archive_format;
     struct engine_words select, exclude, files, peers;
     const struct engine_range *ranges;
     size_t n_ranges;

@@ -1,0 +1,131 @@
+/*
+ * Archives, written as a stream; see archive.h. libarchive takes names to be in the character set
+ * of the locale: ours is UTF-8, whatever the program's is, for the time of a call.
+ */
+#include <p2p/host/archive.h>
+
+#include <p2p/base/buf.h>
+#include <p2p/base/mem.h>
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <locale.h>
+#include <stdlib.h>
+
+#define NO_DATE 315532800 /* 1980-01-01, the first day that zip knows */
+
+struct archive_out {
+    struct archive *a;
+    struct archive_entry *entry;
+    struct buf ready;
+    locale_t names; /* 0: there is none of UTF-8 here */
+};
+
+static la_ssize_t append(struct archive *la, void *arg, const void *p, size_t n)
+{
+    struct archive_out *a = arg;
+
+    (void)la;
+    return buf_put(&a->ready, p, n) ? (la_ssize_t)n : -1;
+}
+
+static int failed(const struct archive_out *a, struct err *e)
+{
+    const char *why = archive_error_string(a->a);
+
+    return err_set(e, ERR_FAIL, "archive: %s", why ? why : "cannot be written");
+}
+
+/* What it can only say with a loss (a name in an unknown character set) it has written all the
+ * same. */
+static int result(const struct archive_out *a, la_ssize_t rc, struct err *e)
+{
+    return rc >= ARCHIVE_WARN ? 0 : failed(a, e);
+}
+
+static la_ssize_t set_format(struct archive *a, enum archive_format f)
+{
+    switch (f) {
+    case ARCHIVE_CPIO:
+        return archive_write_set_format_cpio_newc(a);
+    case ARCHIVE_ZIP:
+        archive_write_set_format_zip(a);
+        return archive_write_zip_set_compression_store(a);
+    case ARCHIVE_TAR:
+        break;
+    }
+    return archive_write_set_format_pax_restricted(a);
+}
+
+struct archive_out *archive_out_new(enum archive_format f, struct err *e)
+{
+    struct archive_out *a = mem_zero(sizeof *a);
+
+    a->a = archive_write_new();
+    a->entry = archive_entry_new();
+    a->names = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (result(a, set_format(a->a, f), e) == 0) {
+        archive_write_set_bytes_per_block(a->a, 0); /* as it comes */
+        if (result(a, archive_write_open(a->a, a, NULL, append, NULL), e) == 0)
+            return a;
+    }
+    archive_out_free(a);
+    return NULL;
+}
+
+void archive_out_free(struct archive_out *a)
+{
+    if (!a)
+        return;
+    archive_write_fail(a->a); /* else it would go on writing */
+    archive_write_free(a->a);
+    archive_entry_free(a->entry);
+    if (a->names)
+        freelocale(a->names);
+    buf_fini(&a->ready);
+    free(a);
+}
+
+int archive_out_begin(struct archive_out *a, const struct archive_file *f, struct err *e)
+{
+    struct archive_entry *n = archive_entry_clear(a->entry);
+    locale_t before = a->names ? uselocale(a->names) : (locale_t)0;
+    la_ssize_t rc;
+
+    archive_entry_copy_pathname(n, f->path);
+    archive_entry_set_filetype(n, f->link ? AE_IFLNK : AE_IFREG);
+    archive_entry_set_perm(n, f->link ? 0777 : f->executable ? 0755 : 0644);
+    archive_entry_set_mtime(n, NO_DATE, 0);
+    archive_entry_set_nlink(n, 1);
+    archive_entry_set_size(n, f->link ? 0 : (la_int64_t)f->size);
+    if (f->link)
+        archive_entry_copy_symlink(n, f->link);
+    rc = archive_write_header(a->a, n);
+    if (before)
+        uselocale(before);
+    return result(a, rc, e);
+}
+
+int archive_out_data(struct archive_out *a, struct bytes b, struct err *e)
+{
+    la_ssize_t n = archive_write_data(a->a, b.p, b.n);
+
+    if (n >= 0 && (size_t)n != b.n)
+        return err_set(e, ERR_FAIL, "archive: an entry has more bytes than were announced");
+    return result(a, n, e);
+}
+
+int archive_out_end(struct archive_out *a, struct err *e)
+{
+    return result(a, archive_write_close(a->a), e);
+}
+
+struct bytes archive_out_ready(const struct archive_out *a)
+{
+    return buf_bytes(&a->ready);
+}
+
+void archive_out_taken(struct archive_out *a, size_t n)
+{
+    buf_eat(&a->ready, n);
+}
