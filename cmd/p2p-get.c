@@ -1,4 +1,5 @@
 /* p2p-get: fetch what a link means, verify every byte, exit. */
+#include "events.h"
 #include "net.h"
 
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 #include <unistd.h>
 
 #define PROGRESS_EVENT USEC_SEC    /* how often the event `progress` comes */
-#define EVENTS_VERSION 1           /* p2p-events(5): when it rises */
 #define PAUSE_FIRST (5 * USEC_SEC) /* of --wait; doubled each time */
 #define PAUSE_MOST (900 * USEC_SEC)
 
@@ -37,7 +37,7 @@ struct get {
     struct program *p;
     const struct get_options *o;
     struct engine *engine;
-    int events; /* descriptor of --events-fd, or -1 */
+    struct events tell;
     int status;
     char *here;       /* results are told relative to it unless -o is absolute; NULL: not */
     usec progress_at; /* when the next event is due */
@@ -49,144 +49,11 @@ struct get {
 
 static void add_one(struct get *g, size_t i);
 
-/* ---- events ---- */
-
-static void emit(struct get *g, struct json *j)
-{
-    if (g->events >= 0) {
-        char *line = json_line(j), *whole = mem_fmt("%s\n", line);
-        struct err e = {0};
-
-        if (fileio_write_all(g->events, "events", bytes_str(whole), &e) < 0) {
-            output_error(&g->p->output, "--events-fd: %s", e.msg);
-            g->events = -1;
-        }
-        free(whole);
-        free(line);
-    }
-    if (g->p->output.json)
-        output_json(&g->p->output, j);
-    else
-        json_free(j);
-}
-
-static bool wants_events(const struct get *g)
-{
-    return g->p->output.json || g->events >= 0;
-}
-
-static struct json *event_about(const char *what, const char *source, const struct source_entry *n)
-{
-    struct json *j = json_new_object();
-
-    json_set_int(j, "v", EVENTS_VERSION);
-    json_set_str(j, "event", what);
-    json_set_str(j, "source", source);
-    if (n->list) {
-        json_set_str(j, "list", n->list);
-        json_set_int(j, "line", (int64_t)n->line);
-    }
-    return j;
-}
-
-static struct json *event(const char *what, const struct item *it)
-{
-    return event_about(what, item_label(it), item_user(it));
-}
-
-static void set_hashes(struct json *j, const struct item *it)
-{
-    struct bytes h;
-
-    if (item_hash(it, false, &h))
-        json_set_hex(j, "infohash_v1", h);
-    if (item_hash(it, true, &h))
-        json_set_hex(j, "infohash_v2", h);
-}
-
-static double seconds(usec t)
-{
-    return (double)(t / 1000) / 1000.0;
-}
-
 static const char *shown_path(const struct get *g, const char *path)
 {
     size_t n = g->here ? strlen(g->here) : 0;
 
     return n > 1 && strncmp(path, g->here, n) == 0 && path[n] == '/' ? path + n + 1 : path;
-}
-
-static void event_metadata(struct get *g, struct item *it)
-{
-    const struct manifest *m = item_manifest(it);
-    struct json *j = event("metadata", it);
-
-    json_set_str(j, "name", m->name);
-    set_hashes(j, it);
-    json_set_int(j, "size", (int64_t)m->size);
-    json_set_int(j, "files", (int64_t)m->n_files);
-    json_set_int(j, "pieces", (int64_t)m->n_pieces);
-    json_set_int(j, "piece_size", (int64_t)m->piece_length);
-    emit(g, j);
-}
-
-static void event_progress(struct get *g, struct item *it)
-{
-    static const char *const states[] = {
-        [ITEM_STARTING] = "starting", [ITEM_FETCHING_METADATA] = "metadata",
-        [ITEM_CHECKING] = "checking", [ITEM_DOWNLOADING] = "downloading",
-        [ITEM_SEEDING] = "seeding",   [ITEM_ENDING] = "ending",
-    };
-    struct item_status s;
-    struct json *j = event("progress", it);
-
-    item_status(it, &s);
-    json_set_str(j, "state", states[s.state]);
-    json_set_int(j, "done", (int64_t)s.done);
-    json_set_int(j, "wanted", (int64_t)s.wanted);
-    json_set_int(j, "rate_down", (int64_t)s.rate_down);
-    json_set_int(j, "rate_up", (int64_t)s.rate_up);
-    json_set_int(j, "uploaded", (int64_t)s.uploaded);
-    json_set_int(j, "peers", (int64_t)s.peers);
-    json_set_int(j, "seeds", (int64_t)s.seeds);
-    emit(g, j);
-}
-
-static void event_done(struct get *g, struct item *it, const char *path)
-{
-    struct json *j = event("done", it);
-    struct item_status s;
-    usec now = engine_now(g->engine);
-
-    item_status(it, &s);
-    usec took = (s.completed_at != USEC_NEVER ? s.completed_at : now) - s.started;
-    uint64_t came = s.from_peers + s.from_web;
-    set_hashes(j, it);
-    json_set_str(j, "name", item_name(it));
-    json_set_str(j, "path", path);
-    json_set_int(j, "size", (int64_t)s.wanted);
-    json_set_int(j, "from_peers", (int64_t)s.from_peers);
-    json_set_int(j, "from_web_seeds", (int64_t)s.from_web);
-    json_set_int(j, "reused", (int64_t)s.reused);
-    json_set_int(j, "wasted", (int64_t)s.wasted);
-    json_set_int(j, "uploaded", (int64_t)s.uploaded);
-    net_set_locality(j, &s);
-    json_set_real(j, "seconds", seconds(took));
-    if (s.first_byte != USEC_NEVER)
-        json_set_real(j, "seconds_to_first_byte", seconds(s.first_byte - s.started));
-    if (took > 0)
-        json_set_int(j, "mean_rate", (int64_t)((double)came / seconds(took + 999)));
-    emit(g, j);
-}
-
-static void event_error(struct get *g, const char *source, const struct source_entry *n, int status,
-                        const char *text)
-{
-    struct json *j = event_about("error", source, n);
-
-    json_set_int(j, "status", status);
-    json_set_str(j, "error", text);
-    emit(g, j);
 }
 
 /* ---- what the engine tells ---- */
@@ -201,8 +68,8 @@ static void on_metadata(struct get *g, const struct engine_event *ev)
 {
     const struct manifest *m = item_manifest(ev->item);
 
-    if (wants_events(g))
-        event_metadata(g, ev->item);
+    if (events_wanted(&g->tell))
+        event_metadata(&g->tell, ev->item);
     output_verbose(&g->p->output, "%s: %s, %llu bytes", item_label(ev->item), m->name,
                    (unsigned long long)m->size);
 }
@@ -211,13 +78,13 @@ static void on_file(struct get *g, const struct engine_event *ev)
 {
     const struct manifest *m = item_manifest(ev->item);
 
-    if (wants_events(g)) {
-        struct json *j = event("file", ev->item);
+    if (events_wanted(&g->tell)) {
+        struct json *j = event_new("file", ev->item);
 
         json_set_str(j, "file", m->files[ev->file].path);
         json_set_str(j, "path", shown_path(g, ev->path));
         json_set_int(j, "size", (int64_t)m->files[ev->file].length);
-        emit(g, j);
+        events_emit(&g->tell, j);
     }
     output_verbose(&g->p->output, "%s: complete", shown_path(g, ev->path));
 }
@@ -226,8 +93,8 @@ static void on_complete(struct get *g, const struct engine_event *ev)
 {
     const char *path = shown_path(g, ev->path);
 
-    if (wants_events(g))
-        event_done(g, ev->item, path);
+    if (events_wanted(&g->tell))
+        event_done(&g->tell, ev->item, path);
     if (g->p->output.json || streams(g->o))
         return;
     output_str(&g->p->output, path);
@@ -251,17 +118,19 @@ static bool tries_again(struct get *g, const struct engine_event *ev, const char
 
     if (!r || !ev->temporary || term_stopped() || now >= gives_up_at(g))
         return false;
+    if (streams(g->o) && item_manifest(ev->item)) /* what was written cannot be taken back */
+        return false;
     item_status(ev->item, &s);
     if (r->pause == 0 || s.from_peers + s.from_web > 0) /* there was somebody: begin anew */
         r->pause = PAUSE_FIRST;
     r->at = now + r->pause;
-    if (wants_events(g)) {
-        struct json *j = event("retry", ev->item);
+    if (events_wanted(&g->tell)) {
+        struct json *j = event_new("retry", ev->item);
 
         json_set_int(j, "status", status_of(ev->code));
         json_set_str(j, "error", text);
-        json_set_real(j, "pause", seconds(r->pause));
-        emit(g, j);
+        json_set_real(j, "pause", (double)(r->pause / USEC_SEC));
+        events_emit(&g->tell, j);
     }
     output_verbose(&g->p->output, "%s; tried again in %llds", text,
                    (long long)(r->pause / USEC_SEC));
@@ -290,8 +159,8 @@ static void on_ended(struct get *g, const struct engine_event *ev)
     done_with(g, status);
     if (ev->code == 0)
         return;
-    if (wants_events(g))
-        event_error(g, item_label(ev->item), item_user(ev->item), status, text);
+    if (events_wanted(&g->tell))
+        event_error(&g->tell, item_label(ev->item), item_user(ev->item), status, text);
     if (ev->code != ERR_CANCELED)
         sources_complain(&g->p->output, item_user(ev->item), text);
     else if (reader_gone)
@@ -355,8 +224,8 @@ static void wake(struct get *g, usec now)
             continue;
         }
         char *text = mem_fmt("%s: the deadline passed", n->text);
-        if (wants_events(g))
-            event_error(g, n->text, n, STATUS_NOTFOUND, text);
+        if (events_wanted(&g->tell))
+            event_error(&g->tell, n->text, n, STATUS_NOTFOUND, text);
         sources_complain(&g->p->output, n, text);
         free(text);
         done_with(g, STATUS_NOTFOUND);
@@ -371,11 +240,11 @@ static void on_tick(struct get *g, const struct engine_event *ev)
     wake(g, now);
     if (engine_count(g->engine) > 0 && output_progress_due(&g->p->output, now))
         draw(g);
-    if (!wants_events(g) || now < g->progress_at)
+    if (!events_wanted(&g->tell) || now < g->progress_at)
         return;
     g->progress_at = now + PROGRESS_EVENT;
     for (struct item *it = engine_next(g->engine, NULL); it; it = engine_next(g->engine, it))
-        event_progress(g, it);
+        event_progress(&g->tell, it);
 }
 
 static void on_event(void *arg, const struct engine_event *ev)
@@ -429,11 +298,13 @@ static int check_stream(const struct get *g, const struct wishes *w, struct err 
                    ? err_set(e, ERR_USAGE, "--window and --format: are for -o - only")
                    : 0;
     if (g->p->output.out_tty)
-        return err_set(e, ERR_USAGE, "-o -: standard output is a terminal; name a file with -o, or "
-                                     "write to another program");
+        return err_set(e, ERR_USAGE,
+                       "-o -: standard output is a terminal; name a file with -o, or "
+                       "write to another program");
     if (g->p->output.json)
-        return err_set(e, ERR_USAGE, "--json: standard output is the content's with -o -; there is "
-                                     "--events-fd");
+        return err_set(e, ERR_USAGE,
+                       "--json: standard output is the content's with -o -; there is "
+                       "--events-fd");
     if (w->sources.n > 1)
         return err_set(e, ERR_USAGE, "-o -: takes one SOURCE");
     if (o->manifest_only || o->preallocate)
@@ -491,8 +362,8 @@ static struct goals goals_of(const struct get_options *o)
 /* The others go on. */
 static void bad_line(struct get *g, const struct source_entry *n)
 {
-    if (wants_events(g))
-        event_error(g, n->list, n, STATUS_INVALID, n->text);
+    if (events_wanted(&g->tell))
+        event_error(&g->tell, n->list, n, STATUS_INVALID, n->text);
     sources_complain(&g->p->output, n, n->text);
     done_with(g, STATUS_INVALID);
 }
@@ -528,8 +399,8 @@ static void add_one(struct get *g, size_t i)
     if (o->deadline != USEC_NEVER)
         s.goals.deadline -= engine_now(g->engine) - g->started;
     struct item *it = engine_add(g->engine, &s);
-    if (wants_events(g))
-        emit(g, event("start", it));
+    if (events_wanted(&g->tell))
+        events_emit(&g->tell, event_new("start", it));
 }
 
 static void add_all(struct get *g)
@@ -575,7 +446,7 @@ static int open_engine(struct get *g, struct err *e)
 static int run(struct program *p, const struct get_options *o)
 {
     struct wishes w = {0};
-    struct get g = {.p = p, .o = o, .events = o->events_fd, .wishes = &w};
+    struct get g = {.p = p, .o = o, .tell = {.out = &p->output, .fd = o->events_fd}, .wishes = &w};
     struct err e = {0};
     int rc;
 
@@ -588,6 +459,7 @@ static int run(struct program *p, const struct get_options *o)
         term_signals();
         rc = open_engine(&g, &e);
     }
+    g.tell.engine = g.engine;
     if (rc < 0) {
         wishes_fini(&w, o->ranges.n);
         return rc == ERR_USAGE ? program_usage(p, "%s", e.msg) : program_fail(p, &e);
