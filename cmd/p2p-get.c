@@ -59,9 +59,24 @@ static const char *shown_path(const struct get *g, const char *path)
 /* ---- what the engine tells ---- */
 
 /* Content goes to standard output, and with it nothing else. */
-static bool streams(const struct get_options *o)
+static bool to_stdout(const struct get_options *o)
 {
     return o->output && strcmp(o->output, "-") == 0;
+}
+
+/* The content; a manifest is printed when it is whole. */
+static bool streams(const struct get_options *o)
+{
+    return to_stdout(o) && !o->manifest_only;
+}
+
+static void print_torrent(struct get *g, const struct item *it)
+{
+    struct buf out = {0};
+
+    manifest_write(item_manifest(it), &out);
+    output_raw(&g->p->output, buf_bytes(&out));
+    buf_fini(&out);
 }
 
 static void on_metadata(struct get *g, const struct engine_event *ev)
@@ -91,12 +106,16 @@ static void on_file(struct get *g, const struct engine_event *ev)
 
 static void on_complete(struct get *g, const struct engine_event *ev)
 {
-    const char *path = shown_path(g, ev->path);
+    const char *path = ev->path ? shown_path(g, ev->path) : "-";
 
     if (events_wanted(&g->tell))
         event_done(&g->tell, ev->item, path);
     if (g->p->output.json || streams(g->o))
         return;
+    if (to_stdout(g->o)) {
+        print_torrent(g, ev->item);
+        return;
+    }
     output_str(&g->p->output, path);
     output_line(&g->p->output);
 }
@@ -293,7 +312,7 @@ static int check_stream(const struct get *g, const struct wishes *w, struct err 
 {
     const struct get_options *o = g->o;
 
-    if (!streams(o))
+    if (!to_stdout(o))
         return o->window || o->format >= 0
                    ? err_set(e, ERR_USAGE, "--window and --format: are for -o - only")
                    : 0;
@@ -307,8 +326,8 @@ static int check_stream(const struct get *g, const struct wishes *w, struct err 
                        "--events-fd");
     if (w->sources.n > 1)
         return err_set(e, ERR_USAGE, "-o -: takes one SOURCE");
-    if (o->manifest_only || o->preallocate)
-        return err_set(e, ERR_USAGE, "-o -: does not go with --manifest-only or --preallocate");
+    if (o->preallocate)
+        return err_set(e, ERR_USAGE, "-o -: does not go with --preallocate");
     if (o->seed_for != USEC_NEVER || o->seed_ratio > 0)
         return err_set(e, ERR_USAGE, "-o -: nothing is kept that could be shared afterwards");
     return 0;
@@ -378,6 +397,7 @@ static void add_one(struct get *g, size_t i)
         .torrent = n->torrent ? buf_bytes(&w->sources.torrent) : BYTES(NULL, 0),
         .output = w->output,
         .manifest_only = o->manifest_only,
+        .no_file = to_stdout(o),
         .sequential = o->sequential,
         .attributes = o->attributes,
         .preallocate = o->preallocate,

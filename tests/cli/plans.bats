@@ -174,3 +174,19 @@ PY
     status 0 p2p-get "$PEER" --select '*.flac' --select 'notes*' --exclude nothing d.torrent
     [ "$(ls d)" = "$(printf 'notes.txt\nsong.flac')" ]
 }
+
+@test "--manifest-only: -o FILE, and -o - to the next program" {
+    sample_folder src/d
+    shared src/d
+    seeding
+    status 0 p2p-get "$PEER" --manifest-only -o named.torrent "$LINK"
+    prints named.torrent
+    [ "$(p2p-get "$PEER" --manifest-only -o - "$LINK" | p2p-ls -)" = "$(p2p-ls named.torrent)" ]
+    p2p-get "$PEER" --manifest-only -o - "$LINK" | P2P_HOME=other p2p-get "$PEER" -o o -
+    diff -r src/d o/d
+    [ "$(ls | tr '\n' ' ')" = "named.torrent o other src " ]
+    status 2 p2p-get --manifest-only -o - "$LINK" "$NOBODY"
+    status 2 p2p-get --manifest-only --json -o - "$LINK"
+    status 3 p2p-get --manifest-only -o - --timeout 1s "$NOBODY"
+    prints ""
+}

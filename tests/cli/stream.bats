@@ -129,7 +129,6 @@ streamed() {
     [ "$status" -eq 2 ]
     [[ $output == *"is a terminal"* ]]
     streamed 2 --json
-    streamed 2 --manifest-only
     streamed 2 --preallocate
     streamed 2 --seed-for 1m
     streamed 2 "$LINK"
