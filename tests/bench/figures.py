@@ -90,7 +90,7 @@ def save(path, rows, sizes):
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf-8") as f:
-        f.write(f"# {now}; {machine()}; {sizes}\n")
+        f.write(f"# {now}; {machine()}; load {os.getloadavg()[0]:.1f}; {sizes}\n")
         for words in [HEAD] + [r.words() for r in rows]:
             f.write("\t".join(words) + "\n")
 
