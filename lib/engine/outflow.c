@@ -226,6 +226,9 @@ static void gather(struct outflow *s, uint64_t verified)
 
     s->n = 0;
     s->total = 0;
+    s->last = false;
+    if (s->archive && archive_out_ready(s->archive).n > 0)
+        return; /* first what was put in before: a slow reader would let it pile up */
     while (at < it->n_stretches && s->n < JOB_SLICES && s->total < JOB_BYTES) {
         const struct stretch *t = &it->stretches[at];
         struct slice *v = &s->v[s->n];

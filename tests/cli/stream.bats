@@ -109,6 +109,14 @@ streamed() {
     tail -c +20000001 src/f | cmp - <(cat <&4)
     exec 4<&-
     wait $pid
+    p2p-get "$PEER" -q --window 8Mi --format tar -o - "$LINK" >pipe &
+    pid=$!
+    exec 4<pipe
+    for ((i = 0; i < 150; i++)); do head -c 65536 <&4 >/dev/null; done
+    peak=$(awk '/VmHWM/ { print $2 }' /proc/$pid/status)
+    exec 4<&-
+    [ "$peak" -lt $((64 << 10)) ]
+    run wait $pid
 }
 
 @test "--window: too small for the pieces is said; a small one will do" {
