@@ -162,7 +162,7 @@ static void done_with(struct get *g, int status)
 {
     g->status = status_worst(g->status, status);
     if (--g->left == 0 && g->retries)
-        engine_quit(g->engine);
+        engine_stop(g->engine, ENGINE_PATIENCE);
 }
 
 static void on_ended(struct get *g, const struct engine_event *ev)
