@@ -114,7 +114,6 @@ void hint_more(struct conn *c, usec now)
         super_show(c, now);
     if (c->task->stream || !suggests(c) || c->am_choking || !c->peer_interested)
         return;
-    hint_expire(c, now);
     for (uint32_t i = 0; i < c->n_hint_out; i++)
         waiting += !c->hint_out[i].asked;
     for (uint32_t most = enough(c, now); waiting < most && c->n_hint_out < MAX_HINTS; waiting++) {

@@ -672,8 +672,8 @@ void super_greet(struct conn *c, usec now);
 void super_show(struct conn *c, usec now); /* more, if it may have more; else it does nothing */
 void super_peer_has(struct task *t, struct conn *c, uint32_t piece, usec now);
 bool super_may_have(const struct conn *c, uint32_t piece);
-/* So much of a piece went to it. Of a whole one it is taken to have it, for some clients tell nobody
- * who has a piece that they have it too. */
+/* So much of a piece went to it. Of a whole one it is taken to have it, for some clients tell
+ * nobody who has a piece that they have it too. */
 void super_gave(struct conn *c, uint32_t piece, uint32_t bytes, usec now);
 
 #endif

@@ -321,7 +321,10 @@ static void serve_hints(struct task *t, usec now)
 {
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
-        if (c->phase == CONN_OPEN && !c->am_choking)
+        if (c->phase != CONN_OPEN)
+            continue;
+        hint_expire(c, now); /* what a choked one has and gives nobody, too */
+        if (!c->am_choking)
             hint_more(c, now);
     }
 }
@@ -400,8 +403,8 @@ void serve_allow_fast(struct conn *c)
     conn_flush(c);
 }
 
-/* Who has the piece hears of it too: by that a seed, and one that shows its pieces one by one, knows
- * what has spread. */
+/* Who has the piece hears of it too: by that a seed, and one that shows its pieces one by one,
+ * knows what has spread. */
 void serve_have(struct task *t, uint32_t piece, usec now)
 {
     struct list_node *next;

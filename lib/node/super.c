@@ -53,7 +53,6 @@ static void show(struct conn *c, uint32_t piece)
 static void show_more(struct conn *c, usec now)
 {
     struct task *t = c->task;
-    hint_expire(c, now);
     while (c->n_hint_out + c->hints_lost < c->super_credit) {
         uint32_t p = hint_unspread(t);
         if (p == UINT32_MAX)
