@@ -1,8 +1,9 @@
 /*
- * TCP: listeners and connections as plain non-blocking sockets. Bytes are received where the
- * caller says and sent from where they lie, and nothing is kept or copied here. A connection tells its owner when it can go on, by level: `readable` is called in
- * each turn in which reading is wanted and possible. Callbacks come from the loop only, never from
- * inside a call to this module, and none comes after tcp_close().
+ * TCP: listeners and connections as plain non-blocking sockets. Bytes are received where the caller
+ * says and sent from where they lie, and nothing is kept or copied here. A connection tells its
+ * owner when it can go on, by level: `readable` is called in each turn in which reading is wanted
+ * and possible. Callbacks come from the loop only, never from inside a call to this module, and
+ * none comes after tcp_close().
  *
  * TCP_NODELAY is on; what the kernel holds unsent is bounded (TCP_UNSENT_MAX), so that cancelled
  * blocks and rate limits act on data that has not left yet; buffer sizes are the kernel's choice.
