@@ -180,10 +180,10 @@ static void the_rare_is_elsewhere(void **state)
     }
     assert_int_equal(order_find(&o, &f, ORDER_RAREST, &r), ORDER_NONE);
     assert_int_equal(order_find(&o, &f, ORDER_RANDOM, &r), ORDER_NONE);
-    assert_int_equal(order_find_ahead(&o, &f, N, &r), ORDER_NONE);
+    assert_int_equal(order_find_ahead(&o, &f, N, N, &r), ORDER_NONE);
     assert_int_equal(order_find_run(&o, &f, ORDER_NONE, 0), ORDER_NONE);
     f.has = NULL;
-    assert_int_equal(order_find_ahead(&o, &f, 1, &r), 0);
+    assert_int_equal(order_find_ahead(&o, &f, 1, N, &r), 0);
     bits_fini(&has);
     order_fini(&o);
 }
