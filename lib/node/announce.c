@@ -54,13 +54,21 @@ static void say(struct announce *a, const char *what)
                 what);
 }
 
+/* One that stops waits for nothing else: the next announce, or its end, comes at once. */
+static void go_on(struct task *t, usec now)
+{
+    task_wake(t, now);
+    if (t->stopping)
+        timer_set(t->node, &t->node->pulse, now);
+}
+
 static void failed(struct announce *a, usec retry_in, const char *why, usec now)
 {
     struct task *t = a->s->task;
     tiers_failed(a->s->tiers, a->tracker, retry_in, why, now);
     say(a, why);
     announce_free(a);
-    task_wake(t, now);
+    go_on(t, now);
 }
 
 static void answered(struct announce *a, const struct tracker_answer *r, usec now)
@@ -83,7 +91,7 @@ static void answered(struct announce *a, const struct tracker_answer *r, usec no
     tiers_answered(a->s->tiers, a->tracker, r->interval, r->min_interval, now);
     struct node *n = a->node;
     announce_free(a);
-    task_wake(t, now);
+    go_on(t, now);
     dial_more(n, now);
 }
 

@@ -212,6 +212,7 @@ struct conn {
     uint32_t gave_piece; /* the piece that the last block given was of, */
     uint32_t gave_bytes; /* and how much of it in a row */
     uint32_t grace_piece; /* it may have the rest of this one although it is choked */
+    bool was_interested;  /* once, in something of ours */
     bool owed;            /* it gave little for what it had until we were complete */
     struct mate *mate;    /* while it is open */
 };

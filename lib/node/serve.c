@@ -253,6 +253,7 @@ void serve_interest(struct conn *c, bool interested, usec now)
     if (c->peer_interested == interested)
         return;
     c->peer_interested = interested;
+    c->was_interested |= interested;
     c->interested_at = now;
     task_wake(t, now);
     if (!interested)
@@ -403,8 +404,8 @@ void serve_allow_fast(struct conn *c)
     conn_flush(c);
 }
 
-/* Who has the piece hears of it too: by that a seed, and one that shows its pieces one by one,
- * knows what has spread. */
+/* Who has the piece already need not hear of it, but a seed does, for by that it knows what has
+ * spread; and so does one that shows its pieces one by one: he wants nothing, ever. */
 void serve_have(struct task *t, uint32_t piece, usec now)
 {
     struct list_node *next;
@@ -414,7 +415,8 @@ void serve_have(struct task *t, uint32_t piece, usec now)
     for (struct list_node *l = list_first(&t->conns); l; l = next) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
         next = list_next(&t->conns, l);
-        if (c->phase != CONN_OPEN || !stream_tells(c))
+        bool knows = bits_get(&c->has, piece) && c->was_interested;
+        if (c->phase != CONN_OPEN || knows || !stream_tells(c))
             continue;
         wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
         conn_flush(c);

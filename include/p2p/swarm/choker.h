@@ -21,7 +21,7 @@
 
 #define CHOKER_PERIOD (10 * USEC_SEC)
 #define CHOKER_OPTIMISTIC (30 * USEC_SEC)
-#define CHOKER_MIN_SLOTS 5u
+#define CHOKER_MIN_SLOTS 4u
 #define CHOKER_MAX_SLOTS 20u
 #define CHOKER_NEAR_SEATS 16u /* at full strength of preferring neighbours, less in proportion */
 #define CHOKER_NONE UINT32_MAX
