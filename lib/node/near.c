@@ -33,7 +33,8 @@ struct circle {
     struct bits hold;           /* to be left alone by the dear source */
     size_t n;                   /* peers in it; */
     size_t lacking;             /* of them lack something themselves */
-    uint64_t taken;             /* of the dear source, since it was measured last */
+    uint64_t taken;             /* of the dear source, since it was measured last, */
+    uint64_t counted;           /* and of that until `looked` */
     uint64_t speed;             /* of the dear source, while it was in use */
     usec used;                  /* for so long, since it was measured; */
     usec looked;                /* until then */
@@ -393,15 +394,16 @@ static bool far_is_idle(const struct task *t, usec now)
 /* The speed of the dear source is what it gave in the time that it was asked. */
 static void measure(struct circle *r, bool idle, usec now)
 {
-    if (!r->idle)
+    if (!r->idle || r->taken > r->counted) /* or it was in between */
         r->used += now - r->looked;
     r->looked = now;
+    r->counted = r->taken;
     r->idle = idle;
     if (r->used < (r->speed ? MEASURED : MEASURED_FIRST) || r->taken == 0)
         return;
     uint64_t rate = (uint64_t)((double)r->taken * 1e6 / (double)r->used);
     r->speed = r->speed ? (3 * r->speed + rate) / 4 : rate;
-    r->taken = 0;
+    r->taken = r->counted = 0;
     r->used = 0;
 }
 
