@@ -33,7 +33,7 @@ $(foreach f,$(FLOORS) cmd,$(eval uses_$(f) := $(call floor_uses,$(f))))
 $(foreach f,$(FLOORS),$(eval src_$(f) := $(sort $(wildcard lib/$(f)/*.c))))
 
 outside_format := -lcrypto -ljansson
-outside_host   := -luv -lsqlite3 -larchive -lminiupnpc -lnatpmp -lpthread
+outside_host   := -luv -lsqlite3 -lminiupnpc -lnatpmp -lpthread
 outside_libs    = $(if $(filter host,$(1) $(uses_$(1))),$(outside_host)) $(if $(filter format,$(1) $(uses_$(1))),$(outside_format)) -lm
 
 CMDS     := $(patsubst cmd/%.c,%,$(sort $(wildcard cmd/p2p*.c)))

@@ -19,9 +19,12 @@ UNIT      := $(if $(T),$(filter $(T) $(T)/%,$(UNIT_ALL)),$(UNIT_ALL))
 
 define unit_rule
 $(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $(if $(filter node/%,$(1)),$(B)/tests/tube.a) $(call floor_libs,$(patsubst %/,%,$(dir $(1))))
-	$$(Q)$$(CC) $$(LINKFLAGS) -o $$@ $$^ $$(call outside_libs,$(patsubst %/,%,$(dir $(1)))) -lcmocka
+	$$(Q)$$(CC) $$(LINKFLAGS) -o $$@ $$^ $$(call outside_libs,$(patsubst %/,%,$(dir $(1)))) -lcmocka $$(TEST_LIBS)
 endef
 $(foreach u,$(UNIT_ALL),$(eval $(call unit_rule,$(u))))
+
+# It reads back what the program only writes, by the library that that loads when it runs.
+$(B)/tests/unit/host/archive: TEST_LIBS = -larchive
 
 .PHONY: unit unit-build
 unit-build: $(UNIT:%=$(B)/tests/unit/%)

@@ -1,14 +1,9 @@
 /* libcurl, loaded at its first use. */
 #include "host/curl_late.h"
+#include "host/late.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
-
-#define LIBRARY "libcurl.so.4" /* the interface that the header is of */
 
 /* Macros of the header, which would check our definitions as if they were calls. */
 #undef curl_easy_setopt
@@ -23,10 +18,7 @@ static struct {
     __typeof__(curl_multi_setopt) *multi_setopt;
 } any;
 
-static const struct {
-    const char *name;
-    void *at; /* the pointer to set */
-} places[] = {
+static const struct late_place places[] = {
 #define PLACE(call) {"curl_" #call, &curl.call},
     CURL_CALLS(PLACE)
 #undef PLACE
@@ -35,42 +27,16 @@ static const struct {
     {"curl_multi_setopt", &any.multi_setopt},
 };
 
-static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
-static bool loaded;
-
-static int missing(struct err *e)
-{
-    const char *why = dlerror();
-
-    return err_set(e, ERR_FAIL, "cannot load libcurl, which HTTP needs: %s", why ? why : LIBRARY);
-}
-
-static int load(struct err *e)
-{
-    void *lib = dlopen(LIBRARY, RTLD_LAZY | RTLD_LOCAL);
-
-    if (!lib)
-        return missing(e);
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        void *found = dlsym(lib, places[i].name);
-
-        if (!found)
-            return missing(e);
-        memcpy(places[i].at, &found, sizeof found); /* C has no cast from data to a function */
-    }
-    loaded = true;
-    return 0;
-}
+static struct late late = {
+    .library = "libcurl.so.4",
+    .what = "libcurl, which HTTP needs",
+    .places = places,
+    .n = sizeof places / sizeof *places,
+};
 
 int curl_late(struct err *e)
 {
-    int rc = 0;
-
-    pthread_mutex_lock(&loading);
-    if (!loaded)
-        rc = load(e);
-    pthread_mutex_unlock(&loading);
-    return rc;
+    return late_load(&late, e);
 }
 
 /* Not for the library's own calls. */
