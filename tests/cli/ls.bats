@@ -328,7 +328,7 @@ $files"
 @test "an unfinished download: what it has, and nothing bad about what it has not" {
     random_file big 3000000
     link=$(P2P_HOME="$PWD/theirs" p2p-add --piece-size 16Ki big)
-    seed_here "$PWD/theirs" --limit-up 600k
+    seed_here "$PWD/theirs" --limit-up 200k
     mkdir mine
     background p2p-get -q --peer "127.0.0.1:$PORT" -o mine "$link"
     pid=$!
