@@ -81,24 +81,26 @@ bool hint_note(struct conn *c, uint32_t piece, bool asked, usec now)
     return true;
 }
 
-static uint32_t look(struct task *t, uint32_t copies)
+static uint32_t look(const struct conn *c, uint32_t copies)
 {
+    struct task *t = c->task;
     uint32_t n = t->m->n_pieces, most = n < LOOK_AT ? n : LOOK_AT;
     for (uint32_t i = 0; i < most; i++) {
         uint32_t p = t->hint_at;
         t->hint_at = p + 1 < n ? p + 1 : 0;
-        if (bits_get(&t->have, p) && !(t->unstored && t->unstored[p]) &&
-            picker_availability(t->picker, p) == copies && !(t->on_way && t->on_way[p]))
+        if (bits_get(&t->have, p) && !fetch_peer_has_piece(c, p) &&
+            !(t->unstored && t->unstored[p]) && picker_availability(t->picker, p) == copies &&
+            !(t->on_way && t->on_way[p]))
             return p;
     }
     return UINT32_MAX;
 }
 
 /* What one peer alone has and did not give on may be lost there. */
-uint32_t hint_unspread(struct task *t)
+uint32_t hint_unspread(const struct conn *c)
 {
-    uint32_t p = look(t, 0);
-    return p == UINT32_MAX ? look(t, 1) : p;
+    uint32_t p = look(c, 0);
+    return p == UINT32_MAX ? look(c, 1) : p;
 }
 
 static uint32_t enough(const struct conn *c, usec now)
@@ -117,7 +119,7 @@ void hint_more(struct conn *c, usec now)
     for (uint32_t i = 0; i < c->n_hint_out; i++)
         waiting += !c->hint_out[i].asked;
     for (uint32_t most = enough(c, now); waiting < most && c->n_hint_out < MAX_HINTS; waiting++) {
-        if ((piece = hint_unspread(c->task)) == UINT32_MAX)
+        if ((piece = hint_unspread(c)) == UINT32_MAX)
             return;
         hint_note(c, piece, false, now);
         wire_put_index(&c->out.bytes, WIRE_SUGGEST, piece);

@@ -661,9 +661,9 @@ void hint_choked(struct conn *c, uint32_t but);
 void hint_gone(struct conn *c);
 /* How many pieces it was given that nobody else has now, and should have. */
 uint32_t hint_stuck(const struct conn *c, usec now);
-/* For super-seeding: a piece that only we have and that is on its way to nobody, UINT32_MAX: none;
- * counted as on its way to c; not any more. */
-uint32_t hint_unspread(struct task *t);
+/* For super-seeding: a piece that it lacks, that at most one has beside us and that is on its way to
+ * nobody, UINT32_MAX: none; counted as on its way to c; not any more. */
+uint32_t hint_unspread(const struct conn *c);
 bool hint_note(struct conn *c, uint32_t piece, bool asked, usec now);
 void hint_forget(struct conn *c, uint32_t i);
 void hint_expire(struct conn *c, usec now); /* what was not asked for or not given on for long */

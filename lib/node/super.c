@@ -9,7 +9,8 @@
  * is shown a piece that many have, so that it is interested and comes to have a slot.
  *
  * A peer begins with one piece. For each that it passes on it may have one more at a time, up to a
- * few, so that it need not wait while the last one spreads. When all is spread, what it is shown is
+ * few, so that it need not wait while the last one spreads; for each that was lost with it, one
+ * less, but one always: it may be that the others want nothing of it. When all is spread, what it is shown is
  * what is rarest, and the next when it has that.
  */
 #include "node/node_int.h"
@@ -53,8 +54,8 @@ static void show(struct conn *c, uint32_t piece)
 static void show_more(struct conn *c, usec now)
 {
     struct task *t = c->task;
-    while (c->n_hint_out + c->hints_lost < c->super_credit) {
-        uint32_t p = hint_unspread(t);
+    while (c->n_hint_out == 0 || c->n_hint_out + c->hints_lost < c->super_credit) {
+        uint32_t p = hint_unspread(c);
         if (p == UINT32_MAX)
             p = rarest(t, c);
         if (p == UINT32_MAX || !hint_note(c, p, false, now))
