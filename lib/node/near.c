@@ -29,15 +29,15 @@ struct mate {
 struct circle {
     struct near_parts parts;
     struct near_mate us;
-    struct bits seen;           /* had by us or somebody of it */
-    struct bits hold;           /* to be left alone by the dear source */
-    size_t n;                   /* peers in it; */
-    size_t lacking;             /* of them lack something themselves */
-    uint64_t taken;             /* of the dear source, since it was measured last, */
-    uint64_t counted;           /* and of that until `looked` */
-    uint64_t speed;             /* of the dear source, while it was in use */
-    usec used;                  /* for so long, since it was measured; */
-    usec looked;                /* until then */
+    struct bits seen; /* had by us or somebody of it */
+    struct bits hold; /* to be left alone by the dear source */
+    size_t n;         /* peers in it; */
+    size_t lacking;   /* of them lack something themselves */
+    uint64_t taken;   /* of the dear source, since it was measured last */
+    uint64_t speed;   /* of the dear source, while it was in use */
+    usec used;        /* until it was measured last; */
+    usec in_use;      /* until `looked` */
+    usec looked;
     bool idle;                  /* the dear source has nothing to do for us */
     usec idle_since, low_since; /* 0: it is not so */
 };
@@ -391,20 +391,29 @@ static bool far_is_idle(const struct task *t, usec now)
     return idle;
 }
 
-/* The speed of the dear source is what it gave in the time that it was asked. */
-static void measure(struct circle *r, bool idle, usec now)
+/* How long the dear source was asked for anything: of far peers by what was seen at each look. */
+static usec time_in_use(struct task *t, enum circle_kind k, usec now)
 {
-    if (!r->idle || r->taken > r->counted) /* or it was in between */
-        r->used += now - r->looked;
+    const struct circle *r = &t->near->circle[k];
+    if (k == EVERYBODY)
+        return web_time(t, now);
+    return r->idle ? r->in_use : r->in_use + now - r->looked;
+}
+
+/* The speed of the dear source is what it gave in the time that it was asked. */
+static void measure(struct task *t, enum circle_kind k, usec now)
+{
+    struct circle *r = &t->near->circle[k];
+    r->in_use = time_in_use(t, k, now);
     r->looked = now;
-    r->counted = r->taken;
-    r->idle = idle;
-    if (r->used < (r->speed ? MEASURED : MEASURED_FIRST) || r->taken == 0)
+    r->idle = k == EVERYBODY ? !web_busy(t) : far_is_idle(t, now);
+    usec took = r->in_use - r->used;
+    if (took < (r->speed ? MEASURED : MEASURED_FIRST) || r->taken == 0)
         return;
-    uint64_t rate = (uint64_t)((double)r->taken * 1e6 / (double)r->used);
+    uint64_t rate = (uint64_t)((double)r->taken * 1e6 / (double)took);
     r->speed = r->speed ? (3 * r->speed + rate) / 4 : rate;
-    r->taken = r->counted = 0;
-    r->used = 0;
+    r->taken = 0;
+    r->used = r->in_use;
 }
 
 static void reckon(struct task *t, enum circle_kind k, usec now)
@@ -412,7 +421,7 @@ static void reckon(struct task *t, enum circle_kind k, usec now)
     struct circle *r = &t->near->circle[k];
     struct conn *who[NEAR_MAX_MATES];
     uint64_t keys[NEAR_MAX_MATES];
-    measure(r, k == EVERYBODY ? !web_busy(t) : far_is_idle(t, now), now);
+    measure(t, k, now);
     let_down(t, k, now);
     gather(t, k);
     size_t n = at_work(t, k, who, keys, now);

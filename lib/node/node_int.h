@@ -301,6 +301,8 @@ struct task {
     uint32_t hint_at; /* where to look for the next one */
     struct web *webs;
     uint32_t n_webs;
+    uint32_t web_lanes;         /* that bring something; */
+    usec web_time, web_counted; /* for so long, up to then, some did */
 
     struct goals goals;
     bool ended, survey, manifest_only, stop_told;
@@ -580,7 +582,8 @@ void web_run(struct task *t, usec now);
 void web_guilty(struct web *w, usec now); /* w may be NULL */
 struct web *web_by_number(struct task *t, uint32_t number);
 bool web_exhausted(const struct task *t);
-bool web_busy(const struct task *t); /* a transfer is under way */
+bool web_busy(const struct task *t);           /* a transfer is under way */
+usec web_time(const struct task *t, usec now); /* for so long one brought something */
 void web_wake(struct node *n);
 
 /* Is the item to be found by its trackers alone (BEP 27)? Unknown before the manifest is here. */
@@ -661,8 +664,8 @@ void hint_choked(struct conn *c, uint32_t but);
 void hint_gone(struct conn *c);
 /* How many pieces it was given that nobody else has now, and should have. */
 uint32_t hint_stuck(const struct conn *c, usec now);
-/* For super-seeding: a piece that it lacks, that at most one has beside us and that is on its way to
- * nobody, UINT32_MAX: none; counted as on its way to c; not any more. */
+/* For super-seeding: a piece that it lacks, that at most one has beside us and that is on its way
+ * to nobody, UINT32_MAX: none; counted as on its way to c; not any more. */
 uint32_t hint_unspread(const struct conn *c);
 bool hint_note(struct conn *c, uint32_t piece, bool asked, usec now);
 void hint_forget(struct conn *c, uint32_t i);

@@ -10,8 +10,8 @@
  *
  * A peer begins with one piece. For each that it passes on it may have one more at a time, up to a
  * few, so that it need not wait while the last one spreads; for each that was lost with it, one
- * less, but one always: it may be that the others want nothing of it. When all is spread, what it is shown is
- * what is rarest, and the next when it has that.
+ * less, but one always: it may be that the others want nothing of it. When all is spread, what it
+ * is shown is what is rarest, and the next when it has that.
  */
 #include "node/node_int.h"
 

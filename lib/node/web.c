@@ -39,6 +39,7 @@ struct lane {
     struct webseed_part part;
     struct block *b;      /* the block being filled */
     bool paused, partial; /* partial: the start of the block at pos is missing */
+    bool brings;          /* its answer has begun */
     usec begun;
 };
 
@@ -63,6 +64,37 @@ static struct block_ref ref_at(const struct task *t, uint64_t pos)
 static uint64_t start_of(const struct task *t, struct block_ref r)
 {
     return (uint64_t)r.piece * t->m->piece_length + (uint64_t)r.block * LAYOUT_BLOCK;
+}
+
+/* The speed of the web seeds is reckoned by how long any lane brought something (near.c): the
+ * round trip before it says nothing of what they can give. */
+static void lane_brings(struct lane *l, bool something, usec now)
+{
+    struct task *t = l->web->t;
+    if (l->brings == something)
+        return;
+    if (t->web_lanes > 0)
+        t->web_time += now - t->web_counted;
+    t->web_counted = now;
+    t->web_lanes += something ? 1 : UINT32_MAX;
+    l->brings = something;
+}
+
+static void lane_cancel(struct lane *l, usec now)
+{
+    if (l->job)
+        job_cancel(l->web->t->node, l->job);
+    l->job = NULL;
+    lane_brings(l, false, now);
+}
+
+static void lane_ends(struct lane *l, usec now)
+{
+    if (l->job)
+        job_free(l->web->t->node, l->job);
+    l->job = NULL;
+    l->paused = false;
+    lane_brings(l, false, now);
 }
 
 /* Blocks of the run that were asked of this lane and did not come are free again. */
@@ -107,9 +139,7 @@ void web_guilty(struct web *w, usec now)
     w->struck = true;
     for (unsigned i = 0; i < LANES; i++) {
         struct lane *l = &w->lane[i];
-        if (l->job)
-            job_cancel(w->t->node, l->job);
-        l->job = NULL;
+        lane_cancel(l, now);
         drop_rest(l);
     }
     failed(w, true, "sent data that does not match its hash", now);
@@ -117,12 +147,11 @@ void web_guilty(struct web *w, usec now)
 
 /* ---- asking ---- */
 
-static bool next_transfer(struct lane *l, usec now)
+static bool next_transfer(struct lane *l)
 {
     struct web *w = l->web;
     struct task *t = w->t;
     uint64_t covered;
-    (void)now;
     if (webseed_plan(t->m, l->pos, l->end - l->pos, &l->part, 1, &covered) == 0) {
         l->pos = l->end = 0;
         return false;
@@ -160,7 +189,7 @@ static void begin_whole(struct lane *l, usec now)
     l->end = t->m->space;
     l->asked = 0;
     l->begun = now;
-    next_transfer(l, now);
+    next_transfer(l);
 }
 
 /* Will peers perhaps be found in a moment, with whom this can be shared? */
@@ -231,7 +260,7 @@ static void begin_run(struct lane *l, usec now)
     for (; i < n; i++)
         picker_drop(t->picker, v[i], w->sender);
     l->begun = now;
-    next_transfer(l, now);
+    next_transfer(l);
 }
 
 void web_run(struct task *t, usec now)
@@ -266,14 +295,6 @@ static struct lane *lane_of(struct node *n, node_id job, usec now)
     return j && j->kind == NODE_WEB ? j->arg : NULL;
 }
 
-static void lane_ends(struct lane *l)
-{
-    if (l->job)
-        job_free(l->web->t->node, l->job);
-    l->job = NULL;
-    l->paused = false;
-}
-
 bool node_web_head(struct node *n, node_id job, int status, uint64_t from, uint64_t total, usec now)
 {
     struct lane *l = lane_of(n, job, now);
@@ -287,17 +308,17 @@ bool node_web_head(struct node *n, node_id job, int status, uint64_t from, uint6
         why = "its file has another length";
     else if (status == 206 && from != l->part.offset - l->skip)
         why = "answered with another range";
-    if (!why && (status == 206 || (status == 200 && whole)))
+    if (!why && (status == 206 || (status == 200 && whole))) {
+        lane_brings(l, true, now);
         return true;
-    lane_ends(l);
+    }
+    lane_ends(l, now);
     drop_rest(l);
     if (!why && status == 200) {
         w->no_range = true; /* read on from the start, next time */
         for (unsigned i = 0; i < LANES; i++) {
             struct lane *o = &w->lane[i];
-            if (o->job)
-                job_cancel(n, o->job);
-            o->job = NULL;
+            lane_cancel(o, now);
             drop_rest(o);
         }
     } else {
@@ -399,13 +420,13 @@ bool node_web_data(struct node *n, node_id job, struct bytes b, bool *pause, use
     if (!l->job)
         return false; /* it was found guilty meanwhile */
     if (b.n > 0 && l->part_left == 0) {
-        lane_ends(l);
+        lane_ends(l, now);
         drop_rest(l);
         failed(w, true, "sends more than the range", now);
         return false;
     }
     if (w->no_range && l->part_left > 0 && nothing_wanted_ahead(l)) {
-        lane_ends(l);
+        lane_ends(l, now);
         drop_rest(l);
         return false;
     }
@@ -419,7 +440,7 @@ void node_web_end(struct node *n, node_id job, int err, const struct err *why, i
     if (!l)
         return;
     struct web *w = l->web;
-    lane_ends(l);
+    lane_ends(l, now);
     if (err < 0 || l->part_left > 0) {
         drop_rest(l);
         bool gone = status == 404 || status == 410 || status == 403;
@@ -428,7 +449,7 @@ void node_web_end(struct node *n, node_id job, int err, const struct err *why, i
         return;
     }
     w->failures = 0;
-    if (l->pos < l->end && next_transfer(l, now))
+    if (l->pos < l->end && next_transfer(l))
         return;
     if (l->b)
         drop_rest(l);
@@ -482,9 +503,7 @@ void web_fini(struct task *t)
     for (uint32_t i = 0; i < t->n_webs; i++) {
         struct web *w = &t->webs[i];
         for (unsigned k = 0; k < LANES; k++) {
-            if (w->lane[k].job)
-                job_cancel(t->node, w->lane[k].job);
-            w->lane[k].job = NULL;
+            lane_cancel(&w->lane[k], t->node->now);
             drop_rest(&w->lane[k]);
         }
         picker_peer_all(t->picker, -1);
@@ -508,6 +527,11 @@ bool web_busy(const struct task *t)
             if (t->webs[i].lane[k].job)
                 return true;
     return false;
+}
+
+usec web_time(const struct task *t, usec now)
+{
+    return t->web_time + (t->web_lanes > 0 ? now - t->web_counted : 0);
 }
 
 bool web_exhausted(const struct task *t)
