@@ -103,6 +103,15 @@ static int find(struct rm *r, struct known *k, const struct sources *all,
     return known_find(k, from->text, r->c, e);
 }
 
+/* With what was meant: what went wrong names a file, or nothing. */
+static void complain(struct output *out, const struct source_entry *from, const char *why)
+{
+    char *text = mem_fmt("%s: %s", from->text, why);
+
+    sources_complain(out, from, text);
+    free(text);
+}
+
 static int remove_one(struct rm *r, const struct sources *all, const struct source_entry *from)
 {
     struct output *out = &r->p->output;
@@ -121,7 +130,7 @@ static int remove_one(struct rm *r, const struct sources *all, const struct sour
     else
         rc = remove_it(r, &k, &e);
     if (rc < 0)
-        output_error(out, "%s: %s", source, e.msg);
+        complain(out, from, e.msg);
     else if (r->o->data)
         output_verbose(out, "%s: forgotten, and its data deleted", source);
     else if (k.item.path.n)
@@ -150,6 +159,7 @@ static int run(struct program *p, const struct rm_options *o)
     struct rm r = {.p = p, .o = o};
     const struct source_options so = {.operands = p->options.operands,
                                       .n = p->options.n_operands,
+                                      .lists = &o->lists,
                                       .operand_list = true,
                                       .nul = o->common.nul,
                                       .in = STDIN_FILENO};
@@ -157,7 +167,7 @@ static int run(struct program *p, const struct rm_options *o)
     struct err e = {0};
     int status = STATUS_DONE;
 
-    if (p->options.n_operands == 0)
+    if (p->options.n_operands == 0 && o->lists.n == 0)
         return program_usage(p, "SOURCE: none is given");
     if (sources_read(&sources, &so, &e) < 0 || open_catalogue(&r, &e) < 0)
         status = program_fail(p, &e);

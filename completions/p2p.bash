@@ -33,7 +33,7 @@ _p2p_options()
             --fetch --peers --timeout --bootstrap --no-dht"
         ;;
     p2p-rm)
-        echo "--data"
+        echo "-i --input-file --data"
         ;;
     p2p-node)
         echo "--for --daemon --timeout --scrape --key --salt --seq --cas --port --bind

@@ -156,6 +156,7 @@ complete -c p2p-ls -s V -l version -d 'show the version and exit'
 complete -c p2p-rm -e
 complete -c p2p-rm -f
 complete -c p2p-rm -a '(__p2p_items)'
+complete -c p2p-rm -s i -l input-file -rF -d 'also what is in LIST, one a line (-: standard input); repeat'
 complete -c p2p-rm -l data -d 'delete its files too'
 complete -c p2p-rm -l home -xa "(__fish_complete_directories)" -d 'where state lives'
 complete -c p2p-rm -s q -l quiet -d 'no progress and no notices; errors always print'

@@ -313,6 +313,7 @@ const struct option_table suite_node = {
 /* --- p2p-rm ------------------------------------------------------------------------------- */
 
 static const struct option_def rm_what[] = {
+    INPUT(rm_options),
     FLAG(0, "data", rm_options, data, "delete its files too"),
 };
 static const struct option_group rm_groups[] = {
@@ -322,7 +323,7 @@ static const struct option_group rm_groups[] = {
 const struct option_table suite_rm = {
     .program = "p2p-rm",
     .summary = "forget an item of the catalogue",
-    .usage = (const char *const[]){"[option]... SOURCE...", NULL},
+    .usage = (const char *const[]){"[option]... SOURCE...", "[option]... -i LIST", NULL},
     .groups = rm_groups,
     .n_groups = COUNT(rm_groups),
     .size = sizeof(struct rm_options),

@@ -41,6 +41,30 @@ time.sleep(60)' "$P2P_HOME/locks/$1.lock" >held
     prints ""
 }
 
+@test "-i: lists in files and on standard input; -0; a bad line is named, the others go on" {
+    for i in 1 2 3 4 5 6; do random_file "f $i" $i; done
+    p2p-add f* >/dev/null
+    printf '# two\n\n f 1\r\nnothing\nf 2\n' >list
+    status 3 p2p-rm -i list
+    says "p2p-rm: list:4: nothing: "
+    p2p-ls -0 | grep -z 'f [34]$' | cut -z -f 1 | p2p-rm -0 -i -
+    status 0 p2p-ls
+    [ "$(printf '%s\n' "${lines[@]}" | cut -f 4 | sort)" = $'f 5\nf 6' ]
+    p2p-add --no-catalogue -o t "f 1"
+    printf 't\nf 5\n' >list
+    status 3 p2p-rm -i list
+    says "p2p-rm: list:1: t: not in the catalogue"
+    printf 'f 6\na\0b\n' >list
+    status 4 p2p-rm -i list
+    says "p2p-rm: list:2: there is a NUL in the line"
+    status 0 p2p-ls
+    prints ""
+    : >list
+    status 0 p2p-rm -i list
+    status 2 p2p-rm -i - -
+    status 5 p2p-rm -i missing
+}
+
 @test "what is not in the catalogue is status 3" {
     status 3 p2p-rm nothing
     says "p2p-rm: nothing: neither a file nor anything in the catalogue"

@@ -93,6 +93,7 @@ struct node_options {
 
 struct rm_options {
     struct common_options common;
+    struct option_list lists; /* of SOURCEs */
     bool data;
 };
 
