@@ -1,6 +1,6 @@
 /*
- * Inside of p2p-ls. p2p-ls.c: which items, and what is to be found out for them. ls_print.c: what is
- * printed of one.
+ * Inside of p2p-ls. p2p-ls.c: which items, and what is to be found out for them. ls_print.c: what
+ * is printed of one.
  */
 #ifndef P2P_CMD_LS_INT_H
 #define P2P_CMD_LS_INT_H
