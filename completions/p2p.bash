@@ -8,6 +8,9 @@ _p2p_options()
     p2p)
         echo "-h --help -V --version"
         ;;
+    p2p-config)
+        echo "--file --json -0 --null -h --help -V --version"
+        ;;
     p2p-add)
         echo "-i --input-file -n --name --exclude --follow --no-catalogue --format
             --piece-size -t --tracker -w --web-seed --node --peer --comment --source
@@ -40,13 +43,13 @@ _p2p_options()
             --no-port-mapping --bootstrap"
         ;;
     esac
-    if [ "$1" != p2p ]; then
+    if [ "$1" != p2p ] && [ "$1" != p2p-config ]; then
         echo "--home -q --quiet -v --verbose --progress --json -0 --null -h
             --help -V --version"
     fi
 }
 
-_p2p_commands='add get seed ls rm node help'
+_p2p_commands='add get seed ls rm node config help'
 _p2p_lookups='get-peers put get ping sample key status'
 
 # Puts into COMPREPLY the words of $1 that begin with the word being completed.
@@ -125,6 +128,7 @@ _p2p_program()
     esac
     case $program in
     p2p-add) ;;
+    p2p-config) _p2p_among "$_p2p_commands" ;;
     p2p-node) case $before in key) _p2p_files ;; *) _p2p_among "$_p2p_lookups" ;; esac ;;
     *) _p2p_items ;;
     esac
@@ -156,4 +160,4 @@ _p2p()
     fi
 }
 
-complete -F _p2p p2p p2p-add p2p-get p2p-seed p2p-ls p2p-rm p2p-node
+complete -F _p2p p2p p2p-add p2p-get p2p-seed p2p-ls p2p-rm p2p-node p2p-config

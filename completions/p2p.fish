@@ -24,11 +24,12 @@ complete -c p2p -n __fish_use_subcommand -a seed -d 'serve what is here: some it
 complete -c p2p -n __fish_use_subcommand -a ls -d 'tell what is here, and what is in it'
 complete -c p2p -n __fish_use_subcommand -a rm -d 'forget an item of the catalogue'
 complete -c p2p -n __fish_use_subcommand -a node -d 'be a node of the DHT, or look something up in it'
+complete -c p2p -n __fish_use_subcommand -a config -d 'tell which options are in force, and where from'
 complete -c p2p -n __fish_use_subcommand -a help -d 'show the manual of a command'
 complete -c p2p -n __fish_use_subcommand -s h -l help -d 'show this and exit'
 complete -c p2p -n __fish_use_subcommand -s V -l version -d 'show the version and exit'
 complete -c p2p -n 'not __fish_use_subcommand; and not __fish_seen_subcommand_from help' -a '(__p2p_command)'
-complete -c p2p -n '__fish_seen_subcommand_from help' -a 'add get seed ls rm node'
+complete -c p2p -n '__fish_seen_subcommand_from help' -a 'add get seed ls rm node config'
 
 complete -c p2p-add -e
 complete -c p2p-add -s i -l input-file -rF -d 'also what is in LIST, one a line (-: standard input); repeat'
@@ -191,3 +192,12 @@ complete -c p2p-node -l json -d 'results as JSON, one object a line'
 complete -c p2p-node -s 0 -l null -d 'end records with NUL instead of newline'
 complete -c p2p-node -s h -l help -d 'show this and exit'
 complete -c p2p-node -s V -l version -d 'show the version and exit'
+
+complete -c p2p-config -e
+complete -c p2p-config -f
+complete -c p2p-config -n __fish_use_subcommand -a 'add get seed ls rm node'
+complete -c p2p-config -l file -d 'print the name of the configuration file instead'
+complete -c p2p-config -l json -d 'results as JSON, one object a line'
+complete -c p2p-config -s 0 -l null -d 'end records with NUL instead of newline'
+complete -c p2p-config -s h -l help -d 'show this and exit'
+complete -c p2p-config -s V -l version -d 'show the version and exit'

@@ -16,6 +16,10 @@ struct reader {
     const char *file;
     unsigned line;
     const struct option_table *section; /* NULL: before the first */
+    bool lost;                          /* in a section of nobody: its lines are not looked at */
+    void (*tell)(void *arg, const char *why); /* NULL: the first bad line is the end */
+    void *arg;
+    size_t n_bad;
 };
 
 static int bad(const struct reader *r, struct err *e, const char *what, const char *why)
@@ -39,12 +43,16 @@ static int read_section(struct reader *r, char *s, struct err *e)
 {
     size_t n = strlen(s);
 
+    r->lost = true;
     if (s[n - 1] != ']')
         return bad(r, e, s, "a section is written [p2p-get]");
     s[n - 1] = 0;
     s = trim(s + 1);
     r->section = suite_find(s);
-    return r->section ? 0 : bad(r, e, s, "no program has that name");
+    if (!r->section)
+        return bad(r, e, s, "no program has that name");
+    r->lost = false;
+    return 0;
 }
 
 static bool known_to_any(const char *key)
@@ -92,27 +100,50 @@ static int read_line(struct reader *r, char *line, struct err *e)
     line = trim(line);
     if (!*line || *line == '#')
         return 0;
-    return *line == '[' ? read_section(r, line, e) : read_setting(r, line, e);
+    if (*line == '[')
+        return read_section(r, line, e);
+    return r->lost ? 0 : read_setting(r, line, e);
 }
 
-int config_apply(struct options *o, struct bytes text, const char *file, struct err *e)
+/* A line's mistake, where all are to be told: the next line is read as if it were not there. */
+static int mistake(struct reader *r, int rc, const struct err *why, struct err *e)
 {
-    struct reader r = {.options = o, .file = file};
+    if (rc == 0)
+        return 0;
+    if (!r->tell)
+        return err_set(e, rc, "%s", why->msg);
+    r->tell(r->arg, why->msg);
+    r->n_bad++;
+    return 0;
+}
+
+static int read_text(struct reader *r, struct bytes text, struct err *e)
+{
     int rc = 0;
 
     if (text.n && memchr(text.p, 0, text.n))
-        return err_set(e, ERR_USAGE, "%s: is not a text file", file);
+        return err_set(e, ERR_USAGE, "%s: is not a text file", r->file);
     while (rc == 0 && text.n > 0) {
         const uint8_t *end = memchr(text.p, '\n', text.n);
         size_t n = end ? (size_t)(end - text.p) : text.n, eaten = n + (end != NULL);
         char *line = mem_strn((const char *)text.p, n);
 
-        r.line++;
-        rc = read_line(&r, line, e);
+        struct err why = {0};
+
+        r->options->line = ++r->line;
+        rc = mistake(r, read_line(r, line, &why), &why, e);
         free(line);
         text = BYTES(text.p + eaten, text.n - eaten);
     }
+    r->options->line = 0;
     return rc;
+}
+
+int config_apply(struct options *o, struct bytes text, const char *file, struct err *e)
+{
+    struct reader r = {.options = o, .file = file};
+
+    return read_text(&r, text, e);
 }
 
 char *config_path(void)
@@ -141,7 +172,7 @@ static int read_whole(int fd, const char *file, struct buf *out, struct err *e)
     }
 }
 
-int config_load(struct options *o, struct err *e)
+static int load(struct reader *r, struct err *e)
 {
     char *file = config_path();
     struct buf text = {0};
@@ -149,6 +180,7 @@ int config_load(struct options *o, struct err *e)
 
     if (!file)
         goto out;
+    r->file = file;
     fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
         if (errno != ENOENT && errno != ENOTDIR)
@@ -157,11 +189,27 @@ int config_load(struct options *o, struct err *e)
     }
     rc = read_whole(fd, file, &text, e);
     if (rc == 0)
-        rc = config_apply(o, buf_bytes(&text), file, e);
+        rc = read_text(r, buf_bytes(&text), e);
 out:
     if (fd >= 0)
         close(fd);
     buf_fini(&text);
     free(file);
     return rc;
+}
+
+int config_load(struct options *o, struct err *e)
+{
+    struct reader r = {.options = o};
+
+    return load(&r, e);
+}
+
+int config_check(struct options *o, void (*tell)(void *arg, const char *why), void *arg,
+                 struct err *e)
+{
+    struct reader r = {.options = o, .tell = tell, .arg = arg};
+    int rc = load(&r, e);
+
+    return rc == 0 && r.n_bad > 0 ? ERR_USAGE : rc;
 }

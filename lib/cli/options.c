@@ -296,6 +296,10 @@ static int put(struct options *o, struct place p, const char *value, enum option
         return bad_value(p.def, value, e);
     if (p.undo)
         *(bool *)p.at = !*(bool *)p.at;
+    if (is_flag(p.def))
+        value = *(bool *)p.at ? "yes" : "no";
+    if (o->note)
+        o->note(o->note_arg, p.index, value, layer, o->line);
     return 0;
 }
 

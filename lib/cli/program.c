@@ -66,7 +66,10 @@ static const struct common_options *common_of(const struct option_table *t, cons
     return t == &suite_p2p ? NULL : values;
 }
 
-/* Command line first: --help must work whatever the configuration says. */
+/*
+ * Command line first: --help must work whatever the configuration says. Who runs or shows other
+ * programs is not in the way when it is wrong.
+ */
 static int read_all(struct program *p, int argc, char **argv, struct err *e)
 {
     int rc = options_argv(&p->options, argc, argv, e);
@@ -74,7 +77,7 @@ static int read_all(struct program *p, int argc, char **argv, struct err *e)
     if (rc < 0 || given(p->options.table, p->options.values, "help") ||
         given(p->options.table, p->options.values, "version"))
         return rc;
-    return common_of(p->options.table, p->options.values) ? config_load(&p->options, e) : 0;
+    return p->options.table->stop ? 0 : config_load(&p->options, e);
 }
 
 bool program_start(struct program *p, const struct option_table *t, void *values, int argc,

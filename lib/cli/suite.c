@@ -329,6 +329,28 @@ const struct option_table suite_rm = {
     .size = sizeof(struct rm_options),
 };
 
+/* --- p2p-config --------------------------------------------------------------------------- */
+
+static const struct option_def config_what[] = {
+    FLAG(0, "file", config_options, file, "print the name of the configuration file instead"),
+    FLAG(0, "json", config_options, common.json, "results as JSON, one object a line"),
+    FLAG('0', "null", config_options, common.nul, "end records with NUL instead of newline"),
+    ACT('h', "help", config_options, common.help, "show this and exit"),
+    ACT('V', "version", config_options, common.version, "show the version and exit"),
+};
+static const struct option_group config_groups[] = {
+    {"Options", config_what, COUNT(config_what), 0},
+};
+const struct option_table suite_config = {
+    .program = "p2p-config",
+    .summary = "tell which options are in force, and where from",
+    .usage = (const char *const[]){"[option]... [PROGRAM [option of PROGRAM]...]", NULL},
+    .groups = config_groups,
+    .n_groups = COUNT(config_groups),
+    .size = sizeof(struct config_options),
+    .stop = true,
+};
+
 /* --- p2p ---------------------------------------------------------------------------------- */
 
 static const struct option_def p2p_defs[] = {
@@ -350,7 +372,8 @@ const struct option_table suite_p2p = {
 };
 
 const struct option_table *const suite[] = {
-    &suite_p2p, &suite_add, &suite_get, &suite_seed, &suite_ls, &suite_rm, &suite_node, NULL,
+    &suite_p2p, &suite_add, &suite_get, &suite_seed, &suite_ls, &suite_rm, &suite_node,
+    &suite_config, NULL,
 };
 
 const struct option_table *suite_find(const char *program)

@@ -33,15 +33,18 @@ static const char *user_folder(void)
     return pw && pw->pw_dir && *pw->pw_dir ? pw->pw_dir : NULL;
 }
 
-static char *find_dir(const char *override)
+static char *find_dir(const char *override, const char **variable)
 {
     const char *v;
     if (override)
         return fileio_absolute(override);
-    if ((v = set_variable("P2P_HOME")))
+    *variable = "P2P_HOME";
+    if ((v = set_variable(*variable)))
         return fileio_absolute(v);
-    if ((v = xdg_variable("XDG_DATA_HOME")))
+    *variable = "XDG_DATA_HOME";
+    if ((v = xdg_variable(*variable)))
         return mem_fmt("%s/p2p", v);
+    *variable = NULL;
     if ((v = user_folder()))
         return mem_fmt("%s/.local/share/p2p", v);
     return NULL;
@@ -61,7 +64,7 @@ int home_find(struct home *h, const char *override, struct err *e)
     memset(h, 0, sizeof *h);
     if (override && !*override)
         return err_set(e, ERR_USAGE, "--home: the name of the folder is empty");
-    h->dir = find_dir(override);
+    h->dir = find_dir(override, &h->variable);
     if (!h->dir)
         return err_set(e, ERR_IO, "no home folder is known: set P2P_HOME or give --home");
     h->config = find_config();

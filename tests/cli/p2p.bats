@@ -4,7 +4,7 @@ load helper
 
 @test "p2p alone lists the commands with one line each" {
     status 0 p2p
-    for command in add get seed ls rm node; do
+    for command in add get seed ls rm node config; do
         grep -q "^$command	." <<<"$output"
     done
     silent
@@ -35,7 +35,7 @@ load helper
 }
 
 @test "help and version" {
-    for program in p2p p2p-add p2p-get p2p-seed p2p-ls p2p-rm; do
+    for program in p2p p2p-add p2p-get p2p-seed p2p-ls p2p-rm p2p-config; do
         status 0 $program --help
         [[ $output == *Usage:* || $output == *usage:* ]]
         status 0 $program --version
@@ -46,7 +46,7 @@ load helper
 }
 
 @test "an unknown option is wrong usage and says where to read on" {
-    for program in p2p-add p2p-get p2p-seed p2p-ls p2p-rm; do
+    for program in p2p-add p2p-get p2p-seed p2p-ls p2p-rm p2p-config; do
         status 2 $program --frobnicate x
         says "$program: "
         says "--help"

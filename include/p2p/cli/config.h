@@ -16,6 +16,10 @@
 int config_apply(struct options *o, struct bytes text, const char *file, struct err *e);
 /* Reads config_path() and applies it; a file that is not there is fine. */
 int config_load(struct options *o, struct err *e);
+/* The same, but goes on after a bad line, so that each is told. ERR_USAGE if one was; e is for
+ * what else went wrong. */
+int config_check(struct options *o, void (*tell)(void *arg, const char *why), void *arg,
+                 struct err *e);
 /* $XDG_CONFIG_HOME/p2p/config, else ~/.config/p2p/config; NULL without a home. Moved string. */
 char *config_path(void);
 

@@ -64,7 +64,8 @@ struct option_table {
     const struct option_group *groups;
     size_t n_groups;
     size_t size;        /* of the values */
-    bool stop;          /* the first operand ends the options (p2p CMD ...) */
+    bool stop;          /* the first operand ends the options, what follows is another program's;
+                           and program_start reads no configuration (p2p, p2p-config) */
 };
 
 enum option_layer { OPTION_PRESET, OPTION_GENERAL, OPTION_SECTION, OPTION_ARGV };
@@ -74,6 +75,11 @@ struct options {
     const struct option_table *table;
     void *values;   /* borrowed; what it points to is owned by this until options_fini */
     uint8_t *layer; /* of each option, in the order of the table */
+    /* Told of each value that is set, as it was written, of a switch yes or no; NULL: nobody asks.
+     * `index` is the option's place in the table. */
+    void (*note)(void *arg, size_t index, const char *text, enum option_layer layer, unsigned line);
+    void *note_arg;
+    unsigned line; /* of the configuration file while that is read */
     char **operands; /* borrowed from argv */
     size_t n_operands;
 };

@@ -97,12 +97,17 @@ struct rm_options {
     bool data;
 };
 
+struct config_options {
+    struct common_options common; /* some of them */
+    bool file;
+};
+
 struct p2p_options {
     bool help, version;
 };
 
 extern const struct option_table suite_p2p, suite_add, suite_get, suite_seed, suite_ls, suite_rm,
-    suite_node;
+    suite_node, suite_config;
 
 /* All of them, in the order in which they are listed; NULL behind the last. */
 extern const struct option_table *const suite[];

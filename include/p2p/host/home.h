@@ -10,6 +10,8 @@
 
 struct home {
     char *dir;    /* absolute; owned */
+    const char *variable; /* of the environment, that named it; NULL: none did, it is where it
+                             usually is or where --home says */
     char *config; /* owned; the file need not exist; NULL if there is no home folder at all */
 };
 

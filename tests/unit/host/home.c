@@ -21,11 +21,22 @@ static void expect_home(const char *override, const char *dir, const char *confi
     home_fini(&h);
 }
 
+static void expect_variable(const char *override, const char *name)
+{
+    struct home h;
+    assert_int_equal(home_find(&h, override, NULL), 0);
+    assert_int_equal(h.variable != NULL, name != NULL);
+    if (name)
+        assert_string_equal(h.variable, name);
+    home_fini(&h);
+}
+
 static void order_of_places(void **state)
 {
     (void)state;
     clean_environment();
     expect_home(NULL, "/people/ann/.local/share/p2p", "/people/ann/.config/p2p/config");
+    expect_variable(NULL, NULL);
     setenv("XDG_DATA_HOME", "relative/is/ignored", 1);
     setenv("XDG_CONFIG_HOME", "", 1);
     setenv("P2P_HOME", "", 1);
@@ -33,7 +44,10 @@ static void order_of_places(void **state)
     setenv("XDG_DATA_HOME", "/xdg/data", 1);
     setenv("XDG_CONFIG_HOME", "/xdg/config", 1);
     expect_home(NULL, "/xdg/data/p2p", "/xdg/config/p2p/config");
+    expect_variable(NULL, "XDG_DATA_HOME");
     setenv("P2P_HOME", "/own/place/", 1);
+    expect_variable(NULL, "P2P_HOME");
+    expect_variable("/by/option", NULL);
     expect_home(NULL, "/own/place", "/xdg/config/p2p/config");
     expect_home("/by/option", "/by/option", "/xdg/config/p2p/config");
     assert_int_equal(chdir("/"), 0);
