@@ -23,8 +23,8 @@ $(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $(if $(filter node/%,$(1)),$(B)/tes
 endef
 $(foreach u,$(UNIT_ALL),$(eval $(call unit_rule,$(u))))
 
-# It reads back what the program only writes, by the library that that loads when it runs.
-$(B)/tests/unit/host/archive: TEST_LIBS = -larchive
+# They read back what the program writes, and write what it reads, by the library that it loads.
+$(B)/tests/unit/host/archive $(B)/tests/unit/host/unpack: TEST_LIBS = -larchive
 
 .PHONY: unit unit-build
 unit-build: $(UNIT:%=$(B)/tests/unit/%)

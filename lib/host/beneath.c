@@ -238,6 +238,19 @@ int beneath_folder(const struct beneath *b, const char *rel, bool make, struct e
     return fd < 0 ? failed(b, rel, e) : fd;
 }
 
+int beneath_enter(struct beneath **out, const struct beneath *b, const char *rel, struct err *e)
+{
+    int fd = beneath_folder(b, rel, false, e);
+    if (fd < 0)
+        return fd;
+    struct beneath *in = mem_zero(sizeof *in);
+    in->root = mem_fmt("%s/%s", b->root, rel);
+    in->fd = fd;
+    in->flags = b->flags;
+    *out = in;
+    return 0;
+}
+
 int beneath_stat(const struct beneath *b, const char *rel, struct stat *st, struct err *e)
 {
     const char *name;
@@ -300,6 +313,50 @@ int beneath_symlink(const struct beneath *b, const char *target, const char *rel
     int rc = at < 0 || symlinkat(target, at, name) != 0 ? failed(b, rel, e) : 0;
     close_quietly(at);
     return rc;
+}
+
+int beneath_link(const struct beneath *b, const char *from, const char *to, struct err *e)
+{
+    const char *from_name, *to_name;
+    struct stat st;
+    if (!rel_ok(from) || !rel_ok(to))
+        return refuse(b, rel_ok(from) ? to : from, e);
+    int to_at = -1, rc = 0;
+    int from_at = parent_of(b, from, false, &from_name);
+    if (from_at < 0 || fstatat(from_at, from_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        rc = failed(b, from, e);
+        goto out;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        rc = err_os(e, EINVAL, "%s/%s", b->root, from);
+        goto out;
+    }
+    to_at = parent_of(b, to, true, &to_name);
+    if (to_at < 0 || linkat(from_at, from_name, to_at, to_name, 0) != 0)
+        rc = failed(b, to, e);
+out:
+    close_quietly(from_at);
+    close_quietly(to_at);
+    return rc;
+}
+
+int beneath_leads(const struct beneath *b, const char *rel, struct err *e)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    long fd;
+    if (!rel_ok(rel))
+        return refuse(b, rel, e);
+    do
+        fd = syscall(SYS_openat2, b->fd, rel, &how, sizeof how);
+    while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+    if (fd >= 0) {
+        close((int)fd);
+        return 0;
+    }
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG)
+        return err_set(e, ERR_NOTFOUND, "%s/%s: leads nowhere", b->root, rel);
+    return err_set(e, ERR_INVALID, "%s/%s: leads out of the folder", b->root, rel);
 }
 
 static int take_away(const struct beneath *b, const char *rel, int flags, struct err *e)

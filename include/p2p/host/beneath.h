@@ -25,6 +25,8 @@ struct beneath;
 /* Opens the folder, which must exist; the path to it is the user's and may lead over links. A
  * missing one is ERR_IO with ENOENT and words that ask whether the drive is mounted. */
 int beneath_open(struct beneath **out, const char *root, unsigned flags, struct err *e);
+/* The same for a folder beneath it. */
+int beneath_enter(struct beneath **out, const struct beneath *b, const char *rel, struct err *e);
 void beneath_free(struct beneath *b); /* NULL is fine */
 int beneath_fd(const struct beneath *b); /* of the folder; borrowed */
 
@@ -44,6 +46,11 @@ int beneath_stat(const struct beneath *b, const char *rel, struct stat *st, stru
 int beneath_rename(const struct beneath *b, const char *from, const char *to, struct err *e);
 /* The target is written as it is; whether it may be is for the caller to know. Makes folders. */
 int beneath_symlink(const struct beneath *b, const char *target, const char *rel, struct err *e);
+/* A second name of a regular file beneath it; EINVAL if `from` is anything else. Makes folders. */
+int beneath_link(const struct beneath *b, const char *from, const char *to, struct err *e);
+/* Where the symbolic link `rel` leads, over all links on its way. 0: to something beneath it,
+ * ERR_NOTFOUND: nowhere, ERR_INVALID: out, or the kernel cannot tell (it lacks openat2). */
+int beneath_leads(const struct beneath *b, const char *rel, struct err *e);
 int beneath_unlink(const struct beneath *b, const char *rel, struct err *e); /* never a folder */
 int beneath_rmdir(const struct beneath *b, const char *rel, struct err *e);  /* only if empty */
 /* fsync of the folder that holds `rel`, so that names made or changed there are kept. */

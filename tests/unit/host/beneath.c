@@ -49,9 +49,11 @@ static void missing_root_is_told(void **state)
 static void paths_that_are_none(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "/", "/etc/passwd", "..", "../outside/f", "a/../b", ".",
-                                      "./a", "a/.", "a/..", "a//b", "a/", "a/b/", "//"};
-    EACH_WAY(w) {
+    static const char *const bad[] = {"",       "/",  "/etc/passwd", "..",  "../outside/f",
+                                      "a/../b", ".",  "./a",         "a/.", "a/..",
+                                      "a//b",   "a/", "a/b/",        "//"};
+    EACH_WAY(w)
+    {
         struct beneath *b = root_of(ways[w]);
         struct stat st;
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -75,7 +77,8 @@ static void paths_that_are_none(void **state)
 static void makes_and_opens(void **state)
 {
     (void)state;
-    EACH_WAY(w) {
+    EACH_WAY(w)
+    {
         struct beneath *b = root_of(ways[w]);
         struct err e = {0};
         struct stat st;
@@ -116,7 +119,8 @@ static void links_are_not_followed(void **state)
     assert_int_equal(symlink("real", at("root/in")), 0); /* even one that stays inside */
     assert_int_equal(symlink("../outside/secret", at("root/file")), 0);
     assert_int_equal(symlink("../outside/new", at("root/dangling")), 0);
-    EACH_WAY(w) {
+    EACH_WAY(w)
+    {
         struct beneath *b = root_of(ways[w]);
         struct err e = {0};
         struct stat st;
@@ -152,7 +156,8 @@ static void what_is_no_file_is_refused_at_once(void **state)
     snprintf(sa.sun_path, sizeof sa.sun_path, "%.90s/root/sock", scratch_dir);
     assert_int_equal(bind(s, (struct sockaddr *)&sa, sizeof sa), 0);
     alarm(10); /* blocking on the FIFO ends the test */
-    EACH_WAY(w) {
+    EACH_WAY(w)
+    {
         struct beneath *b = root_of(ways[w]);
         struct err e = {0};
         for (int how = BENEATH_READ; how <= BENEATH_MAKE; how++) {
@@ -184,7 +189,8 @@ static void devices_are_refused(void **state)
 static void rename_never_replaces(void **state)
 {
     (void)state;
-    EACH_WAY(w) {
+    EACH_WAY(w)
+    {
         struct beneath *b = root_of(ways[w]);
         struct err e = {0};
         put_text(at("root/a.part"), "new");
@@ -215,7 +221,8 @@ static void long_and_deep_names(void **state)
     char rel[100 * 201], name[300];
     size_t n = 0;
     memset(name, 'n', sizeof name);
-    EACH_WAY(w) {
+    EACH_WAY(w)
+    {
         struct beneath *b = root_of(ways[w]);
         struct err e = {0};
         name[255] = '\0';
@@ -238,7 +245,7 @@ static void long_and_deep_names(void **state)
         struct stat st;
         assert_int_equal(beneath_stat(b, rel, &st, &e), 0);
         assert_int_equal(beneath_unlink(b, rel, &e), 0);
-        for (char *slash; (slash = strrchr(rel, '/')); ) {
+        for (char *slash; (slash = strrchr(rel, '/'));) {
             *slash = '\0';
             assert_int_equal(beneath_rmdir(b, rel, &e), 0);
         }
@@ -269,7 +276,8 @@ static void a_race_with_a_link_is_lost_by_the_link(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, swap_for_link, NULL), 0);
     int made = 0;
-    EACH_WAY(w) {
+    EACH_WAY(w)
+    {
         struct beneath *b = root_of(ways[w]);
         for (int i = 0; i < 3000; i++) {
             char rel[64];
@@ -286,6 +294,37 @@ static void a_race_with_a_link_is_lost_by_the_link(void **state)
     pthread_join(thread, NULL);
     assert_true(made > 0);
     assert_int_equal(entries_in(at("outside")), 0);
+}
+
+static void second_names_and_where_links_lead(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct beneath *b = root_of(0), *in = NULL;
+    struct stat st;
+
+    put_text(at("outside/f"), "x");
+    close(beneath_file(b, "d/f", BENEATH_MAKE, &e));
+    assert_int_equal(beneath_link(b, "d/f", "n/g", &e), 0);
+    assert_int_equal(beneath_stat(b, "n/g", &st, &e), 0);
+    assert_int_equal(st.st_nlink, 2);
+    expect_os(beneath_link(b, "d/f", "n/g", &e), &e, EEXIST);
+    expect_os(beneath_link(b, "d", "n/h", &e), &e, EINVAL);
+    assert_int_equal(symlink("../../outside/f", at("root/d/out")), 0);
+    assert_int_equal(symlink("../n/g", at("root/d/in")), 0);
+    assert_int_equal(symlink("none", at("root/d/none")), 0);
+    expect_os(beneath_link(b, "d/out", "n/h", &e), &e, EINVAL);
+    assert_int_equal(beneath_link(b, "../outside/f", "n/h", NULL), ERR_INVALID);
+    assert_int_equal(beneath_leads(b, "d/in", NULL), 0);
+    assert_int_equal(beneath_leads(b, "d/out", NULL), ERR_INVALID);
+    assert_int_equal(beneath_leads(b, "d/none", NULL), ERR_NOTFOUND);
+    assert_int_equal(beneath_enter(&in, b, "d", &e), 0);
+    assert_int_equal(beneath_leads(in, "in", NULL), ERR_INVALID); /* it is smaller */
+    assert_int_equal(beneath_stat(in, "f", &st, &e), 0);
+    beneath_free(in);
+    assert_int_equal(symlink("d", at("root/s")), 0);
+    expect_os(beneath_enter(&in, b, "s", &e), &e, ELOOP);
+    beneath_free(b);
 }
 
 static void read_only_folder(void **state)
@@ -331,6 +370,7 @@ int main(void)
         TEST(devices_are_refused),
         TEST(rename_never_replaces),
         TEST(long_and_deep_names),
+        TEST(second_names_and_where_links_lead),
         TEST(a_race_with_a_link_is_lost_by_the_link),
         cmocka_unit_test_setup_teardown(read_only_folder, begin_open, scratch_end),
     };
