@@ -125,6 +125,7 @@ struct hint { /* a piece on its way to a peer and, as far as we see, to nobody e
     bool asked; /* the peer has begun to ask for it, */
     bool had;   /* and it has it now */
     usec at;    /* when the last of these happened */
+    usec took;  /* from the first to the last of them */
 };
 
 struct hash_ask { /* hash request that we sent */

@@ -327,6 +327,8 @@ static void serve_hints(struct task *t, usec now)
         hint_expire(c, now); /* what a choked one has and gives nobody, too */
         if (!c->am_choking)
             hint_more(c, now);
+        else if (t->super_seed)
+            super_show(c, now); /* who has all that it was shown would never ask to come in again */
     }
 }
 

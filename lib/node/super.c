@@ -10,13 +10,16 @@
  *
  * A peer begins with one piece. For each that it passes on it may have one more at a time, up to a
  * few, so that it need not wait while the last one spreads; for each that was lost with it, one
- * less, but one always: it may be that the others want nothing of it. When all is spread, what it
- * is shown is what is rarest, and the next when it has that.
+ * less, but one always: it may be that the others want nothing of it; and so, when hardly anything
+ * leaves us, what it has and nobody took for some time is not waited for. When all is spread, what
+ * it is shown is what is rarest, and the next when it has that.
  */
 #include "node/node_int.h"
 
 #define LOOK_AT 512u
 #define CREDIT_MOST 8u
+#define QUIET (2 * USEC_SEC)
+#define PASSING 4 /* times as long as it took itself may it take to pass a piece on */
 
 /*
  * The rarest piece that it lacks and that is on its way to nobody, among so many from a place of
@@ -51,9 +54,30 @@ static void show(struct conn *c, uint32_t piece)
     conn_flush(c);
 }
 
+/* Hardly anything leaves us. */
+static bool is_quiet(const struct task *t, usec now)
+{
+    return rate_now(t->up, now) < t->m->piece_length / (QUIET / USEC_SEC);
+}
+
+/* It has all that it was shown, for longer than it takes to pass that on. */
+static bool waits(const struct conn *c, usec now)
+{
+    for (uint32_t i = 0; i < c->n_hint_out; i++) {
+        const struct hint *h = &c->hint_out[i];
+        if (!h->had || now - h->at < QUIET + PASSING * h->took)
+            return false;
+    }
+    return c->n_hint_out > 0;
+}
+
 static void show_more(struct conn *c, usec now)
 {
     struct task *t = c->task;
+    if (is_quiet(t, now) && waits(c, now)) {
+        hint_gone(c);
+        c->super_credit += c->super_credit < CREDIT_MOST;
+    }
     while (c->n_hint_out == 0 || c->n_hint_out + c->hints_lost < c->super_credit) {
         uint32_t p = hint_unspread(c);
         if (p == UINT32_MAX)
@@ -122,7 +146,12 @@ static void settle(struct conn *o, const struct conn *c, uint32_t piece, usec no
     for (uint32_t i = o->n_hint_out; i-- > 0;) {
         if (o->hint_out[i].piece != piece)
             continue;
-        o->hint_out[i].had |= !passed_on;
+        if (!passed_on && !o->hint_out[i].had) {
+            struct hint *h = &o->hint_out[i];
+            h->took = now - h->at;
+            h->at = now;
+            h->had = true;
+        }
         if (!passed_on && !spread && !alone)
             continue;
         hint_forget(o, i);

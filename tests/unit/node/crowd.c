@@ -136,6 +136,28 @@ static void super_seeding(void **state)
 }
 
 /* Who is alone has nobody to pass anything on to, and yet must get it all. */
+static bool first_done(void *arg)
+{
+    const struct world *w = arg;
+    return w->leech[0]->complete;
+}
+
+/* The other one takes next to nothing, and so never shows what it was given. */
+static void super_seeding_beside_a_rider(void **state)
+{
+    struct world w;
+    (void)state;
+    struct host_config rider = HOME;
+    rider.limit_up = rider.limit_down = 1;
+    setup(&w, 4, 500000, 1, 32768);
+    add_seed(&w, &HOME, true);
+    add_leech(&w, &HOME, false);
+    add_leech(&w, &rider, false);
+    leeches_meet_all(&w);
+    assert_true(tube_run(w.t, 60 * USEC_SEC, first_done, &w));
+    teardown(&w);
+}
+
 static void super_seeding_one(void **state)
 {
     struct world w;
@@ -371,6 +393,7 @@ int main(void)
         cmocka_unit_test(swarm_shares),
         cmocka_unit_test(super_seeding),
         cmocka_unit_test(super_seeding_one),
+        cmocka_unit_test(super_seeding_beside_a_rider),
         cmocka_unit_test(liars_go),
         cmocka_unit_test(only_liars),
         cmocka_unit_test(by_tracker),
