@@ -26,9 +26,13 @@
     X(entry_filetype) \
     X(entry_hardlink) \
     X(entry_is_encrypted) \
+    X(entry_mtime) \
+    X(entry_mtime_is_set) \
+    X(entry_mtime_nsec) \
     X(entry_pathname) \
     X(entry_perm) \
     X(entry_size) \
+    X(entry_sparse_count) \
     X(entry_symlink) \
     X(error_string) \
     X(filter_count) \
@@ -237,6 +241,10 @@ static int take_entry(const struct archive_in *a, struct archive_entry *n,
         .size = (uint64_t)(la.entry_size(n) > 0 ? la.entry_size(n) : 0),
     };
     out->executable = out->kind != ARCHIVE_IS_LINK && (la.entry_perm(n) & 0100);
+    out->sparse = la.entry_sparse_count(n) > 0;
+    out->dated = la.entry_mtime_is_set(n);
+    if (out->dated)
+        out->mtime = (struct timespec){la.entry_mtime(n), la.entry_mtime_nsec(n)};
     if (!out->path)
         return err_set(e, ERR_INVALID, "%s: there is an entry without a name", a->what);
     if (la.entry_is_encrypted(n))

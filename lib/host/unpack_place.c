@@ -26,7 +26,7 @@ void place_init(struct place *p, const struct unpack_spec *s)
 {
     uint64_t by_size = 0;
 
-    *p = (struct place){.to = s->to, .l = s->limits};
+    *p = (struct place){.what = s->what, .to = s->to, .l = s->limits};
     buf_init(&p->made, MADE_MAX);
     buf_init(&p->links, LINKS_MAX);
     if (!num_mul(s->size, s->limits.times, &by_size))
@@ -46,38 +46,28 @@ void place_fini(struct place *p)
 
 /* ---- names ---- */
 
-static int refused(const char *raw, const char *why, struct err *e)
+int place_refuse(const struct place *p, const char *path, const char *why, struct err *e)
 {
-    return err_set(e, ERR_FAIL, "the archive has '%.*s', %s", SHOWN, raw, why);
+    return err_set(e, ERR_INVALID, "%s: has '%.*s', %s", p->what, SHOWN, path, why);
 }
 
-/* Components joined by single slashes; "." and what is empty left out. */
-static int clean(const struct place *p, const char *raw, struct buf *out, struct err *e)
+/* NULL: it is not to be used. */
+static char *clean(const struct place *p, const char *raw, struct err *e)
 {
-    unsigned depth = 0;
+    char *path = archive_in_path(raw, p->what, e);
+    bool fits = path && strlen(path) < PATH_MAX;
 
-    if (*raw == '/')
-        return refused(raw, "an absolute name", e);
-    while (*raw) {
-        size_t n = strcspn(raw, "/");
-        struct bytes c = BYTES(raw, n);
-        bool skip = n == 0 || bytes_is(c, ".");
+    for (const char *c = path; fits && *c; c += strspn(c, "/")) {
+        size_t n = strcspn(c, "/");
 
-        if (!skip && !names_component_ok(c))
-            return refused(raw, "which leads out of its folder", e);
-        if (n > NAMES_MAX_COMPONENT)
-            return refused(raw, "a name that is too long", e);
-        if (!skip && ++depth > p->l.depth)
-            return refused(raw, "which lies too deep", e);
-        if (!skip && buf_len(out) > 0)
-            buf_put_u8(out, '/');
-        if (!skip)
-            buf_put(out, raw, n);
-        if (buf_len(out) >= PATH_MAX)
-            return refused(raw, "a name that is too long", e);
-        raw += n + (raw[n] == '/');
+        fits = n <= NAMES_MAX_COMPONENT;
+        c += n;
     }
-    return 0;
+    if (fits || !path)
+        return path;
+    place_refuse(p, path, "a name that is too long", e);
+    free(path);
+    return NULL;
 }
 
 /* Components that the entry before did not have: as many names are made, at most. */
@@ -99,7 +89,7 @@ static int count(struct place *p, const char *path, struct err *e)
 
     p->names += fresh_names(p->before, path);
     if (p->names > p->l.names)
-        return err_set(e, ERR_FAIL, "the archive has more than %llu names",
+        return err_set(e, ERR_LIMIT, "%s: has more than %llu names", p->what,
                        (unsigned long long)p->l.names);
     free(p->before);
     p->before = mem_str(path);
@@ -112,22 +102,19 @@ static int count(struct place *p, const char *path, struct err *e)
 
 int place_name(struct place *p, const char *raw, char **path, struct err *e)
 {
-    struct buf out = {0};
-    int rc = clean(p, raw, &out, e);
+    char *name = clean(p, raw, e);
+    int rc = name ? 0 : e->code;
 
     *path = NULL;
     if (++p->entries > p->l.entries && rc == 0)
-        rc = err_set(e, ERR_FAIL, "the archive has more than %llu entries",
+        rc = err_set(e, ERR_LIMIT, "%s: has more than %llu entries", p->what,
                      (unsigned long long)p->l.entries);
-    if (rc == 0 && buf_len(&out) > 0) {
-        *path = buf_take_str(&out);
-        rc = count(p, *path, e);
-    }
-    buf_fini(&out);
-    if (rc < 0) {
-        free(*path);
-        *path = NULL;
-    }
+    if (rc == 0 && *name)
+        rc = count(p, name, e);
+    if (rc == 0 && *name)
+        *path = name;
+    else
+        free(name);
     return rc;
 }
 
@@ -137,17 +124,18 @@ static int note_made(struct place *p, const char *path, struct err *e)
 {
     return buf_put(&p->made, path, strlen(path) + 1)
                ? 0
-               : err_set(e, ERR_FAIL, "the archive has too many long names");
+               : err_set(e, ERR_LIMIT, "%s: has too many long names", p->what);
 }
 
 /* Whose fault it is. */
-static int not_placed(const char *path, const struct err *here, struct err *e)
+static int not_placed(const struct place *p, const char *path, const struct err *here,
+                      struct err *e)
 {
     static const int clashes[] = {ENOTDIR, EISDIR, EEXIST, ELOOP};
 
     for (size_t i = 0; i < sizeof clashes / sizeof *clashes; i++)
         if (here->os == clashes[i])
-            return refused(path, "which is a file and a folder", e);
+            return place_refuse(p, path, "which is a file and a folder", e);
     if (e)
         *e = *here;
     return here->code;
@@ -161,7 +149,7 @@ int place_folder(struct place *p, const char *path, struct err *e)
     if (fd == 0)
         fd = beneath_folder(p->to, path, true, &here);
     if (fd < 0)
-        return here.code ? not_placed(path, &here, e) : fd;
+        return here.code ? not_placed(p, path, &here, e) : fd;
     close(fd);
     return 0;
 }
@@ -169,9 +157,9 @@ int place_folder(struct place *p, const char *path, struct err *e)
 int place_link(struct place *p, const char *path, const char *text, struct err *e)
 {
     if (*text == '\0' || strlen(text) >= PATH_MAX)
-        return refused(path, "a symbolic link without a sensible target", e);
+        return place_refuse(p, path, "a symbolic link without a sensible target", e);
     if (!buf_put(&p->links, path, strlen(path) + 1) || !buf_put(&p->links, text, strlen(text) + 1))
-        return err_set(e, ERR_FAIL, "the archive has too many symbolic links");
+        return err_set(e, ERR_LIMIT, "%s: has too many symbolic links", p->what);
     return 0;
 }
 
@@ -193,17 +181,16 @@ static bool is_no_file(const struct err *e)
 
 int place_hardlink(struct place *p, const char *path, const char *target, struct err *e)
 {
-    struct buf out = {0};
     struct err here = {0};
-    int rc = clean(p, target, &out, e);
-    char *from = buf_take_str(&out);
+    char *from = clean(p, target, e);
+    int rc = from ? 0 : e->code;
 
     if (rc == 0 && strcmp(from, path) != 0) {
         rc = make_way(p, path, e);
         if (rc == 0 && beneath_link(p->to, from, path, &here) < 0)
             rc = is_no_file(&here)
-                     ? refused(path, "a hard link to what is no file of the archive", e)
-                     : not_placed(path, &here, e);
+                     ? place_refuse(p, path, "a hard link to what is no file of the archive", e)
+                     : not_placed(p, path, &here, e);
     }
     free(from);
     return rc;
@@ -216,7 +203,7 @@ int place_file(struct place *p, const char *path, bool again, struct err *e)
 
     if (fd == 0)
         fd = beneath_file(p->to, path, again ? BENEATH_WRITE : BENEATH_NEW, &here);
-    return fd < 0 && here.code ? not_placed(path, &here, e) : fd;
+    return fd < 0 && here.code ? not_placed(p, path, &here, e) : fd;
 }
 
 static int too_much(const struct place *p, struct err *e)
@@ -224,17 +211,16 @@ static int too_much(const struct place *p, struct err *e)
     char text[16];
 
     units_format_size(text, p->allowed);
-    return err_set(e, ERR_FAIL,
-                   "the archive unpacks to more than %s, which is too much for its size", text);
+    return err_set(e, ERR_LIMIT, "%s: a bomb: unpacks to more than %s", p->what, text);
 }
 
-int place_room(struct place *p, uint64_t bytes, struct err *e)
+int place_room(struct place *p, uint64_t bytes, bool holes, struct err *e)
 {
     struct statvfs v;
 
     if (bytes > p->allowed || p->bytes > p->allowed - bytes)
         return too_much(p, e);
-    if (bytes >= ROOM_UNASKED && fstatvfs(beneath_fd(p->to), &v) == 0 && v.f_frsize &&
+    if (bytes >= ROOM_UNASKED && !holes && fstatvfs(beneath_fd(p->to), &v) == 0 && v.f_frsize &&
         bytes / v.f_frsize > v.f_bavail)
         return err_os(e, ENOSPC, "unpacking");
     return 0;
@@ -246,7 +232,7 @@ int place_write(struct place *p, int fd, uint64_t at, uint64_t end, struct bytes
     uint64_t after;
 
     if (at < end)
-        return err_set(e, ERR_FAIL, "the archive is damaged");
+        return err_set(e, ERR_INVALID, "%s: the archive is damaged", p->what);
     if (!num_add(at, b.n, &after) || after - end > p->allowed ||
         p->bytes > p->allowed - (after - end))
         return too_much(p, e);
@@ -285,23 +271,24 @@ static int make_link(struct place *p, const char *path, const char *text, struct
     int rc;
 
     if (*text == '/')
-        return refused(path, "a symbolic link that leads out of the folder", e);
+        return place_refuse(p, path, "a symbolic link that leads out of the folder", e);
     if (beneath_stat(p->to, path, &st, NULL) == 0 && !S_ISLNK(st.st_mode))
-        return refused(path, "a symbolic link and something else", e);
+        return place_refuse(p, path, "a symbolic link and something else", e);
     rc = make_way(p, path, e);
     if (rc == 0 && beneath_symlink(p->to, text, path, &here) < 0)
-        rc = not_placed(path, &here, e);
+        rc = not_placed(p, path, &here, e);
     return rc;
 }
 
 /* `root`: what will be the folder; a link may not lead out of that. */
-static int check_link(const struct beneath *root, const char *path, const char *text, struct err *e)
+static int check_link(const struct place *p, const struct beneath *root, const char *path,
+                      const char *text, struct err *e)
 {
     int rc = beneath_leads(root, path, NULL);
 
     if (rc == 0 || (rc == ERR_NOTFOUND && stays_inside(path, text)))
         return 0;
-    return refused(path, "a symbolic link that leads out of the folder", e);
+    return place_refuse(p, path, "a symbolic link that leads out of the folder", e);
 }
 
 static const char *next_text(const char *c)
@@ -318,7 +305,7 @@ static int make_links(struct place *p, const struct beneath *root, size_t skip, 
     for (const char *l = c; l < end && rc == 0; l = next_text(next_text(l)))
         rc = make_link(p, l, next_text(l), e);
     for (const char *l = c; l < end && rc == 0; l = next_text(next_text(l)))
-        rc = check_link(root, l + skip, next_text(l), e);
+        rc = check_link(p, root, l + skip, next_text(l), e);
     return rc;
 }
 

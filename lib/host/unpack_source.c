@@ -24,8 +24,8 @@ static int64_t read_some(int fd, uint8_t *p, size_t n)
 
 static int fill(struct source *s, struct err *e)
 {
-    while (s->n < CHUNK) {
-        int64_t got = read_some(s->fd, s->mem + s->n, CHUNK - s->n);
+    while (s->n < SOURCE_HEAD) {
+        int64_t got = read_some(s->fd, s->head + s->n, SOURCE_HEAD - s->n);
 
         if (got < 0)
             return err_os(e, errno, "unpacking");
@@ -38,16 +38,15 @@ static int fill(struct source *s, struct err *e)
 
 static bool has(const struct source *s, size_t at, const char *what, size_t n)
 {
-    return s->n >= at + n && memcmp(s->mem + at, what, n) == 0;
+    return s->n >= at + n && memcmp(s->head + at, what, n) == 0;
 }
 
-/* Numbers of the formats' specifications. A tar is told first: its first file may hold anything. */
+/* A tar is told first: its first file may begin with anything, as an image may before CD001. */
 static bool must_be_whole(const struct source *s)
 {
     if (has(s, 257, "ustar", 5))
         return false;
-    return has(s, 0, "PK\3\4", 4) || has(s, 0, "PK\5\6", 4) || has(s, 0, "PK00PK\3\4", 8) ||
-           has(s, 0, "7z\xbc\xaf\x27\x1c", 6) || has(s, 32769, "CD001", 5);
+    return archive_in_at_end(BYTES(s->head, s->n)) || has(s, 32769, "CD001", 5);
 }
 
 static int check_space(const struct beneath *to, uint64_t bytes, struct err *e)
@@ -61,17 +60,15 @@ static int check_space(const struct beneath *to, uint64_t bytes, struct err *e)
 
 static int keep_all(struct source *s, int to, struct err *e)
 {
-    int rc = 0;
+    uint8_t *mem = mem_alloc(CHUNK);
+    int64_t got = 1;
+    int rc = fileio_write_all(to, "unpacking", BYTES(s->head, s->n), e);
 
-    while (rc == 0 && s->n > 0) {
-        int64_t got;
-
-        rc = fileio_write_all(to, "unpacking", BYTES(s->mem, s->n), e);
-        got = rc == 0 ? read_some(s->fd, s->mem, CHUNK) : 0;
-        if (got < 0)
-            rc = err_os(e, errno, "unpacking");
-        s->n = got > 0 ? (size_t)got : 0;
-    }
+    while (rc == 0 && (got = read_some(s->fd, mem, CHUNK)) > 0)
+        rc = fileio_write_all(to, "unpacking", BYTES(mem, (size_t)got), e);
+    if (got < 0)
+        rc = err_os(e, errno, "unpacking");
+    free(mem);
     return rc;
 }
 
@@ -101,7 +98,7 @@ int source_open(struct source *s, const struct unpack_spec *spec, struct err *e)
 {
     int rc;
 
-    *s = (struct source){.fd = spec->in, .mem = mem_alloc(CHUNK)};
+    *s = (struct source){.fd = spec->in, .head = mem_alloc(SOURCE_HEAD)};
     rc = fill(s, e);
     if (rc < 0 || !must_be_whole(s))
         return rc;
@@ -117,36 +114,44 @@ void source_close(struct source *s)
 {
     if (s->own)
         close(s->fd);
-    free(s->mem);
+    free(s->head);
     *s = (struct source){.fd = -1};
 }
 
-int64_t source_read(struct source *s, const void **p)
+/* What was looked at comes first. */
+static int64_t source_read(void *arg, struct span to, struct err *e)
 {
-    *p = s->mem;
-    if (s->at == 0 && s->n > 0) { /* what was looked at in the beginning */
-        s->at = s->n;
-        return (int64_t)s->n;
+    struct source *s = arg;
+    size_t n = s->n - s->at < to.n ? s->n - s->at : to.n;
+
+    if (n > 0) {
+        memcpy(to.p, s->head + s->at, n);
+        s->at += n;
+        return (int64_t)n;
     }
-    int64_t got = read_some(s->fd, s->mem, CHUNK);
-    s->at = s->n = got > 0 ? (size_t)got : 0;
-    if (got < 0)
-        err_os(&s->e, errno, "unpacking");
-    return got;
+    int64_t got = read_some(s->fd, to.p, to.n);
+    return got < 0 ? err_os(e, errno, "unpacking") : got;
 }
 
-int64_t source_seek(struct source *s, int64_t offset, int whence)
+static int64_t source_seek(void *arg, int64_t off, int whence)
 {
-    int64_t at = s->whole ? lseek(s->fd, offset, whence) : -1;
+    struct source *s = arg;
 
-    s->at = s->n = 0;
-    return at;
+    return lseek(s->fd, off, whence);
 }
 
-void source_drain(struct source *s)
+struct archive_source source_archive(struct source *s)
 {
-    const void *p;
+    return (struct archive_source){s, source_read, s->whole ? source_seek : NULL};
+}
 
-    while (source_read(s, &p) > 0)
+int source_drain(struct source *s, struct err *e)
+{
+    uint8_t *mem = mem_alloc(CHUNK);
+    int64_t got;
+
+    while ((got = read_some(s->fd, mem, CHUNK)) > 0)
         continue;
+    free(mem);
+    return got < 0 ? err_os(e, errno, "unpacking") : 0;
 }

@@ -12,6 +12,7 @@
 
 #include <p2p/base/bytes.h>
 #include <p2p/base/err.h>
+#include <time.h>
 
 #define ARCHIVE_MAX_ENTRIES (1u << 21)
 #define ARCHIVE_MAX_DEPTH 100 /* components of a path */
@@ -40,6 +41,9 @@ struct archive_entry_in { /* borrowed until the next entry */
     const char *link; /* text of a symbolic link; path of the file that a hard link is of */
     uint64_t size;    /* as announced; 0 where nobody knows before */
     bool executable;  /* by its owner */
+    bool sparse;      /* some of it takes no room */
+    bool dated;       /* when it was changed last is known: */
+    struct timespec mtime;
 };
 
 struct archive_in;

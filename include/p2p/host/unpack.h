@@ -1,12 +1,10 @@
 /*
- * An archive from a stranger, unpacked into a folder. libarchive reads it and appears nowhere else.
+ * An archive from a stranger, unpacked into a folder.
  *
  * Rules
- * - Known are tar, cpio and ISO 9660, plain or behind gzip, bzip2, xz, lzma, lzip, zstd, lz4 or
- *   compress, and zip and 7z. A filter that libarchive would run a program for is not one of them.
- * - What can be read from its beginning to its end is unpacked as it comes. Zip, 7z and ISO images
- *   tell at their end, or here and there, what is in them: they are kept in a file without a name
- *   until they are whole.
+ * - What archive_in.h can read in one pass is unpacked as it comes. Zip, 7z and ISO images tell at
+ *   their end, or here and there, what is in them: they are kept in a file without a name until
+ *   they are whole.
  * - Nothing outside of the folder is ever touched (beneath.h), and what tries is refused with the
  *   whole archive: absolute names, "..", links that lead out, hard links to anything but a file of
  *   the archive, devices, FIFOs, sockets. Symbolic links are made last of all.
@@ -17,13 +15,14 @@
  * - An archive that unpacks to much more than its own size, or to too much or too many names, is
  *   refused as soon as that shows: struct unpack_limits.
  *
- * What is wrong with the archive is ERR_FAIL, what is wrong with the disk ERR_IO. The caller then
- * calls unpack_undo, which takes away what was made and nothing else.
+ * What is wrong with the archive is ERR_INVALID or ERR_LIMIT, what is wrong with the disk ERR_IO.
+ * The caller then calls unpack_undo, which takes away what was made and nothing else.
  */
 #ifndef P2P_HOST_UNPACK_H
 #define P2P_HOST_UNPACK_H
 
 #include <p2p/base/err.h>
+#include <p2p/host/archive_in.h>
 #include <p2p/host/beneath.h>
 #include <stdint.h>
 
@@ -33,21 +32,18 @@ struct unpack_limits {
     uint64_t most;   /* but never more than this */
     uint64_t entries;
     uint64_t names; /* made: folders that no entry is for count as well */
-    unsigned depth; /* components of a path */
 };
-#define UNPACK_ALWAYS ((uint64_t)1 << 30)
-#define UNPACK_TIMES 200u
 #define UNPACK_MOST ((uint64_t)16 << 40)
 #define UNPACK_ENTRIES ((uint64_t)1 << 20)
 #define UNPACK_NAMES ((uint64_t)1 << 22)
-#define UNPACK_DEPTH 100u
 #define UNPACK_LIMITS \
     (struct unpack_limits) \
     { \
-        UNPACK_ALWAYS, UNPACK_TIMES, UNPACK_MOST, UNPACK_ENTRIES, UNPACK_NAMES, UNPACK_DEPTH \
+        ARCHIVE_BOMB_BYTES, ARCHIVE_BOMB_RATIO, UNPACK_MOST, UNPACK_ENTRIES, UNPACK_NAMES \
     }
 
 struct unpack_spec {
+    const char *what;         /* borrowed; what the archive is called in messages */
     int in;                   /* the archive, from here to the end; a pipe will do */
     uint64_t size;            /* of the archive */
     const struct beneath *to; /* borrowed; empty, or left by an earlier run of the same */
