@@ -105,6 +105,16 @@ void event_progress(struct events *v, struct item *it)
     events_emit(v, j);
 }
 
+static void set_waited(struct json *j, const usec waited[WAITS])
+{
+    struct json *w = json_new_object();
+
+    json_set_str(j, "bound_by", waits_name(waits_most(waited)));
+    for (enum waits_for i = 0; i < WAITS; i++)
+        json_set_real(w, waits_name(i), seconds(waited[i]));
+    json_set(j, "waited", w);
+}
+
 void event_done(struct events *v, struct item *it, const char *path)
 {
     struct json *j = event_new("done", it);
@@ -129,6 +139,8 @@ void event_done(struct events *v, struct item *it, const char *path)
         json_set_real(j, "seconds_to_first_byte", seconds(s.first_byte - s.started));
     if (took > 0)
         json_set_int(j, "mean_rate", (int64_t)((double)came / seconds(took + 999)));
+    if (came > 0)
+        set_waited(j, s.waited);
     events_emit(v, j);
 }
 

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <p2p/base/mem.h>
+#include <p2p/base/units.h>
 #include <p2p/cli/program.h>
 #include <p2p/cli/range.h>
 #include <p2p/cli/sources.h>
@@ -104,12 +105,32 @@ static void on_file(struct get *g, const struct engine_event *ev)
     output_verbose(&g->p->output, "%s: complete", shown_path(g, ev->path));
 }
 
+/* What it achieved, and what kept it from more. */
+static void say_how(struct get *g, struct item *it)
+{
+    struct item_status s;
+    char came[16], rate[16];
+
+    item_status(it, &s);
+    uint64_t bytes = s.from_peers + s.from_web;
+    usec took = s.completed_at - s.started;
+    if (bytes == 0 || s.completed_at == USEC_NEVER || took <= 0)
+        return;
+    enum waits_for most = waits_most(s.waited);
+    units_format_size(came, bytes);
+    units_format_size(rate, (uint64_t)((double)bytes * 1e6 / (double)took));
+    output_verbose(&g->p->output, "%s: %s in %.2f s, %s/s; waited for %s %d %% of the time",
+                   item_label(it), came, (double)took / 1e6, rate, waits_name(most),
+                   (int)(100 * s.waited[most] / took));
+}
+
 static void on_complete(struct get *g, const struct engine_event *ev)
 {
     const char *path = ev->path ? shown_path(g, ev->path) : "-";
 
     if (events_wanted(&g->tell))
         event_done(&g->tell, ev->item, path);
+    say_how(g, ev->item);
     if (g->p->output.json || streams(g->o))
         return;
     if (to_stdout(g->o)) {

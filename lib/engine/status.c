@@ -48,6 +48,7 @@ void status_from_node(const struct node_status *st, struct item_status *s)
         .first_byte = st->first_byte,
         .completed_at = st->completed_at,
     };
+    memcpy(s->waited, st->waited, sizeof s->waited);
 }
 
 void item_status(struct item *it, struct item_status *s)

@@ -316,6 +316,7 @@ struct task {
     uint64_t have_bytes; /* content bytes verified, wanted or not */
     struct rate *down, *up; /* NULL while it sleeps */
     usec started, first_byte, completed_at, last_arrival, last_upload;
+    struct waits waits; /* until it is complete */
     uint64_t fastest; /* fastest peer's rate of late */
     int64_t tracker_seeds, tracker_peers;
     bool stopping;
@@ -575,6 +576,9 @@ void announce_completed(struct task *t, usec now);
 void announce_moved(struct node *n, usec now); /* as finder_moved */
 void announce_tick_udp(struct node *n, usec now);
 const char *announce_error(const struct task *t);
+
+/* status.c */
+void status_turn(struct task *t, usec now); /* what it waits for may be another thing now */
 
 /* web.c */
 void web_init(struct task *t, usec now);

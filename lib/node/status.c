@@ -4,6 +4,43 @@
 #include <p2p/proto/peerid.h>
 #include <stdio.h>
 
+/* ---- what a download waits for ---- */
+
+static bool is_asked_for(const struct task *t)
+{
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l))
+        if (LIST_OF(l, struct conn, in_task)->pipe.out > 0)
+            return true;
+    return web_busy(t);
+}
+
+static enum waits_for own_work(const struct task *t)
+{
+    return t->check_jobs > t->store_jobs ? WAITS_HASHING : WAITS_DISK;
+}
+
+static enum waits_for what(const struct task *t, usec now)
+{
+    struct node *n = t->node;
+    if (n->paused_disk)
+        return own_work(t);
+    if (n->cfg.limit_down && (n->recv_wait.count > 0 || bucket_avail(&n->down, now) <= 0))
+        return WAITS_LIMIT;
+    if (is_asked_for(t))
+        return WAITS_NETWORK;
+    if (t->store_jobs + t->check_jobs > 0)
+        return own_work(t);
+    return stream_is_full(t) ? WAITS_READER : WAITS_PEERS;
+}
+
+void status_turn(struct task *t, usec now)
+{
+    if (t->state != NODE_SEEDING && t->state != NODE_HALTED)
+        waits_turn(&t->waits, what(t, now), now);
+}
+
+/* ---- figures ---- */
+
 bool node_status(struct node *n, node_id task, struct node_status *s, usec now)
 {
     struct task *t = task_get(n, task);
@@ -12,7 +49,9 @@ bool node_status(struct node *n, node_id task, struct node_status *s, usec now)
     n->now = now;
     *s = (struct node_status){
         .state = t->state,
-        .size = t->m ? t->m->size : t->rest ? t->rest->size : 0,
+        .size = t->m      ? t->m->size
+                : t->rest ? t->rest->size
+                          : 0,
         .wanted = t->wanted_bytes,
         .done = t->done_bytes,
         .from_peers = t->from_peers,
@@ -28,7 +67,9 @@ bool node_status(struct node *n, node_id task, struct node_status *s, usec now)
         .connecting = t->n_dialing,
         .tracker_seeds = t->tracker_seeds,
         .tracker_peers = t->tracker_peers,
-        .pieces = t->m ? t->m->n_pieces : t->rest ? t->rest->pieces : 0,
+        .pieces = t->m      ? t->m->n_pieces
+                  : t->rest ? t->rest->pieces
+                            : 0,
         .pieces_have = t->rest ? t->rest->pieces_have : (uint32_t)t->have.ones,
         .first_byte = t->first_byte,
         .started = t->started,
@@ -36,6 +77,7 @@ bool node_status(struct node *n, node_id task, struct node_status *s, usec now)
         .sources_exhausted = task_sources_exhausted(t),
         .tracker_error = announce_error(t),
     };
+    memcpy(s->waited, t->waits.time, sizeof s->waited);
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         const struct conn *c = LIST_OF(l, struct conn, in_task);
         s->near += c->phase == CONN_OPEN && c->nearness;

@@ -130,6 +130,7 @@ static struct task *task_new(struct node *n, const struct node_task_config *c, u
     t->uploaded0 = c->uploaded;
     t->downloaded0 = c->downloaded;
     t->started = t->last_checkpoint = now;
+    waits_begin(&t->waits, now);
     t->last_arrival = t->last_upload = now;
     t->first_byte = t->completed_at = USEC_NEVER;
     t->tracker_seeds = t->tracker_peers = -1;
@@ -343,6 +344,7 @@ static void tell_upload_only(struct task *t, bool so)
 void task_completed(struct task *t, usec now)
 {
     bool fetched = t->from_peers + t->from_web > 0 && !t->stream; /* that one keeps nothing */
+    status_turn(t, now);
     t->was_complete = true;
     t->state = NODE_SEEDING;
     t->completed_at = now;
@@ -651,6 +653,7 @@ void task_pulse(struct task *t, usec now)
         serve_pulse(t, now);
         stream_pulse(t, now);
     }
+    status_turn(t, now);
     task_judge_goals(t, now);
     rest_if_idle(t, now);
 }

@@ -94,6 +94,7 @@ static void block_stored(struct node *n, struct job *j, int err, const struct er
     block_free(n, b);
     throttle(n);
     t->store_jobs--;
+    status_turn(t, now);
     if (err < 0) {
         picker_unstore(t->picker, ref);
         sender_unref(t, sender);
@@ -115,7 +116,6 @@ static void block_stored(struct node *n, struct job *j, int err, const struct er
 void verify_store(struct task *t, struct block *b, usec now)
 {
     struct node *n = t->node;
-    (void)now;
     struct job *j = job_new(n, t, NODE_STORE);
     struct node_op *op = node_last_op(n);
     op->offset =
@@ -130,6 +130,7 @@ void verify_store(struct task *t, struct block *b, usec now)
     t->store_jobs++;
     n->unstored += LAYOUT_BLOCK; /* what it takes in memory, however short it is */
     throttle(n);
+    status_turn(t, now);
 }
 
 /* ---- judging ---- */
@@ -233,6 +234,7 @@ static void piece_checked(struct node *n, struct job *j, int err, const struct e
     struct task *t = task_get(n, j->task);
     struct open_piece *o = verify_find(t, j->piece);
     t->check_jobs--;
+    status_turn(t, now);
     if (!o)
         return;
     o->judging = false;

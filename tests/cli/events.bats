@@ -17,7 +17,7 @@ for line in open(sys.argv[1]):
     m = re.match(r"\.It Cm (\S+) Pq (\w+)(, optional)?$", line)
     if m and section:
         kinds[section][m[1]] = (m[2], bool(m[3]))
-types = {"integer": int, "string": str, "number": (int, float)}
+types = {"integer": int, "object": dict, "string": str, "number": (int, float)}
 each, seen = kinds.pop("Each event"), set()
 for line in sys.stdin:
     e = json.loads(line)
@@ -52,6 +52,29 @@ seeding() {
     [ "$(grep -c '"line":[123]' events)" = "$(grep -c . events)" ]
     run p2p-get "$PEER" --json "$LINK"
     documented start metadata done <<<"$output"
+}
+
+@test "what bounded it: our limit, the seed's, a slow reader" {
+    bound() { py -c '
+import json, sys
+done = [json.loads(x) for x in open(sys.argv[1])][-1]
+took, by = done["waited"], done["bound_by"]
+assert by == sys.argv[2] == max(took, key=took.get), done
+assert abs(sum(took.values()) - done["seconds"]) < 0.2 * done["seconds"] + 0.1, done' "$@"; }
+    random_file src/f 6000000
+    shared src/f
+    seeding --limit-up 4M
+    p2p-get --home a "$PEER" -v --limit-down 2M -o a.out --events-fd 5 "$LINK" 5>events 2>said
+    bound events limit
+    grep -q '; waited for limit [0-9]* % of the time' said
+    p2p-get --home b "$PEER" -o b.out --events-fd 5 "$LINK" 5>events
+    bound events network
+    p2p-get --home c "$PEER" -o - --window 1M --events-fd 5 "$LINK" 5>events | (
+        sleep 5
+        cat >c.out
+    )
+    bound events reader
+    cmp src/f c.out
 }
 
 @test "--wait: nobody has it yet; when somebody comes it is fetched" {

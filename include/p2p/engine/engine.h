@@ -23,6 +23,7 @@
 #include <p2p/host/archive.h>
 #include <p2p/proto/dht.h>
 #include <p2p/swarm/goals.h>
+#include <p2p/swarm/waits.h>
 
 #define ENGINE_GRACE (10 * USEC_SEC) /* with nobody left to ask, an item ends after so long */
 #define ENGINE_PATIENCE (USEC_SEC)   /* for trackers, when stopping */
@@ -165,6 +166,7 @@ struct item_status {
     uint32_t peers, seeds, known, near; /* near: of the peers, neighbours */
     int64_t tracker_seeds, tracker_peers;   /* -1: not known */
     usec started, first_byte, completed_at; /* USEC_NEVER: not yet */
+    usec waited[WAITS];                     /* for what, until it was complete */
 };
 void item_status(struct item *it, struct item_status *s);
 

@@ -29,6 +29,7 @@
 #include <p2p/format/piecehash.h>
 #include <p2p/proto/dht.h>
 #include <p2p/swarm/goals.h>
+#include <p2p/swarm/waits.h>
 
 #define NODE_MAX_CONNS 200u
 #define NODE_MAX_PER_ADDR 4u                /* loopback and the user's own peers are exempt */
@@ -159,6 +160,7 @@ struct node_status {
     uint32_t pieces, pieces_have;
     usec first_byte; /* when the first piece was verified; USEC_NEVER */
     usec started, completed_at;
+    usec waited[WAITS]; /* until it was complete */
     bool sources_exhausted; /* no tracker, peer or web seed left that may still bring something */
     const char
         *tracker_error; /* last error of a tracker, "" if none; borrowed until the next call */
