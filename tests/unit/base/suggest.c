@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <p2p/base/suggest.h>
 
@@ -37,11 +39,48 @@ static void nearest(void **state)
     assert_null(suggest_nearest("get", words, 0));
 }
 
+static void check_near(const char *asked, const char *want)
+{
+    static const char *const paths[] = {"a/Readme.txt", "b/photo1.jpg", "b/photo2.JPG",
+                                        "c/notes.md", "b/photo3.jpg"};
+    struct suggest_near s = {.asked = asked};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        suggest_near_add(&s, paths[i]);
+    char *text = suggest_near_text(&s);
+    assert_string_equal(text, want);
+    free(text);
+    suggest_near_fini(&s);
+}
+
+static void near_names(void **state)
+{
+    struct suggest_near s = {.asked = "x"};
+    char name[300];
+    (void)state;
+
+    check_near("x/README.TXT", "; it has 'a/Readme.txt', 'b/photo1.jpg', 'b/photo2.JPG'");
+    check_near("photo3.jpg", "; it has 'b/photo3.jpg', 'b/photo1.jpg', 'b/photo2.JPG'");
+    check_near("*.md", "; it has 'c/notes.md', 'a/Readme.txt', 'b/photo1.jpg'");
+    check_near("not*", "; it has 'c/notes.md', 'a/Readme.txt', 'b/photo1.jpg'");
+    char *text = suggest_near_text(&s);
+    assert_string_equal(text, "");
+    free(text);
+    memset(name, 'n', sizeof name - 1); /* much is not told of one */
+    name[sizeof name - 1] = 0;
+    suggest_near_add(&s, name);
+    text = suggest_near_text(&s);
+    assert_int_equal(strlen(text), strlen("; it has ''") + 100);
+    free(text);
+    suggest_near_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(distances),
         cmocka_unit_test(nearest),
+        cmocka_unit_test(near_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
