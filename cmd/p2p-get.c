@@ -1,5 +1,6 @@
 /* p2p-get: fetch what a link means, verify every byte, exit. */
 #include "events.h"
+#include "extract.h"
 #include "net.h"
 
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <p2p/engine/engine.h>
 #include <p2p/host/fileio.h>
 #include <p2p/host/term.h>
+#include <p2p/host/unpacker.h>
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -333,9 +335,12 @@ static int check_stream(const struct get *g, const struct wishes *w, struct err 
 {
     const struct get_options *o = g->o;
 
+    if (o->extract)
+        return extract_check(o, e);
     if (!to_stdout(o))
         return o->window || o->format >= 0
-                   ? err_set(e, ERR_USAGE, "--window and --format: are for -o - only")
+                   ? err_set(e, ERR_USAGE,
+                             "--format: is for -o - only; --window: is for -o - and -x only")
                    : 0;
     if (g->p->output.out_tty)
         return err_set(e, ERR_USAGE,
@@ -422,7 +427,8 @@ static void add_one(struct get *g, size_t i)
         .sequential = o->sequential,
         .attributes = o->attributes,
         .preallocate = o->preallocate,
-        .stream = streams(o),
+        .stream = streams(o) || o->extract,
+        .extract = o->extract,
         .stream_fd = STDOUT_FILENO,
         .window = o->window,
         .archive = o->format >= 0,
@@ -524,6 +530,8 @@ int main(int argc, char **argv)
     struct program p;
     int status;
 
+    if (unpacker_main(argc, argv, &status))
+        return status;
     if (!program_start(&p, &suite_get, &o, argc, argv, &status))
         return status;
     return program_end(&p, run(&p, &o));

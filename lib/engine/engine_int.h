@@ -177,7 +177,7 @@ struct item_spec { /* engine_spec, owned */
     char *source, *output, *data;
     int64_t id;
     bool serve, manifest_only, no_file, ask_only, sequential, super_seed, attributes, preallocate;
-    bool stream;
+    bool stream, extract;
     int stream_fd;
     uint64_t window;
     bool archive;

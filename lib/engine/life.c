@@ -37,6 +37,7 @@ static struct item_spec copy_spec(const struct engine_spec *s)
         .attributes = s->attributes,
         .preallocate = s->preallocate,
         .stream = s->stream,
+        .extract = s->extract,
         .stream_fd = s->stream_fd,
         .window = s->window,
         .archive = s->archive,

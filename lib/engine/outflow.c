@@ -4,6 +4,7 @@
  * descriptor takes no more, the loop waits for it, and meanwhile nothing else is asked for than
  * what fits into the window.
  */
+#include "engine/extract.h"
 #include "engine/outflow.h"
 
 #include <p2p/base/mem.h>
@@ -30,6 +31,8 @@ struct outflow {
     bool busy;                   /* a worker writes */
     bool waiting;                /* for the reader */
     struct archive_out *archive; /* NULL: the bytes as they are */
+    struct extract *extract;     /* reads it; NULL: the caller does */
+    bool handed;                 /* it has all, and works at it */
     bool closed;                 /* its end was put in */
     struct slice {               /* the job */
         uint32_t file;
@@ -47,7 +50,7 @@ struct outflow {
 
 static bool is_archive(const struct item *it)
 {
-    return it->spec.archive || (it->m->multi && !it->ranged);
+    return it->spec.archive || (it->m->multi && !it->ranged && !it->spec.extract);
 }
 
 /* Links only if asked for, as on the disk; what has no bytes is something in an archive only. */
@@ -73,6 +76,11 @@ static int choose_stretches(struct item *it, struct err *e)
     for (uint32_t i = 0; i < it->m->n_files && rc == 0 && !it->ranged; i++)
         if (bits_get(&it->wanted, i) && goes_out(it, i))
             ranges_add(it, i, 0, it->m->files[i].length);
+    if (rc == 0 && it->spec.extract && it->n_stretches != 1)
+        rc =
+            err_set(e, ERR_USAGE,
+                    "%s: one archive is unpacked, and this has %zu files; choose one with --select",
+                    it->label, it->n_stretches);
     for (size_t i = 0; i < it->n_stretches && rc == 0; i++) {
         const struct stretch *s = &it->stretches[i];
         uint64_t base = it->m->files[s->file].offset;
@@ -129,6 +137,14 @@ static void reader_ready(void *arg, bool in, bool out)
     loop_watch_want(s->watch, false, false);
 }
 
+static void close_sink(struct outflow *s)
+{
+    loop_watch_free(s->watch);
+    sink_free(s->sink);
+    s->watch = NULL;
+    s->sink = NULL;
+}
+
 int outflow_begin(struct item *it, struct err *e)
 {
     struct outflow *s = mem_zero(sizeof *s);
@@ -148,7 +164,12 @@ int outflow_begin(struct item *it, struct err *e)
         if (!s->archive)
             return e->code;
     }
-    s->sink = sink_new(it->spec.stream_fd, e);
+    if (it->spec.extract) {
+        s->extract = extract_new(it, e);
+        if (!s->extract)
+            return e->code;
+    }
+    s->sink = sink_new(s->extract ? extract_fd(s->extract) : it->spec.stream_fd, e);
     s->watch = s->sink ? loop_watch(it->g->loop, sink_fd(s->sink), reader_ready, s, e) : NULL;
     if (!s->watch)
         return e->code;
@@ -160,6 +181,7 @@ int outflow_begin(struct item *it, struct err *e)
     free(it->unstored); /* unwanted edges of pieces are here as well */
     it->unstored = NULL;
     list_push(&it->g->outflows, &s->node);
+    it->jobs += s->extract != NULL;
     return 0;
 }
 
@@ -168,8 +190,8 @@ void outflow_free(struct outflow *s)
     if (!s)
         return;
     list_remove(&s->it->g->outflows, &s->node);
-    loop_watch_free(s->watch);
-    sink_free(s->sink);
+    close_sink(s);
+    extract_free(s->extract);
     archive_out_free(s->archive);
     window_free(s->window);
     free(s);
@@ -328,7 +350,9 @@ static void write_failed(struct outflow *s)
 {
     struct item *it = s->it;
 
-    if (s->e.os == EPIPE)
+    if (s->e.os == EPIPE && s->extract)
+        s->waiting = true; /* it tells why in a moment */
+    else if (s->e.os == EPIPE)
         engine_drop(it->g, it); /* the reader has had enough: nothing to complain of */
     else
         item_fail(it, s->e.code, &s->e);
@@ -355,6 +379,12 @@ static void write_done(void *arg)
 
 static void all_written(struct item *it)
 {
+    if (it->outflow->extract) {
+        it->outflow->handed = true;
+        close_sink(it->outflow);
+        extract_whole(it->outflow->extract);
+        return;
+    }
     it->finished = true;
     engine_tell(it->g, &(struct engine_event){.kind = ENGINE_COMPLETE, .item = it, .path = "-"});
     item_finished(it);
@@ -375,7 +405,12 @@ static void turn(struct outflow *s)
 {
     struct item *it = s->it;
 
-    if (s->busy || s->waiting || it->dropped || it->finished || it->phase != ITEM_RUNNING)
+    if (s->extract && it->dropped && !s->busy) {
+        close_sink(s);
+        extract_stop(s->extract);
+    }
+    if (s->busy || s->waiting || s->handed || it->dropped || it->finished ||
+        it->phase != ITEM_RUNNING)
         return;
     gather(s, node_verified(it->g->node, it->task));
     if (is_written(s)) {
@@ -409,6 +444,8 @@ void outflow_end(struct engine *g)
         loop_watch_free(s->watch);
         s->watch = NULL;
         s->waiting = true; /* for ever */
+        if (s->extract)
+            extract_end(s->extract);
     }
 }
 

@@ -53,6 +53,11 @@ void unpack_undo(struct unpack *u)
 
 /* ---- one entry ---- */
 
+static int go_on(const struct unpack *u, struct err *e)
+{
+    return u->spec.stop && *u->spec.stop ? err_set(e, ERR_CANCELED, "stopped") : 0;
+}
+
 static int write_blocks(struct unpack *u, int fd, uint64_t *end, struct err *e)
 {
     struct bytes b;
@@ -60,7 +65,9 @@ static int write_blocks(struct unpack *u, int fd, uint64_t *end, struct err *e)
     int got, rc = 0;
 
     while (rc == 0 && (got = archive_in_data(u->in, &b, &at, e)) != 0) {
-        rc = got < 0 ? got : place_write(&u->place, fd, at, *end, b, e);
+        rc = got < 0 ? got : go_on(u, e);
+        if (rc == 0)
+            rc = place_write(&u->place, fd, at, *end, b, e);
         *end = at + b.n;
     }
     return rc;
@@ -159,8 +166,11 @@ static int all_entries(struct unpack *u, struct err *e)
     u->in = archive_in_new(&from, u->spec.what, e);
     if (!u->in)
         return e->code;
-    while (rc == 0 && (got = archive_in_next(u->in, &n, e)) != 0)
-        rc = got < 0 ? got : entry(u, &n, e);
+    while (rc == 0 && (got = archive_in_next(u->in, &n, e)) != 0) {
+        rc = got < 0 ? got : go_on(u, e);
+        if (rc == 0)
+            rc = entry(u, &n, e);
+    }
     return rc;
 }
 

@@ -128,7 +128,7 @@ streamed() {
     streamed 0 --window 512Ki
     cmp src/f out
     status 2 p2p-get --window 1Mi "$LINK"
-    says "for -o - only"
+    says "for -o - and -x only"
 }
 
 @test "a terminal gets no content; and what does not go with a stream is said" {

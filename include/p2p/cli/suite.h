@@ -51,7 +51,7 @@ struct get_options {
     struct option_list lists; /* of SOURCEs */
     char *output; /* NULL: "." */
     struct option_list select, exclude, files_from, ranges;
-    bool manifest_only, sequential, preallocate, attributes, wait;
+    bool manifest_only, extract, sequential, preallocate, attributes, wait;
     struct option_list peers;
     usec timeout, metadata_timeout, deadline, seed_for;
     double seed_ratio; /* -1: not given */

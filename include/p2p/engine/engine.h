@@ -118,6 +118,9 @@ struct engine_spec {
     bool stream;
     int stream_fd;
     uint64_t window;
+    /* With it: not to stream_fd, but the single file that is wanted is an archive, and is unpacked
+     * as it comes. `output` says where to, as for a file. ENGINE_COMPLETE: it has its name. */
+    bool extract;
     bool archive; /* in this format, also a single file; else folders as tar, the rest as it is */
     enum archive_format archive_format;
     struct engine_words select, exclude, files, peers;

@@ -24,6 +24,7 @@
 #include <p2p/base/err.h>
 #include <p2p/host/archive_in.h>
 #include <p2p/host/beneath.h>
+#include <signal.h>
 #include <stdint.h>
 
 struct unpack_limits {
@@ -49,6 +50,7 @@ struct unpack_spec {
     const struct beneath *to; /* borrowed; empty, or left by an earlier run of the same */
     const char *top; /* borrowed: if all of it is one folder of this name, see unpack_inner */
     struct unpack_limits limits;
+    const volatile sig_atomic_t *stop; /* borrowed; once it is not 0, ERR_CANCELED. NULL: never */
 };
 
 struct unpack;

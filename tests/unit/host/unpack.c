@@ -327,7 +327,7 @@ static void bombs(void **state)
     is_refused(folders, "more than 4 names");
 }
 
-/* Cut at any place (but in the zeros behind a tar), or changed: an error, or what no sum stands for,
+/* Cut at any place but in the zeros behind a tar, or changed: an error, or what no sum stands for,
  * and never anything outside. */
 static void damaged(void **state)
 {

@@ -1,0 +1,98 @@
+/* A folder that is filled under a hidden name: one at a time, one rename, nothing replaced. */
+#include "scratch.h"
+
+#include <p2p/base/err.h>
+#include <p2p/host/hatch.h>
+
+static char *inside(const struct hatch *h, const char *name)
+{
+    static char path[8192];
+
+    snprintf(path, sizeof path, "%s/%s", hatch_folder(h), name);
+    return path;
+}
+
+static void opens(void **state)
+{
+    (void)state;
+    struct hatch *h = NULL;
+    struct err e = {0};
+
+    assert_int_equal(hatch_new(&h, at("new/dir/final"), "k", &e), 0);
+    put_text(inside(h, "f"), "x");
+    assert_false(exists(at("new/dir/final")));
+    assert_int_equal(hatch_open(h, NULL, &e), 0);
+    hatch_free(h);
+    assert_text(at("new/dir/final/f"), "x");
+    assert_int_equal(entries_in(at("new/dir")), 1);
+
+    assert_int_equal(hatch_new(&h, at("two"), "k", &e), 0);
+    assert_int_equal(mkdir(inside(h, "in"), 0755), 0);
+    put_text(inside(h, "in/f"), "y");
+    assert_int_equal(hatch_open(h, "in", &e), 0);
+    hatch_free(h);
+    assert_text(at("two/f"), "y");
+    assert_int_equal(entries_in(scratch_dir), 2);
+}
+
+static void replaces_nothing(void **state)
+{
+    (void)state;
+    struct hatch *h = NULL;
+    struct err e = {0};
+
+    assert_int_equal(symlink("nowhere", at("link")), 0);
+    assert_int_equal(hatch_new(&h, at("link"), "k", &e), ERR_IO);
+    err_clear(&e);
+    assert_int_equal(hatch_new(&h, at("late"), "k", &e), 0);
+    put_text(at("late"), "mine"); /* meanwhile */
+    assert_int_equal(hatch_open(h, NULL, &e), ERR_IO);
+    hatch_free(h);
+    assert_text(at("late"), "mine");
+    assert_int_equal(entries_in(scratch_dir), 2);
+}
+
+static void one_at_a_time(void **state)
+{
+    (void)state;
+    struct hatch *h = NULL, *other = NULL;
+    struct err e = {0};
+
+    assert_int_equal(hatch_new(&h, at("a"), "k", &e), 0);
+    assert_int_equal(hatch_new(&other, at("a"), "k", &e), ERR_LOCKED);
+    assert_true(exists(hatch_folder(h)));
+    assert_int_equal(hatch_new(&other, at("a"), "l", NULL), 0); /* another archive */
+    hatch_free(other);
+    put_text(inside(h, "left"), "x"); /* as by a kill -9 */
+    hatch_free(h);
+    assert_int_equal(entries_in(scratch_dir), 1);
+    assert_int_equal(hatch_new(&h, at("a"), "k", NULL), 0);
+    assert_true(exists(inside(h, "left")));
+    hatch_free(h);
+}
+
+static void long_names(void **state)
+{
+    (void)state;
+    struct hatch *h = NULL;
+    struct err e = {0};
+    char name[252];
+
+    memset(name, 'n', 250);
+    name[250] = '\0';
+    assert_int_equal(hatch_new(&h, at(name), "0123456789abcdef", &e), 0);
+    assert_int_equal(hatch_open(h, NULL, &e), 0);
+    hatch_free(h);
+    assert_true(exists(at(name)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(opens, scratch_begin, scratch_end),
+        cmocka_unit_test_setup_teardown(replaces_nothing, scratch_begin, scratch_end),
+        cmocka_unit_test_setup_teardown(one_at_a_time, scratch_begin, scratch_end),
+        cmocka_unit_test_setup_teardown(long_names, scratch_begin, scratch_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
