@@ -7,6 +7,7 @@
  * turn within ROUND.
  */
 #include "node/node_int.h"
+#include "node/passing.h"
 
 #include <stdlib.h>
 
@@ -113,7 +114,7 @@ static void fill_request(const struct announce *a, struct tracker_request *r)
         .left = t->rest                      ? t->rest->left
                 : !t->picker                 ? EXT_META_BLOCK
                 : t->m->size > t->have_bytes ? t->m->size - t->have_bytes
-                : t->stream                  ? 1 /* it is here for a moment and no seed */
+                : task_passes(t)             ? 1 /* it is here for a moment and no seed */
                                              : 0,
         .event = event[a->event],
         .port = port ? port : 1, /* unreachable: a port is demanded all the same */

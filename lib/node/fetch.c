@@ -157,11 +157,20 @@ static bool promises(const struct conn *c)
     return some;
 }
 
+/* What a reader will ask for next nobody knows: he stays where he was let in. */
+static bool is_interesting(const struct conn *c)
+{
+    const struct task *t = c->task;
+    if (t->demand)
+        return c->has_all || c->has.ones > 0;
+    return picker_missing(t->picker) > 0 &&
+           (c->has_all || picker_interesting(t->picker, &c->has));
+}
+
 void fetch_interest(struct conn *c, usec now)
 {
     struct task *t = c->task;
-    bool want = t->picker ? t->state == NODE_DOWNLOADING && picker_missing(t->picker) > 0 &&
-                                (c->has_all || picker_interesting(t->picker, &c->has))
+    bool want = t->picker ? t->state == NODE_DOWNLOADING && is_interesting(c)
                           : c->am_interested ||
                                 (t->meta && !t->manifest_only && !t->stopping && promises(c));
     if (want == c->am_interested)

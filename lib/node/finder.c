@@ -10,6 +10,7 @@
  * - Between look-ups nothing happens: an idle seed sleeps.
  */
 #include "node/finder_int.h"
+#include "node/passing.h"
 
 #include <stdlib.h>
 
@@ -131,7 +132,7 @@ static void begin(struct finder *f, struct seek *k, usec now)
     bool tells = announces(f->node) && !t->survey;
     struct dht_search s = {.port = tells ? self_port(f->node, 4) : 0,
                            .port6 = tells ? self_port(f->node, 6) : 0,
-                           .seed = seeds && !t->stream &&
+                           .seed = seeds && !task_passes(t) &&
                                    (t->rest ? t->rest->whole : bits_full(&t->have)),
                            .noseed = seeds,
                            .scrape = t->survey,

@@ -5,6 +5,7 @@
  * heard of in the v2 swarm only; who is dialled answers with the v2 hash if the dialler knows v2.
  */
 #include "node/node_int.h"
+#include "node/passing.h"
 
 #include <stdlib.h>
 
@@ -81,7 +82,7 @@ void greet_send_have(struct conn *c)
 {
     struct task *t = c->task;
     struct buf *out = &c->out.bytes;
-    bool known = t->picker != NULL && !t->super_seed && !t->stream;
+    bool known = t->picker != NULL && !t->super_seed && !task_passes(t);
     if (known && bits_full(&t->have) && c->fast && !t->unstored)
         wire_put_simple(out, WIRE_HAVE_ALL);
     else if (known && t->have.ones > 0)

@@ -13,6 +13,7 @@
  * Of what others suggest to us the latest few are kept; the picker follows them among equals.
  */
 #include "node/node_int.h"
+#include "node/passing.h"
 
 #include <stdlib.h>
 
@@ -114,7 +115,7 @@ void hint_more(struct conn *c, usec now)
     uint32_t waiting = 0, piece;
     if (c->task->super_seed)
         super_show(c, now);
-    if (c->task->stream || !suggests(c) || c->am_choking || !c->peer_interested)
+    if (task_passes(c->task) || !suggests(c) || c->am_choking || !c->peer_interested)
         return;
     for (uint32_t i = 0; i < c->n_hint_out; i++)
         waiting += !c->hint_out[i].asked;

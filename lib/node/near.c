@@ -7,6 +7,7 @@
  * the circle tells of.
  */
 #include "node/node_int.h"
+#include "node/passing.h"
 
 #include <p2p/swarm/near.h>
 #include <stdlib.h>
@@ -476,7 +477,7 @@ void near_pulse(struct task *t, usec now)
 
 static const struct bits *held(const struct task *t, enum circle_kind k)
 {
-    if (t->stream) /* the reader waits for each of its pieces */
+    if (task_passes(t)) /* the reader waits for each of its pieces */
         return NULL;
     const struct near *v = t->near;
     return v && v->ready && v->circle[k].n ? &v->circle[k].hold : NULL;

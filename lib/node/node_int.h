@@ -12,7 +12,7 @@
  *   task.c      one item's life                           dial.c      whom to dial when
  *   announce.c  trackers                                  web.c       web seeds
  *   webmeta.c   the manifest beside a web seed's content
- *   stream.c    items that are read as they come
+ *   stream.c    items that are read as they come          demand.c    and in any order
  *   super.c     super-seeding                             status.c    figures
  *   hint.c      suggesting pieces, and being suggested some (BEP 6)
  *   finder.c    the DHT: look-ups, announces, joining (finder_join.c)
@@ -309,6 +309,8 @@ struct task {
     bool ended, survey, manifest_only, stop_told;
     bool trusted, super_seed, sequential;
     uint64_t window;       /* bytes; 0: not a stream */
+    bool on_demand;        /* the reader says what it wants as it goes */
+    struct demand *demand; /* demand.c; NULL: it does not, or nothing is known of its pieces yet */
     struct stream *stream; /* stream.c; NULL: it is none, or nothing is known of its pieces yet */
     uint64_t uploaded0, downloaded0; /* earlier runs */
     uint64_t from_peers, from_web, wasted, uploaded;
@@ -553,13 +555,6 @@ bool sleep_holds(struct conn *c, const struct wire_handshake *h, usec now);
 void sleep_pulse(struct task *t, usec now);
 void sleep_over(struct task *t, usec now); /* who waited is let in, or sent away */
 void task_tell_lost(struct task *t, uint32_t piece); /* we have it no longer (BEP 54) */
-
-/* stream.c */
-void stream_begin(struct task *t); /* there is a picker */
-bool stream_is_full(const struct task *t);
-void stream_pulse(struct task *t, usec now);
-bool stream_tells(const struct conn *c); /* may it hear of pieces that will go again? */
-void stream_greet(struct conn *c);       /* its extended handshake came */
 
 /* dial.c */
 void dial_more(struct node *n, usec now);

@@ -6,6 +6,7 @@
  * more, so that a cancel or a choke still finds most of the queue.
  */
 #include "node/node_int.h"
+#include "node/passing.h"
 
 #include <p2p/format/digest.h>
 #include <stdlib.h>
@@ -387,7 +388,7 @@ static uint32_t fast_set(uint32_t *out, uint32_t k, const struct addr *a, const 
 void serve_allow_fast(struct conn *c)
 {
     struct task *t = c->task;
-    if (c->addr.family != 4 || !t->picker || t->super_seed || t->stream)
+    if (c->addr.family != 4 || !t->picker || t->super_seed || task_passes(t))
         return;
     uint32_t set[FAST_STEPS], k = FAST_STEPS;
     if (k > t->m->n_pieces)

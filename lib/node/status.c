@@ -1,5 +1,6 @@
 /* Figures for people: what a task and its peers are doing. */
 #include "node/node_int.h"
+#include "node/passing.h"
 
 #include <p2p/proto/peerid.h>
 #include <stdio.h>

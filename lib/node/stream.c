@@ -10,7 +10,7 @@
  * A HAVE that could not be taken back would be a lie a moment later: only who understands that a
  * piece is gone (BEP 54), and a reject (BEP 6), is told what is here. All others hear of nothing.
  */
-#include "node/node_int.h"
+#include "node/passing.h"
 
 #include <stdlib.h>
 
@@ -43,7 +43,7 @@ size_t node_window_pieces(const struct manifest *m, uint64_t window)
 
 void stream_begin(struct task *t)
 {
-    if (t->window == 0)
+    if (t->window == 0 || t->on_demand)
         return;
     struct stream *s = mem_zero(sizeof *s);
     uint32_t n = (uint32_t)node_window_pieces(t->m, t->window);
@@ -58,9 +58,7 @@ void stream_begin(struct task *t)
 
 /* ---- what is verified ---- */
 
-/* Blocks at the beginning of a piece that their leaves have proved (v2). A hybrid waits for its
- * other half. */
-static uint32_t proved_blocks(const struct task *t, uint32_t piece)
+uint32_t stream_proved_blocks(const struct task *t, uint32_t piece)
 {
     const struct open_piece *o = t->m->has_v1 ? NULL : verify_find(t, piece);
     uint32_t n = 0;
@@ -83,7 +81,7 @@ uint64_t node_verified(struct node *n, node_id task)
     if (s->front >= t->m->n_pieces)
         return UINT64_MAX;
     return (uint64_t)s->front * t->m->piece_length +
-           (uint64_t)proved_blocks(t, s->front) * LAYOUT_BLOCK;
+           (uint64_t)stream_proved_blocks(t, s->front) * LAYOUT_BLOCK;
 }
 
 /* All that may be asked for is here: what does not come now is the reader's doing. */
@@ -91,6 +89,8 @@ bool stream_is_full(const struct task *t)
 {
     const struct stream *s = t->stream;
 
+    if (t->demand)
+        return demand_rests(t);
     if (!s)
         return false;
     for (uint32_t p = s->front; p < s->end; p = after(t, p))
@@ -101,25 +101,34 @@ bool stream_is_full(const struct task *t)
 
 void stream_pulse(struct task *t, usec now)
 {
-    if (stream_is_full(t))
+    if (t->demand)
+        demand_pulse(t, now);
+    else if (stream_is_full(t))
         t->last_arrival = now;
 }
 
 /* ---- what goes ---- */
 
-static void let_go(struct task *t, struct stream *s)
+void stream_let_go(struct task *t, uint32_t piece)
 {
     struct node_op *op;
+
+    if (bits_unset(&t->have, piece)) {
+        verify_let_go(t, piece);
+        task_tell_lost(t, piece);
+    }
+    op = node_op(t->node, NODE_FORGET);
+    op->task = t->id;
+    op->piece = piece;
+}
+
+static void let_go(struct task *t, struct stream *s)
+{
     uint32_t piece = s->gone;
 
     s->gone = after(t, piece);
     s->kept--;
-    bits_unset(&t->have, piece);
-    verify_let_go(t, piece);
-    task_tell_lost(t, piece);
-    op = node_op(t->node, NODE_FORGET);
-    op->task = t->id;
-    op->piece = piece;
+    stream_let_go(t, piece);
 }
 
 void node_consumed(struct node *n, node_id task, uint64_t offset, usec now)
@@ -143,11 +152,15 @@ void node_forgotten(struct node *n, node_id task, uint32_t piece, struct bytes c
     uint64_t at;
 
     n->now = now;
-    if (!t || !t->stream)
+    if (!t || !task_passes(t))
         return;
     at = (uint64_t)piece * t->m->piece_length;
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l))
         outq_keep(&LIST_OF(l, struct conn, in_task)->out, at, content);
+    if (t->demand) {
+        demand_gone(t, now);
+        return;
+    }
     t->stream->end = after(t, t->stream->end);
     picker_set_limit(t->picker, t->stream->end);
     fetch_all(t, now);
@@ -157,14 +170,14 @@ void node_forgotten(struct node *n, node_id task, uint32_t piece, struct bytes c
 
 bool stream_tells(const struct conn *c)
 {
-    return !c->task->stream || (c->fast && c->ext.id[EXT_DONTHAVE] != 0);
+    return !task_passes(c->task) || (c->fast && c->ext.id[EXT_DONTHAVE] != 0);
 }
 
 void stream_greet(struct conn *c)
 {
     const struct task *t = c->task;
 
-    if (!t->stream || !stream_tells(c))
+    if (!task_passes(t) || !stream_tells(c))
         return;
     for (size_t i = bits_next(&t->have, 0, true); i < t->have.n;
          i = bits_next(&t->have, i + 1, true))

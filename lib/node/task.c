@@ -7,6 +7,7 @@
  * put to sleep meanwhile (sleep.c).
  */
 #include "node/node_int.h"
+#include "node/passing.h"
 
 #include <p2p/base/num.h>
 #include <stdarg.h>
@@ -32,7 +33,8 @@ struct task *task_get(const struct node *n, node_id id)
  * done. */
 bool task_complete(const struct task *t)
 {
-    return t->picker && picker_missing(t->picker) == 0 && (t->m->has_v1 || t->layers_missing == 0);
+    return t->picker && !t->demand && picker_missing(t->picker) == 0 &&
+           (t->m->has_v1 || t->layers_missing == 0);
 }
 
 bool task_is_private(const struct task *t)
@@ -125,6 +127,7 @@ static struct task *task_new(struct node *n, const struct node_task_config *c, u
     t->super_seed = c->super_seed;
     t->sequential = c->sequential;
     t->window = c->window;
+    t->on_demand = c->on_demand;
     t->survey = c->survey;
     t->manifest_only = c->manifest_only;
     t->uploaded0 = c->uploaded;
@@ -269,6 +272,7 @@ static void set_up_picker(struct task *t, const struct bits *have)
     }
     task_priorities(t);
     stream_begin(t);
+    demand_begin(t);
 }
 
 static void judge_padding(struct task *t, usec now)
@@ -285,7 +289,9 @@ void task_set_up(struct task *t, const struct bits *have, const uint8_t *priorit
                  const uint8_t *unstored, usec now)
 {
     uint32_t n = t->m->n_pieces;
-    if (priority)
+    if (t->on_demand)
+        t->priority = mem_zero(n ? n : 1);
+    else if (priority)
         t->priority = mem_dup(priority, n);
     if (unstored)
         t->unstored = mem_dup(unstored, n);
@@ -343,7 +349,7 @@ static void tell_upload_only(struct task *t, bool so)
 
 void task_completed(struct task *t, usec now)
 {
-    bool fetched = t->from_peers + t->from_web > 0 && !t->stream; /* that one keeps nothing */
+    bool fetched = t->from_peers + t->from_web > 0 && !task_passes(t); /* that one keeps nothing */
     status_turn(t, now);
     t->was_complete = true;
     t->state = NODE_SEEDING;
@@ -489,6 +495,7 @@ void task_shed(struct task *t)
     free(t->culprits);
     free(t->senders);
     free(t->stream);
+    demand_free(t);
     free(t->down);
     if (t->link)
         magnet_fini(t->link);

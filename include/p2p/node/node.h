@@ -86,6 +86,7 @@ struct node_task_config {
     struct goals goals;
     uint64_t uploaded, downloaded; /* from earlier runs: for ratio and trackers */
     uint64_t window; /* bytes that are kept at once (see node_verified); 0: all are */
+    bool on_demand;  /* with a window: nothing is wanted but what node_want names */
     bool sequential;
     bool super_seed; /* BEP 16 */
     bool survey;     /* only ask trackers and DHT who has it: NODE_ENDED when all have answered */
@@ -133,6 +134,16 @@ size_t node_window_pieces(const struct manifest *m, uint64_t window); /* at once
 uint64_t node_verified(struct node *n, node_id task);
 void node_consumed(struct node *n, node_id task, uint64_t offset, usec now); /* all before it */
 void node_forgotten(struct node *n, node_id task, uint32_t piece, struct bytes content, usec now);
+
+/*
+ * An item on demand has a window too, and its reader jumps about in it: node_want says where it is,
+ * up to where it is sure to read on, and where what it may read ends (offsets of content space).
+ * What is here from `at` on is told by node_here, and stays at least until the next node_want;
+ * later NODE_FORGET comes for it, as above. It is never complete: node_stop ends it.
+ */
+#define NODE_DEMAND_TIMES 3u /* so many times its pieces are asked for, all in all; then it fails */
+void node_want(struct node *n, node_id task, uint64_t at, uint64_t sure, uint64_t end, usec now);
+uint64_t node_here(struct node *n, node_id task, uint64_t at);
 
 /* Borrowed; NULL until known. */
 const struct manifest *node_manifest(const struct node *n, node_id task);
