@@ -10,6 +10,8 @@
 #include <p2p/host/term.h>
 #include <p2p/host/wall.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,8 +22,9 @@ struct add {
     struct scan_options scan;
     struct home home;
     struct catalogue *catalogue;
-    struct sources sources; /* PATHs */
-    const char *doing;      /* PATH under way */
+    struct sources sources;   /* PATHs */
+    struct option_list files; /* of them, by name */
+    const char *doing;        /* PATH under way */
     usec begun;
 };
 
@@ -136,6 +139,19 @@ static bool is_stdin(const struct source_entry *n)
     return !n->list && strcmp(n->text, "-") == 0;
 }
 
+static int add_archive(struct add *a, const struct source_entry *n, struct scan_result *r,
+                       struct err *e)
+{
+    int in = is_stdin(n) ? STDIN_FILENO : open(n->text, O_RDONLY | O_CLOEXEC), rc;
+
+    if (in < 0)
+        return err_os(e, errno, "%s", n->text);
+    rc = scan_archive(r, in, is_stdin(n) ? NULL : n->text, &a->scan, e);
+    if (!is_stdin(n))
+        close(in);
+    return rc;
+}
+
 static int add_one(struct add *a, const struct source_entry *n)
 {
     struct output *out = &a->p->output;
@@ -148,6 +164,8 @@ static int add_one(struct add *a, const struct source_entry *n)
     a->begun = clock_now();
     if (n->bad)
         rc = err_set(&e, ERR_INVALID, "%s", n->text);
+    else if (a->o->archive)
+        rc = add_archive(a, n, &r, &e);
     else if (is_stdin(n))
         rc = scan_stream(&r, STDIN_FILENO, &a->scan, &e);
     else
@@ -188,14 +206,20 @@ static const char *is_wrong(const struct add_options *o, const struct sources *p
 
     for (size_t i = 0; i < o->lists.n; i++)
         stdin_times += strcmp(o->lists.v[i], "-") == 0;
+    for (size_t i = 0; i < o->files_from.n; i++)
+        stdin_times += strcmp(o->files_from.v[i], "-") == 0;
     for (size_t i = 0; i < paths->n; i++)
         if (is_stdin(&paths->v[i])) {
             stdin_times++;
-            if (!o->name)
+            if (!o->name && !o->archive)
                 return "-: standard input has no name: give one with --name";
+            if (isatty(STDIN_FILENO))
+                return "-: standard input is a terminal";
         }
     if (stdin_times > 1)
         return "-: standard input can be read once only";
+    if (o->archive && o->follow)
+        return "--follow: links in an archive are kept as links";
     if (paths->n > 1 && o->name)
         return "--name: one name cannot be that of several PATHs";
     if (paths->n > 1 && o->output)
@@ -277,12 +301,34 @@ static int open_catalogue(struct add *a, struct err *e)
     return 0;
 }
 
+static int read_names(struct add *a, struct err *e)
+{
+    const struct add_options *o = a->o;
+    int rc = 0;
+
+    for (size_t i = 0; i < o->files_from.n && rc == 0; i++)
+        rc = sources_names(&a->files, o->files_from.v[i], o->common.nul, STDIN_FILENO, e);
+    if (rc == 0 && o->files_from.n && a->files.n == 0)
+        rc = err_set(e, ERR_USAGE, "--files-from: names no file");
+    a->scan.files = words(&a->files);
+    return rc;
+}
+
+static void add_fini(struct add *a)
+{
+    catalogue_free(a->catalogue);
+    home_fini(&a->home);
+    sources_fini(&a->sources);
+    option_list_fini(&a->files);
+}
+
 static int run(struct program *p, const struct add_options *o)
 {
     struct add a = {.p = p, .o = o};
     const struct source_options so = {.operands = p->options.operands,
                                       .n = p->options.n_operands,
                                       .lists = &o->lists,
+                                      .names = &o->files_from,
                                       .nul = o->common.nul,
                                       .in = STDIN_FILENO};
     struct err e = {0};
@@ -294,16 +340,16 @@ static int run(struct program *p, const struct add_options *o)
     if (rc == 0)
         rc = configure(&a, &e);
     const char *wrong = rc == 0 ? is_wrong(o, &a.sources) : NULL;
+    if (rc == 0 && !wrong)
+        rc = read_names(&a, &e);
     if (rc < 0 || wrong) {
-        sources_fini(&a.sources);
+        add_fini(&a);
         return wrong || rc == ERR_USAGE ? program_usage(p, "%s", wrong ? wrong : e.msg)
                                         : program_fail(p, &e);
     }
     term_signals();
     status = open_catalogue(&a, &e) < 0 ? program_fail(p, &e) : add_all(&a);
-    catalogue_free(a.catalogue);
-    home_fini(&a.home);
-    sources_fini(&a.sources);
+    add_fini(&a);
     return status;
 }
 

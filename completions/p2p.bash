@@ -12,7 +12,8 @@ _p2p_options()
         echo "--file --json -0 --null -h --help -V --version"
         ;;
     p2p-add)
-        echo "-i --input-file -n --name --exclude --follow --no-catalogue --format
+        echo "-i --input-file -n --name --archive --files-from --exclude --follow
+            --no-catalogue --format
             --piece-size -t --tracker -w --web-seed --node --peer --comment --source
             --private -o --output --print"
         ;;

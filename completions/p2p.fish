@@ -34,6 +34,8 @@ complete -c p2p -n '__fish_seen_subcommand_from help' -a 'add get seed ls rm nod
 complete -c p2p-add -e
 complete -c p2p-add -s i -l input-file -rF -d 'also what is in LIST, one a line (-: standard input); repeat'
 complete -c p2p-add -s n -l name -x -d 'name of the item'
+complete -c p2p-add -l archive -d 'share what is inside the archive PATH (tar, zip, 7z, cpio, iso; -: on standard input)'
+complete -c p2p-add -l files-from -rF -d 'only these files of a folder, one a line (-: standard input); repeat'
 complete -c p2p-add -l exclude -x -d 'leave out what matches; repeat'
 complete -c p2p-add -l follow -d 'follow symlinks in a folder'
 complete -c p2p-add -l no-catalogue -d 'only compute; record nothing'

@@ -1,8 +1,8 @@
 /* Which files are wanted, by name or by what the link says, and which pieces follow from that. */
 #include "engine/engine_int.h"
+#include "engine/named.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/base/suggest.h>
 #include <p2p/base/text.h>
 #include <p2p/format/layout.h>
 
@@ -13,93 +13,11 @@ static bool is_content(const struct manifest_file *f)
     return !(f->attr & FILE_PAD);
 }
 
-/* ---- near names ---- */
-
-#define NEAR 3         /* names that are told */
-#define NEAR_SHOWN 100 /* bytes of each */
-
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash && slash[1] ? slash + 1 : path;
-}
-
-static char *lower(const char *s, size_t n)
-{
-    char *out = mem_strn(s, n);
-
-    for (char *c = out; *c; c++)
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
-    return out;
-}
-
-/* How unlike a name is to what was asked for. Of a pattern that is open at one end, the other end
- * is compared. */
-static unsigned unlike(const char *asked, const char *path)
-{
-    const char *name = last_part(path), *want = last_part(asked);
-    size_t n = strlen(name), k = strlen(want);
-    bool head = k > 0 && *want == '*', tail = k > 1 && want[k - 1] == '*';
-
-    want += head;
-    k -= (size_t)head + tail;
-    if (head && !tail && n > k) {
-        name += n - k;
-        n = k;
-    } else if (tail && !head && n > k) {
-        n = k;
-    }
-    char *a = lower(want, k), *b = lower(name, n);
-    unsigned d = suggest_distance(a, b);
-    free(a);
-    free(b);
-    return d;
-}
-
-static int not_there(const struct item *it, const char *asked, struct err *e)
-{
-    const struct manifest *m = it->m;
-    struct {
-        uint32_t file;
-        unsigned unlike;
-    } near[NEAR + 1];
-    struct buf text = {0};
-    size_t n = 0;
-
-    for (uint32_t i = 0; i < m->n_files; i++) {
-        if (!is_content(&m->files[i]))
-            continue;
-        unsigned d = unlike(asked, m->files[i].path);
-        size_t at = n;
-
-        for (; at > 0 && near[at - 1].unlike > d; at--)
-            near[at] = near[at - 1];
-        near[at].file = i;
-        near[at].unlike = d;
-        n = n < NEAR ? n + 1 : NEAR;
-    }
-    for (size_t i = 0; i < n; i++)
-        buf_putf(&text, "%s'%.*s'", i ? ", " : "; it has ", NEAR_SHOWN,
-                 m->files[near[i].file].path);
-    char *told = buf_take_str(&text);
-    int rc =
-        err_set(e, ERR_NOTFOUND, "%.100s: no file is called '%.100s'%s", it->label, asked, told);
-    free(told);
-    return rc;
-}
-
 /* ---- patterns ---- */
-
-/* The path with the item's name before it, as p2p-get prints it; NULL of a single file. */
-static char *whole_path(const struct manifest *m, const char *path)
-{
-    return m->multi ? mem_fmt("%s/%s", m->name, path) : NULL;
-}
 
 static bool matches(const struct manifest *m, const char *path, char *const *v, size_t n)
 {
-    char *whole = n ? whole_path(m, path) : NULL;
+    char *whole = n ? named_whole(m->multi ? m->name : NULL, path) : NULL;
     bool yes = false;
 
     for (size_t i = 0; i < n && !yes; i++)
@@ -108,71 +26,24 @@ static bool matches(const struct manifest *m, const char *path, char *const *v, 
     return yes;
 }
 
-/* ---- names of a list ---- */
+/* ---- names ---- */
 
-struct listed {
-    const char *name;
-    bool found;
-};
-
-static int by_text(const void *a, const void *b)
+static const char *content_path(const void *ctx, size_t file)
 {
-    return strcmp(((const struct listed *)a)->name, ((const struct listed *)b)->name);
+    const struct manifest *m = ctx;
+
+    return is_content(&m->files[file]) ? m->files[file].path : NULL;
 }
 
-static bool is_listed(struct listed *v, size_t n, const char *name)
+static struct named_files files_of(const struct item *it)
 {
-    struct listed key = {.name = name}, *hit = n ? bsearch(&key, v, n, sizeof *v, by_text) : NULL;
-
-    if (!hit)
-        return false;
-    /* The same name twice: all of them are found. */
-    for (struct listed *l = hit; l >= v && strcmp(l->name, name) == 0; l--)
-        l->found = true;
-    for (struct listed *l = hit; l < v + n && strcmp(l->name, name) == 0; l++)
-        l->found = true;
-    return true;
-}
-
-/* As it is, or as it is printed in a line, where it may hold neither tab nor newline. */
-static bool is_listed_so(struct listed *v, size_t n, const char *name)
-{
-    if (is_listed(v, n, name))
-        return true;
-    if (!strpbrk(name, "\t\n"))
-        return false;
-    struct buf out = {0};
-    text_plain(&out, bytes_str(name));
-    char *printed = buf_take_str(&out);
-    bool yes = is_listed(v, n, printed);
-    free(printed);
-    return yes;
-}
-
-/* Sets in `files` what is named. A name that is in no way in the item is a mistake to be told. */
-static int choose_listed(const struct item *it, struct bits *files, struct err *e)
-{
-    const struct manifest *m = it->m;
-    size_t n = it->spec.n_files;
-    struct listed *v = mem_array(n ? n : 1, sizeof *v);
-    int rc = 0;
-
-    for (size_t k = 0; k < n; k++)
-        v[k].name = it->spec.files[k];
-    qsort(v, n, sizeof *v, by_text);
-    for (uint32_t i = 0; i < m->n_files && n > 0; i++) {
-        char *whole = whole_path(m, m->files[i].path);
-
-        if (is_content(&m->files[i]) &&
-            (is_listed_so(v, n, m->files[i].path) || (whole && is_listed_so(v, n, whole))))
-            bits_set(files, i);
-        free(whole);
-    }
-    for (size_t k = 0; k < n && rc == 0; k++)
-        if (!v[k].found)
-            rc = not_there(it, v[k].name, e);
-    free(v);
-    return rc;
+    return (struct named_files){
+        .label = it->label,
+        .top = it->m->multi ? it->m->name : NULL,
+        .n = it->m->n_files,
+        .path = content_path,
+        .ctx = it->m,
+    };
 }
 
 static bool in_link(const struct magnet *k, uint32_t file)
@@ -199,6 +70,8 @@ static bool wanted(const struct item *it, const struct bits *listed, uint32_t i)
 /* Whoever asks for a pattern expects something of it. */
 static int all_match(const struct item *it, struct err *e)
 {
+    const struct named_files f = files_of(it);
+
     for (size_t k = 0; k < it->spec.n_select; k++) {
         bool found = false;
 
@@ -206,7 +79,7 @@ static int all_match(const struct item *it, struct err *e)
             found = is_content(&it->m->files[i]) &&
                     matches(it->m, it->m->files[i].path, &it->spec.select[k], 1);
         if (!found)
-            return not_there(it, it->spec.select[k], e);
+            return named_not_there(&f, it->spec.select[k], e);
     }
     return 0;
 }
@@ -214,11 +87,12 @@ static int all_match(const struct item *it, struct err *e)
 int choose_files(struct item *it, struct err *e)
 {
     const struct manifest *m = it->m;
+    const struct named_files f = files_of(it);
     struct bits listed = {0};
     uint32_t content = 0;
 
     bits_init(&listed, m->n_files);
-    int rc = choose_listed(it, &listed, e);
+    int rc = named_find(&f, it->spec.files, it->spec.n_files, &listed, e);
     if (rc == 0)
         rc = all_match(it, e);
     if (rc < 0) {

@@ -1,11 +1,9 @@
-/* From a path, or a stream, to a manifest. */
+/* From a path to a manifest. */
 #include "engine/scan_int.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/base/text.h>
 #include <p2p/engine/places.h>
 #include <p2p/format/names.h>
-#include <p2p/host/home.h>
 
 #include <stdlib.h>
 
@@ -153,7 +151,8 @@ static int hash_plan(struct scan_author *a, const struct scan_options *o, struct
         .piece = take_piece,
         .arg = a,
     };
-    int rc = intake_open(&a->intake, a->plan.root, &a->plan.walk, o->follow, e);
+    int rc = a->intake ? 0
+                       : intake_open(&a->intake, a->plan.root, &a->plan.walk, o->follow, e);
 
     if (rc == 0)
         rc = scan_hash(&h, e);
@@ -164,44 +163,49 @@ static int hash_plan(struct scan_author *a, const struct scan_options *o, struct
 
 /* ---- all of it ---- */
 
-static void scan_author_fini(struct scan_author *a)
+void scan_author_fini(struct scan_author *a)
 {
     intake_free(a->intake);
     author_free(a->author);
     scan_plan_fini(&a->plan);
 }
 
-static int scan_it(struct scan_result *r, const char *path, bool stream,
-                   const struct scan_options *o, struct err *e)
+int scan_planned(struct scan_result *r, struct scan_author *a, const char *path,
+                 const struct scan_options *o, struct err *e)
 {
-    struct scan_author a = {0};
     struct author_options how = o->author;
     struct err here = {0};
+    int rc = 0;
+
+    how.name = a->plan.name;
+    a->author = author_new(&how, a->plan.entries, a->plan.n, &here);
+    if (!a->author)
+        return err_set(e, here.code, "%s: %s", path, here.msg);
+    r->known = !a->intake && scan_recall(a, r->where, o);
+    if (!r->known)
+        rc = hash_plan(a, o, e);
+    if (rc < 0)
+        return rc;
+    r->m = author_finish(a->author, e);
+    if (!r->m)
+        return ERR_FAIL;
+    add_outer(r->m, o);
+    scan_remember(r, a);
+    return 0;
+}
+
+int scan_it(struct scan_result *r, const char *path, bool stream, const struct scan_options *o,
+            struct err *e)
+{
+    struct scan_author a = {0};
     int rc;
 
     *r = (struct scan_result){.where = PLACES_RAW | (o->follow ? PLACES_FOLLOW : 0)};
     rc = scan_plan(&a.plan, r, path, stream, o, e);
-    if (rc < 0)
-        goto out;
-    how.name = a.plan.name;
-    a.author = author_new(&how, a.plan.entries, a.plan.n, &here);
-    if (!a.author) {
-        rc = err_set(e, here.code, "%s: %s", path, here.msg);
-        goto out;
-    }
-    r->known = scan_recall(&a, r->where, o);
-    if (!r->known)
-        rc = hash_plan(&a, o, e);
     if (rc == 0)
-        r->m = author_finish(a.author, e);
-    if (!r->m) {
-        rc = rc < 0 ? rc : ERR_FAIL;
-        goto out;
-    }
-    add_outer(r->m, o);
-    scan_remember(r, &a);
-    r->path = mem_str(a.plan.root);
-out:
+        rc = scan_planned(r, &a, path, o, e);
+    if (rc == 0)
+        r->path = mem_str(a.plan.root);
     scan_author_fini(&a);
     return rc;
 }
@@ -232,87 +236,4 @@ int scan_add(struct scan_result *r, const char *path, const struct scan_options 
     if (rc == 0)
         rc = scan_path(r, path, o, e);
     return rc == 0 ? scan_record(r, o, id, e) : rc;
-}
-
-/* ---- a stream ---- */
-
-#define TEMPORARY "/var/tmp" /* for what is hashed and not kept: /tmp may be memory */
-
-static bool tick(void *arg, uint64_t bytes)
-{
-    const struct scan_watch *w = arg;
-
-    if (w->progress)
-        w->progress(w->arg, bytes, 0);
-    return !w->stopped || !w->stopped(w->arg);
-}
-
-/* STORE/HASH/NAME: the name can be told from the path, and no two items share a folder. */
-static char *place_in_store(const struct manifest *m, const char *store)
-{
-    char hex[2 * SHA256_LEN + 1], *name = places_name(m->name, 0), *path;
-
-    text_hex(hex, m->has_v1 ? BYTES(m->hash_v1, SHA1_LEN) : BYTES(m->hash_v2, SHA256_LEN));
-    path = mem_fmt("%s/%s/%s", store, hex, name);
-    free(name);
-    return path;
-}
-
-static int store_folder(const struct scan_options *o, char **out, struct err *e)
-{
-    struct home h;
-    int rc;
-
-    if (!o->catalogue) {
-        const char *tmp = getenv("TMPDIR");
-
-        *out = mem_str(tmp && *tmp ? tmp : TEMPORARY);
-        return 0;
-    }
-    rc = home_find(&h, o->home, e);
-    if (rc < 0)
-        return rc;
-    rc = home_folder(&h, HOME_STORE, out, e);
-    home_fini(&h);
-    return rc;
-}
-
-/* The file has no name while it is hashed; what is said of it must not be a number in /proc. */
-static int hash_stream(struct scan_result *r, const struct intake_stream *s,
-                       const struct scan_options *o, struct err *e)
-{
-    struct scan_options here = *o;
-    struct err why = {0};
-    int rc;
-
-    here.catalogue = NULL;
-    rc = scan_it(r, s->path, true, &here, &why);
-    free(r->path);
-    r->path = NULL;
-    r->where = PLACES_RAW;
-    return rc < 0 ? err_set(e, rc, "standard input: %s", why.msg) : 0;
-}
-
-int scan_stream(struct scan_result *r, int in, const struct scan_options *o, struct err *e)
-{
-    struct intake_stream s = {.fd = -1};
-    struct scan_watch watch = o->watch;
-    char *store = NULL;
-    int rc;
-
-    *r = (struct scan_result){0};
-    if (!o->author.name)
-        return err_set(e, ERR_USAGE, "-: standard input has no name: give one with --name");
-    rc = store_folder(o, &store, e);
-    if (rc == 0)
-        rc = intake_stream(&s, in, store, tick, &watch, e);
-    if (rc == 0)
-        rc = hash_stream(r, &s, o, e);
-    if (rc == 0 && o->catalogue) {
-        r->path = place_in_store(r->m, store);
-        rc = intake_stream_name(&s, r->path, e);
-    }
-    intake_stream_fini(&s);
-    free(store);
-    return rc;
 }

@@ -1,6 +1,7 @@
-/* Inside of scanning. scan.c: from a path to a manifest. scan_plan.c: what there is, and what it is
- * called. scan_hash.c: pieces, on all cores. scan_record.c: into the catalogue, and out of it again
- * without hashing. scan_verify.c: held against a manifest. */
+/* Inside of scanning. scan.c: from a path to a manifest. scan_stream.c and scan_archive.c: from
+ * what comes to the store. scan_plan.c: what there is, and what it is called. scan_hash.c: pieces,
+ * on all cores. scan_record.c: into the catalogue, and out of it again without hashing.
+ * scan_verify.c: held against a manifest. */
 #ifndef LIB_ENGINE_SCAN_INT_H
 #define LIB_ENGINE_SCAN_INT_H
 
@@ -54,16 +55,37 @@ struct scan_plan {
 /* Notices go to r. `stream`: the path is of an open file without a name, and is taken as it is. */
 int scan_plan(struct scan_plan *p, struct scan_result *r, const char *path, bool stream,
               const struct scan_options *o, struct err *e);
+/* The rest of it: the walk, root and name are there. `path` is what the user typed. */
+int scan_plan_entries(struct scan_plan *p, struct scan_result *r, const char *path,
+                      const struct scan_options *o, struct err *e);
 void scan_plan_fini(struct scan_plan *p);
 void scan_notice(struct scan_result *r, char *owned);
-
-/* ---- scan_record.c ---- */
 
 struct scan_author { /* a plan with its author */
     struct scan_plan plan;
     struct author *author;
     struct intake *intake;
 };
+void scan_author_fini(struct scan_author *a);
+/*
+ * From a plan to a result without a path. What has an intake already lies where no record knows it,
+ * and is hashed anew.
+ */
+int scan_planned(struct scan_result *r, struct scan_author *a, const char *path,
+                 const struct scan_options *o, struct err *e);
+/* From a path, or an open file without a name (`stream`; the catalogue is not asked). */
+int scan_it(struct scan_result *r, const char *path, bool stream, const struct scan_options *o,
+            struct err *e);
+
+/* ---- scan_stream.c ---- */
+
+/* Where what comes is put, and what it is called there: the folder of its own, moved. */
+int scan_store(const struct scan_options *o, char **out, struct err *e);
+char *scan_store_place(const struct manifest *m);
+bool scan_tick(void *watch, uint64_t bytes); /* for intake_read: goes on */
+
+/* ---- scan_record.c ---- */
+
 /* What the files looked like, as a record of all pieces; r->m is there. */
 void scan_remember(struct scan_result *r, const struct scan_author *a);
 /* True: all pieces were set from what the catalogue has. Damage there only costs the hashing. */

@@ -3,6 +3,7 @@
  * to something that is shared with it. One that leads elsewhere would mean something else on every
  * machine, and is left out and told.
  */
+#include "engine/named.h"
 #include "engine/scan_int.h"
 
 #include <p2p/base/map.h>
@@ -161,6 +162,60 @@ static char **resolve_all(const struct walk *w)
     return targets;
 }
 
+/* ---- names that were asked for ---- */
+
+static const char *walked_path(const void *ctx, size_t file)
+{
+    const struct scan_plan *p = ctx;
+
+    return p->walk.is_file ? p->name : p->walk.v[file].path;
+}
+
+/* As p2p-get has it: who names a file and excludes it does not want it, and is no mistake. */
+static char **not_excluded(const struct scan_plan *p, const struct scan_options *o, size_t *n)
+{
+    const struct walk_options w = {.exclude = (const char *const *)o->exclude.v,
+                                   .exclude_count = o->exclude.n};
+    char **v = mem_array(o->files.n, sizeof *v);
+    size_t top = strlen(p->name);
+
+    *n = 0;
+    for (size_t i = 0; i < o->files.n; i++) {
+        const char *name = o->files.v[i];
+        bool whole = strncmp(name, p->name, top) == 0 && name[top] == '/';
+
+        if (!walk_leaves_out(&w, name) && !(whole && walk_leaves_out(&w, name + top + 1)))
+            v[(*n)++] = o->files.v[i];
+    }
+    return v;
+}
+
+/* Leaves in the walk only what is named. */
+static int keep_named(struct scan_plan *p, const char *path, const struct scan_options *o,
+                      struct err *e)
+{
+    const struct named_files f = {
+        .label = path,
+        .top = p->walk.is_file ? NULL : p->name,
+        .n = p->walk.n,
+        .path = walked_path,
+        .ctx = p,
+    };
+    struct bits found = {0};
+    size_t n, kept = 0;
+    char **asked = not_excluded(p, o, &n);
+
+    bits_init(&found, p->walk.n);
+    int rc = named_find(&f, asked, n, &found, e);
+    for (size_t i = 0; i < p->walk.n; i++)
+        if (bits_get(&found, i))
+            p->walk.v[kept++] = p->walk.v[i];
+    p->walk.n = kept;
+    bits_fini(&found);
+    free(asked);
+    return rc;
+}
+
 /* ---- entries ---- */
 
 static void make_entries(struct scan_plan *p, struct scan_result *r)
@@ -224,6 +279,16 @@ int scan_plan(struct scan_plan *p, struct scan_result *r, const char *path, bool
         return rc;
     for (size_t i = 0; i < p->walk.notice_count; i++)
         scan_notice(r, mem_str(p->walk.notices[i]));
+    return scan_plan_entries(p, r, path, o, e);
+}
+
+int scan_plan_entries(struct scan_plan *p, struct scan_result *r, const char *path,
+                      const struct scan_options *o, struct err *e)
+{
+    int rc = o->files.n ? keep_named(p, path, o, e) : 0;
+
+    if (rc < 0)
+        return rc;
     make_entries(p, r);
     if (p->n == 0)
         return err_set(e, ERR_INVALID, "%s: there is no file in it to share", path);

@@ -19,6 +19,7 @@ struct intake {
     const struct walk *w;
     bool follow;
     int dir; /* the root, if it is a folder; else -1 */
+    char *const *names; /* in it, of each file; NULL: as in the walk */
 };
 
 int intake_open(struct intake **out, const char *root, const struct walk *w, bool follow,
@@ -41,11 +42,23 @@ int intake_open(struct intake **out, const char *root, const struct walk *w, boo
     return 0;
 }
 
+void intake_open_named(struct intake **out, int dir, char *const *names, const char *label,
+                       const struct walk *w)
+{
+    struct intake *t = mem_zero(sizeof *t);
+
+    t->root = mem_str(label);
+    t->w = w;
+    t->dir = dir;
+    t->names = names;
+    *out = t;
+}
+
 void intake_free(struct intake *t)
 {
     if (!t)
         return;
-    if (t->dir >= 0)
+    if (t->dir >= 0 && !t->names)
         close(t->dir);
     free(t->root);
     free(t);
@@ -71,12 +84,17 @@ static bool is_as_walked(const struct walk_file *f, const struct stat *st)
            (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec == f->mtime_ns;
 }
 
+static const char *name_of(const struct intake *t, const struct walk_file *f)
+{
+    return t->names ? t->names[f - t->w->v] : f->path;
+}
+
 static int open_file(const struct intake *t, const struct walk_file *f)
 {
     int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, fd;
     do
         fd = t->dir < 0 ? open(t->root, flags)
-                        : openat(t->dir, f->path, flags | (t->follow ? 0 : O_NOFOLLOW));
+                        : openat(t->dir, name_of(t, f), flags | (t->follow ? 0 : O_NOFOLLOW));
     while (fd < 0 && errno == EINTR);
     return fd;
 }
@@ -102,7 +120,7 @@ int intake_end(struct intake *t, size_t file, int fd, struct err *e)
     const struct walk_file *f = &t->w->v[file];
     struct stat st;
     int rc = t->dir < 0 ? stat(t->root, &st)
-                        : fstatat(t->dir, f->path, &st, t->follow ? 0 : AT_SYMLINK_NOFOLLOW);
+                        : fstatat(t->dir, name_of(t, f), &st, t->follow ? 0 : AT_SYMLINK_NOFOLLOW);
     close(fd);
     return rc == 0 && is_as_walked(f, &st) ? 0 : intake_changed(t, file, e);
 }

@@ -30,23 +30,28 @@ static int make_file(struct intake_stream *s, const char *folder, struct err *e)
     return 0;
 }
 
-/* Bytes read, 0 at the end, or a negative code. A silent pipe must not keep Ctrl-C waiting. */
-static int64_t read_some(int in, uint8_t *mem, bool (*tick)(void *, uint64_t), void *arg,
-                         uint64_t bytes, struct err *e)
+/* A silent pipe must not keep Ctrl-C waiting. */
+int64_t intake_read(int in, const char *what, struct span to, bool (*tick)(void *, uint64_t),
+                    void *arg, uint64_t bytes, struct err *e)
 {
     for (;;) {
         struct pollfd p = {.fd = in, .events = POLLIN};
         int ready = poll(&p, 1, tick ? TICK_MS : -1);
         if (tick && !tick(arg, bytes))
-            return err_set(e, ERR_CANCELED, "standard input: stopped");
+            return err_set(e, ERR_CANCELED, "%s: stopped", what);
         if (ready <= 0)
             continue;
-        ssize_t n = read(in, mem, CHUNK);
+        ssize_t n = read(in, to.p, to.n);
         if (n >= 0)
             return n;
         if (errno != EINTR && errno != EAGAIN)
-            return err_os(e, errno, "standard input");
+            return err_os(e, errno, "%s", what);
     }
+}
+
+int64_t intake_seek(int in, int64_t off, int whence)
+{
+    return lseek(in, off, whence);
 }
 
 static int copy_all(struct intake_stream *s, int in, const char *folder,
@@ -55,7 +60,8 @@ static int copy_all(struct intake_stream *s, int in, const char *folder,
     uint8_t *mem = mem_alloc(CHUNK);
     int64_t n;
     int rc = 0;
-    while (rc == 0 && (n = read_some(in, mem, tick, arg, s->size, e)) != 0) {
+    while (rc == 0 && (n = intake_read(in, "standard input", (struct span){mem, CHUNK}, tick, arg,
+                                        s->size, e)) != 0) {
         rc = n < 0 ? (int)n : fileio_write_all(s->fd, folder, BYTES(mem, (size_t)n), e);
         s->size += n < 0 ? 0 : (uint64_t)n;
     }
@@ -63,11 +69,14 @@ static int copy_all(struct intake_stream *s, int in, const char *folder,
     return rc;
 }
 
-int intake_stream(struct intake_stream *s, int in, const char *folder,
+int intake_stream(struct intake_stream *s, int in, struct bytes head, const char *folder,
                   bool (*tick)(void *arg, uint64_t bytes), void *arg, struct err *e)
 {
     *s = (struct intake_stream){.fd = -1};
     int rc = make_file(s, folder, e);
+    if (rc == 0)
+        rc = fileio_write_all(s->fd, folder, head, e);
+    s->size = head.n;
     if (rc == 0)
         rc = copy_all(s, in, folder, tick, arg, e);
     if (rc != 0)

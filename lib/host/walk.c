@@ -167,6 +167,19 @@ static bool excluded(const struct walk_options *o, const char *path)
     return false;
 }
 
+bool walk_leaves_out(const struct walk_options *o, const char *path)
+{
+    bool yes = excluded(o, path);
+
+    for (const char *at = path; !yes && (at = strchr(at, '/')) != NULL; at++) {
+        char *folder = mem_strn(path, (size_t)(at - path));
+
+        yes = excluded(o, folder);
+        free(folder);
+    }
+    return yes;
+}
+
 static int keep_link(struct job *j, int at, const char *name, const char *path,
                      const struct stat *st)
 {

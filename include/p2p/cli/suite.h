@@ -38,8 +38,8 @@ struct add_options {
     int format; /* FORMAT_… */
     uint64_t piece_size; /* 0: by total size */
     char *name, *comment, *source;
-    bool private_flag, follow, no_catalogue;
-    struct option_list exclude;
+    bool private_flag, follow, no_catalogue, archive;
+    struct option_list exclude, files_from;
     struct option_list trackers; /* each a tier, its addresses split by commas */
     struct option_list web_seeds, nodes, peers;
     char *output;

@@ -35,6 +35,7 @@ struct scan_options {
     struct author_options author; /* name NULL: the last part of the path */
     bool follow;                  /* links in a folder; else they are kept as links */
     struct scan_words exclude;    /* globs */
+    struct scan_words files;      /* names: of a folder only these; none: all of it */
     struct scan_words trackers;   /* each a tier, its addresses split by commas */
     struct scan_words web_seeds, nodes;
     struct catalogue *catalogue;  /* to spare hashing and to record in; NULL: only compute */
@@ -63,6 +64,15 @@ int scan_path(struct scan_result *r, const char *path, const struct scan_options
  * home's store afterwards; without a catalogue it is only hashed.
  */
 int scan_stream(struct scan_result *r, int in, const struct scan_options *o, struct err *e);
+/*
+ * What is inside the archive that comes from the descriptor, as what unpacking it into an empty
+ * folder would leave there: that file or folder if it is one, else a folder called as the archive
+ * `path` without its suffix. `path` NULL: it is standard input, and has no name. The bytes go to
+ * the home's store in one pass; without a catalogue they are only hashed. ERR_INVALID if it is no
+ * archive, or damaged, or holds what no folder may; nothing stays then.
+ */
+int scan_archive(struct scan_result *r, int in, const char *path, const struct scan_options *o,
+                 struct err *e);
 /*
  * Puts a result into o->catalogue, complete. What is there of trackers, web seeds and nodes from
  * before is kept. ERR_LOCKED while a p2p-get is at work on the same item. `id` may be NULL.

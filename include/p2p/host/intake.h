@@ -9,6 +9,7 @@
 #ifndef P2P_HOST_INTAKE_H
 #define P2P_HOST_INTAKE_H
 
+#include <p2p/base/bytes.h>
 #include <p2p/base/err.h>
 #include <p2p/host/walk.h>
 
@@ -19,6 +20,13 @@ struct intake;
 /* `w` is what walk_run said about `root` (with the same `follow`) and is borrowed. */
 int intake_open(struct intake **out, const char *root, const struct walk *w, bool follow,
                 struct err *e);
+/*
+ * The same for files that are called otherwise than in the walk: file i is names[i] (borrowed; NULL
+ * of what is no file) in the folder open as `dir`, which stays the caller's. `label` stands for the
+ * root in errors.
+ */
+void intake_open_named(struct intake **out, int dir, char *const *names, const char *label,
+                       const struct walk *w);
 void intake_free(struct intake *t); /* NULL is fine */
 
 /* A descriptor of file number `file` of the walk, or a negative code. */
@@ -52,10 +60,20 @@ struct intake_stream {
     char *temp; /* private */
 };
 /*
- * Reads `in` to its end, into the file system of `folder`. `tick` (may be NULL) is told now and
- * then how much is there; false stops: ERR_CANCELED. Nothing is left behind by a failure.
+ * Bytes read, 0 at the end. Waits, and asks `tick` (may be NULL) meanwhile, which is told `bytes`;
+ * false stops: ERR_CANCELED.
  */
-int intake_stream(struct intake_stream *s, int in, const char *folder,
+int64_t intake_read(int in, const char *what, struct span to,
+                    bool (*tick)(void *arg, uint64_t bytes), void *arg, uint64_t bytes,
+                    struct err *e);
+/* As lseek: where it is now, or negative, for a pipe. */
+int64_t intake_seek(int in, int64_t off, int whence);
+/*
+ * Writes `head`, which was read before, and then all of `in`, into the file system of `folder`.
+ * `tick` (may be NULL) is told now and then how much is there; false stops: ERR_CANCELED. Nothing
+ * is left behind by a failure.
+ */
+int intake_stream(struct intake_stream *s, int in, struct bytes head, const char *folder,
                   bool (*tick)(void *arg, uint64_t bytes), void *arg, struct err *e);
 /* Gives it its name for good (in place of what is there), making the folder above; synced. */
 int intake_stream_name(struct intake_stream *s, const char *path, struct err *e);

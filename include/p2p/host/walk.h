@@ -41,5 +41,7 @@ struct walk_options {
 /* The root may be reached over links. ERR_IO, or ERR_LIMIT for depth and count. */
 int walk_run(struct walk *w, const char *root, const struct walk_options *o, struct err *e);
 void walk_fini(struct walk *w); /* also after a failure */
+/* The path, or a folder above it, is excluded. */
+bool walk_leaves_out(const struct walk_options *o, const char *path);
 
 #endif

@@ -3,6 +3,8 @@
 #include <p2p/host/archive.h>
 #include <p2p/host/archive_in.h>
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -113,6 +115,73 @@ static void test_formats(void **state)
     }
 }
 
+static la_ssize_t append(struct archive *a, void *arg, const void *p, size_t n)
+{
+    struct memory *m = arg;
+
+    (void)a;
+    m->p = mem_grow(m->p, m->n + n, 1);
+    memcpy(m->p + m->n, p, n);
+    m->n += n;
+    return (la_ssize_t)n;
+}
+
+static void write_entry(struct archive *a, const char *path, const char *hard)
+{
+    struct archive_entry *n = archive_entry_new();
+
+    archive_entry_set_pathname(n, path);
+    archive_entry_set_filetype(n, AE_IFREG);
+    archive_entry_set_perm(n, 0755);
+    if (hard)
+        archive_entry_set_hardlink(n, hard);
+    else
+        archive_entry_set_size(n, 3);
+    assert_int_equal(archive_write_header(a, n), ARCHIVE_OK);
+    if (!hard)
+        assert_int_equal(archive_write_data(a, "xxx", 3), 3);
+    archive_entry_free(n);
+}
+
+/* What p2p-get does not write, with a filter or without. */
+static void test_others(void **state)
+{
+    static const struct {
+        int (*format)(struct archive *), (*filter)(struct archive *);
+        bool seeks, hard;
+    } t[] = {
+        {archive_write_set_format_7zip, archive_write_add_filter_none, true, false},
+        {archive_write_set_format_iso9660, archive_write_add_filter_none, false, false},
+        {archive_write_set_format_gnutar, archive_write_add_filter_zstd, false, true},
+        {archive_write_set_format_ustar, archive_write_add_filter_lz4, false, true},
+        {archive_write_set_format_ustar, archive_write_add_filter_lzip, false, true},
+        {archive_write_set_format_ustar, archive_write_add_filter_lzma, false, true},
+        {archive_write_set_format_ustar, archive_write_add_filter_compress, false, true},
+    };
+    char told[1000];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct archive *a = archive_write_new();
+        struct memory m = {.most = 5000};
+
+        assert_int_equal(t[i].format(a), ARCHIVE_OK);
+        assert_int_equal(t[i].filter(a), ARCHIVE_OK);
+        archive_write_set_bytes_in_last_block(a, 1);
+        assert_int_equal(archive_write_open(a, &m, NULL, append, NULL), ARCHIVE_OK);
+        write_entry(a, "a", NULL);
+        if (t[i].hard)
+            write_entry(a, "b", "a");
+        assert_int_equal(archive_write_close(a), ARCHIVE_OK);
+        archive_write_free(a);
+        assert_int_equal(read_all(&m, t[i].seeks, told, NULL), 0);
+        assert_non_null(strstr(told, "0 a - 3 1\n"));
+        if (t[i].hard)
+            assert_string_equal(strchr(told, '\n') + 1, "3 b a 0 1\n");
+        free(m.p);
+    }
+}
+
 /* Wherever it is cut, also between two entries. */
 static void test_cut(void **state)
 {
@@ -205,9 +274,9 @@ static void test_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats), cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_noise),   cmocka_unit_test(test_source_fails),
-        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_formats),      cmocka_unit_test(test_others),
+        cmocka_unit_test(test_cut),          cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_source_fails), cmocka_unit_test(test_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

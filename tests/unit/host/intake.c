@@ -198,7 +198,7 @@ static void a_stream_gets_its_name_when_it_is_told(void **state)
     (void)state;
     memset(text, 'x', n);
     int in = pipe_with(text, n);
-    assert_int_equal(intake_stream(&s, in, at("."), NULL, NULL, &e), 0);
+    assert_int_equal(intake_stream(&s, in, BYTES(NULL, 0), at("."), NULL, NULL, &e), 0);
     assert_int_equal(s.size, n);
     assert_int_equal(entries_in(at(".")), 0);
     assert_int_equal(access(s.path, R_OK), 0);
@@ -219,11 +219,11 @@ static void a_stream_without_a_name_is_gone(void **state)
     struct err e = {0};
     (void)state;
     int in = pipe_with("abc", 3);
-    assert_int_equal(intake_stream(&s, in, at("."), NULL, NULL, &e), 0);
+    assert_int_equal(intake_stream(&s, in, BYTES(NULL, 0), at("."), NULL, NULL, &e), 0);
     intake_stream_fini(&s);
     intake_stream_fini(&s);
     assert_int_equal(entries_in(at(".")), 0);
-    assert_int_equal(intake_stream(&s, in, at("nowhere"), NULL, NULL, &e), ERR_IO);
+    assert_int_equal(intake_stream(&s, in, BYTES(NULL, 0), at("nowhere"), NULL, NULL, &e), ERR_IO);
     close(in);
     while (waitpid(-1, NULL, 0) > 0)
         ;
@@ -242,7 +242,8 @@ static void a_silent_stream_can_be_stopped(void **state)
     int ends[2], times = 0;
     (void)state;
     assert_int_equal(pipe(ends), 0);
-    assert_int_equal(intake_stream(&s, ends[0], at("."), stop_at_once, &times, &e), ERR_CANCELED);
+    assert_int_equal(intake_stream(&s, ends[0], BYTES(NULL, 0), at("."), stop_at_once, &times, &e),
+                     ERR_CANCELED);
     assert_int_equal(times, 3);
     assert_int_equal(entries_in(at(".")), 0);
     close(ends[0]);
