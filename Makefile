@@ -89,7 +89,16 @@ install: all
 	install -m 644 man/*.1 $(MANDIR)/man1
 	install -m 644 man/*.5 $(MANDIR)/man5
 	install -m 644 man/*.7 $(MANDIR)/man7
-	$(MAKE) --no-print-directory install-completions
+	$(MAKE) --no-print-directory install-completions install-units
+
+# Units for a user's systemd: those who have another service manager lose nothing by four files.
+UNITS   := $(notdir $(wildcard systemd/*))
+UNITDIR  = $(DESTDIR)$(PREFIX)/lib/systemd/user
+.PHONY: install-units
+install-units:
+	install -d $(UNITDIR)
+	for u in $(UNITS); do sed 's|@BINDIR@|$(PREFIX)/bin|' systemd/$$u >$(UNITDIR)/$$u && \
+	    chmod 644 $(UNITDIR)/$$u || exit 1; done
 
 # Bash and fish look for a file named as the command; all of ours are in one.
 BASHCOMP = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -107,7 +116,7 @@ install-completions:
 uninstall:
 	rm -f $(CMDS:%=$(BINDIR)/%) $(CMDS:%=$(MANDIR)/man1/%.1) $(MANDIR)/man5/p2p-events.5 \
 	    $(MANDIR)/man7/p2p.7 \
-	    $(CMDS:%=$(BASHCOMP)/%) $(ZSHCOMP)/_p2p $(CMDS:%=$(FISHCOMP)/%.fish)
+	    $(CMDS:%=$(BASHCOMP)/%) $(ZSHCOMP)/_p2p $(CMDS:%=$(FISHCOMP)/%.fish) $(UNITS:%=$(UNITDIR)/%)
 
 clean:
 	rm -rf build

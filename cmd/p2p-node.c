@@ -43,10 +43,16 @@ static void on_ready(struct node_program *n, const struct engine_event *ev)
 
 static void on_tick(struct node_program *n, const struct engine_event *ev)
 {
-    usec run_for = n->o->run_for;
+    usec run_for = n->o->run_for, now = engine_now(n->engine);
+    bool over = run_for != USEC_NEVER && now - n->started >= run_for;
+    struct dht_status s;
 
     (void)ev;
-    if (run_for != USEC_NEVER && engine_now(n->engine) - n->started >= run_for)
+    serving_tick(&n->serving, now, over || term_stopped());
+    if (engine_dht_status(n->engine, &s))
+        serving_state(&n->serving, now, "%u nodes known over IPv4, %u over IPv6", s.v4.good,
+                      s.v6.good);
+    if (over)
         engine_stop(n->engine, 0);
 }
 
@@ -108,6 +114,7 @@ static int be_node(struct node_program *n)
 
     if (rc > 0)
         return status; /* the parent */
+    eo.sockets = n->serving.sockets;
     if (rc == 0)
         rc = net_open(&n->engine, &eo, &n->o->net, &n->o->dht, &e);
     if (rc == 0)

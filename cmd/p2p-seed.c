@@ -4,6 +4,7 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
+#include <p2p/base/units.h>
 #include <p2p/cli/program.h>
 #include <p2p/cli/sources.h>
 #include <p2p/cli/status.h>
@@ -166,9 +167,15 @@ static void look(struct seed *g, usec now)
                          .done = t.uploaded,
                          .left = USEC_NEVER};
 
+    char rate[16];
+
     if (t.uploaded != g->uploaded)
         g->last_upload = now;
     g->uploaded = t.uploaded;
+    units_format_size(rate, t.rate_up);
+    if (g->ready)
+        serving_state(&g->serving, now, "%zu items, %u peers, %s/s up", engine_count(g->engine),
+                      t.peers, rate);
     if (output_progress_due(&g->p->output, now))
         output_progress(&g->p->output, &p, now);
 }
@@ -194,6 +201,7 @@ static void on_tick(struct seed *g, const struct engine_event *ev)
     bool by_ratio = g->o->until_ratio > 0;
 
     (void)ev;
+    serving_tick(&g->serving, now, g->stopping || term_stopped());
     if (g->stopping)
         return;
     if (now >= after(g->started, g->o->run_for)) {
@@ -345,6 +353,7 @@ static int open_engine(struct seed *g, struct err *e)
 {
     struct engine_options eo = {
         .home = g->o->common.home,
+        .sockets = g->serving.sockets,
         .no_web_seeds = true, /* nothing is fetched */
         .port_mapping = true,
         .dht_ids = DHT_IDS,

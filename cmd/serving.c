@@ -6,9 +6,12 @@
 #include <p2p/host/notify.h>
 #include <p2p/host/term.h>
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ASK_TIME (10 * USEC_SEC)
+#define STATE_EVERY (5 * USEC_SEC)
 
 int serving_find(struct serving *s, const char *home, struct err *e)
 {
@@ -30,8 +33,12 @@ static int take_lock(struct serving *s, struct err *e)
 
 int serving_begin(struct serving *s, bool daemon, int *status, struct err *e)
 {
-    int rc = home_make(&s->home, e);
+    int rc = handed_take(&s->handed, e);
 
+    if (rc > 0)
+        s->sockets = &s->handed;
+    if (rc >= 0)
+        rc = home_make(&s->home, e);
     if (rc == 0)
         rc = take_lock(s, e);
     if (rc == 0 && daemon)
@@ -39,6 +46,7 @@ int serving_begin(struct serving *s, bool daemon, int *status, struct err *e)
     if (rc != 0)
         return rc;
     lock_renew(s->lock);
+    s->watchdog = notify_watchdog() / 3; /* a sign that comes late is still in time */
     term_signals();
     return 0;
 }
@@ -70,15 +78,50 @@ void serving_ready(struct serving *s)
     }
 }
 
+void serving_tick(struct serving *s, usec now, bool stopping)
+{
+    if (s->watchdog > 0 && now >= s->alive_at) {
+        notify_send("WATCHDOG=1", NULL);
+        s->alive_at = now + s->watchdog;
+    }
+    if (stopping && !s->stopping) {
+        notify_send("STOPPING=1", NULL);
+        s->stopping = true;
+    }
+}
+
+void serving_state(struct serving *s, usec now, const char *fmt, ...)
+{
+    char text[200];
+    va_list ap;
+
+    if (s->state && now - s->state_at < STATE_EVERY)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (s->state && strcmp(s->state, text) == 0)
+        return;
+    char *line = mem_fmt("STATUS=%s", text);
+    notify_send(line, NULL);
+    free(line);
+    free(s->state);
+    s->state = mem_str(text);
+    s->state_at = now;
+}
+
 void serving_stop(struct serving *s)
 {
-    notify_send("STOPPING=1", NULL);
+    serving_tick(s, 0, true);
     control_free(s->control);
     s->control = NULL;
 }
 
 void serving_fini(struct serving *s)
 {
+    if (s->sockets)
+        handed_close(s->sockets);
+    free(s->state);
     lock_free(s->lock);
     home_fini(&s->home);
 }

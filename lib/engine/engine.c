@@ -7,6 +7,7 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/host/entropy.h>
+#include <p2p/host/handed.h>
 #include <p2p/host/term.h>
 #include <p2p/proto/peerid.h>
 
@@ -243,6 +244,35 @@ static int open_ports(struct engine *g, uint16_t port, struct err *e)
     return err_set(e, ERR_IO, "no port is free for both TCP and UDP");
 }
 
+/* All or none of them belong to the session then. */
+static int take_sockets(struct engine *g, struct handed *h, bool tcp, struct err *e)
+{
+    struct addr only;
+    int rc = handed_complete(h, tcp, e);
+
+    if (rc < 0)
+        return rc;
+    if (!g->bind.family && handed_only_at(h, &only))
+        g->bind = only;
+    if (tcp)
+        g->door = tcp_listen_on(g->loop, h->tcp, conns_accepted, g, e);
+    g->udp = udp_open_on(g->loop, h->udp, net_datagram, g, e);
+    *h = HANDED_NONE;
+    return g->udp && (g->door || !tcp) ? 0 : e->code;
+}
+
+static int open_sockets(struct engine *g, const struct engine_options *o, struct err *e)
+{
+    const struct addr *at = g->bind.family ? &g->bind : NULL;
+
+    if (o->sockets)
+        return take_sockets(g, o->sockets, !o->dht_only, e);
+    if (!o->dht_only)
+        return open_ports(g, o->port, e);
+    g->udp = udp_open(g->loop, at, o->port, net_datagram, g, e);
+    return g->udp ? 0 : e->code;
+}
+
 static int open_all(struct engine *g, const struct engine_options *o, struct err *e)
 {
     int rc = home_find(&g->home, o->home, e);
@@ -256,16 +286,12 @@ static int open_all(struct engine *g, const struct engine_options *o, struct err
     g->loop = loop_new(e);
     if (!g->loop)
         return e->code;
-    if (o->dht_only) {
-        const struct addr *at = g->bind.family ? &g->bind : NULL;
-
-        g->udp = udp_open(g->loop, at, o->port, net_datagram, g, e);
-        return g->udp ? 0 : e->code;
-    }
-    g->http = http_new(g->loop, g->client);
-    if (g->bind.family)
+    if (!o->dht_only)
+        g->http = http_new(g->loop, g->client);
+    rc = open_sockets(g, o, e);
+    if (rc == 0 && g->http && g->bind.family)
         http_set_bind(g->http, &g->bind);
-    return open_ports(g, o->port, e);
+    return rc;
 }
 
 static void open_node(struct engine *g, const struct engine_options *o)

@@ -9,6 +9,28 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* The value of a variable that is a number, or -1. */
+static long long number(const char *name)
+{
+    const char *v = getenv(name);
+    char *end;
+
+    if (!v || *v < '0' || *v > '9')
+        return -1;
+    errno = 0;
+    long long n = strtoll(v, &end, 10);
+    return errno || *end ? -1 : n;
+}
+
+usec notify_watchdog(void)
+{
+    long long pid = number("WATCHDOG_PID"), time = number("WATCHDOG_USEC");
+
+    if (time <= 0 || (getenv("WATCHDOG_PID") && pid != (long long)getpid()))
+        return 0;
+    return (usec)time;
+}
+
 int notify_send(const char *state, struct err *e)
 {
     const char *path = getenv("NOTIFY_SOCKET");

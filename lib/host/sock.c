@@ -36,9 +36,11 @@ bool sock_to_addr(struct addr *a, const struct sockaddr *sa, socklen_t len)
     if (sa->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6)) {
         struct sockaddr_in6 in6;
         memcpy(&in6, sa, sizeof in6);
-        a->family = 6;
         a->port = ntohs(in6.sin6_port);
-        memcpy(a->ip, &in6.sin6_addr, 16);
+        /* A socket of both families, which only others open, spells IPv4 so. */
+        bool mapped = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
+        a->family = mapped ? 4 : 6;
+        memcpy(a->ip, in6.sin6_addr.s6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
         return true;
     }
     return false;

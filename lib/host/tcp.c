@@ -286,6 +286,13 @@ struct tcp_listener *tcp_listen(struct loop *l, const struct addr *at, uint16_t 
     int fd[2];
     if (sock_pair(fd, at, port, SOCK_STREAM, TCP_BACKLOG, "listen at", e))
         return NULL;
+    return tcp_listen_on(l, fd, accepted, arg, e);
+}
+
+struct tcp_listener *tcp_listen_on(struct loop *l, const int fd[2],
+                                   void (*accepted)(void *arg, struct tcp *c), void *arg,
+                                   struct err *e)
+{
     struct tcp_listener *s = mem_zero(sizeof *s);
     s->l = l;
     s->accepted = accepted;

@@ -175,6 +175,13 @@ struct udp *udp_open(struct loop *l, const struct addr *at, uint16_t port,
     int fd[2];
     if (sock_pair(fd, at, port, SOCK_DGRAM, 0, "open UDP", e))
         return NULL;
+    return udp_open_on(l, fd, got, arg, e);
+}
+
+struct udp *udp_open_on(struct loop *l, const int fd[2],
+                        void (*got)(void *arg, const struct addr *from, struct bytes data),
+                        void *arg, struct err *e)
+{
     struct udp *u = mem_zero(sizeof *u);
     u->l = l;
     u->got = got;

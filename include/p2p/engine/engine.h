@@ -26,11 +26,13 @@
 #include <p2p/swarm/waits.h>
 
 #define ENGINE_GRACE (10 * USEC_SEC) /* with nobody left to ask, an item ends after so long */
-#define ENGINE_PATIENCE (USEC_SEC)   /* for trackers, when stopping */
+/* For trackers, when stopping: with what is saved at the end it is within a second. */
+#define ENGINE_PATIENCE (3 * USEC_SEC / 4)
 #define ENGINE_BRIEF (60 * USEC_SEC) /* who ran for so long will hardly end in the next seconds */
 #define ENGINE_NO_BOOTSTRAP "none"
 
 struct engine;
+struct handed;
 struct item;
 struct loop;
 
@@ -66,6 +68,7 @@ struct engine_options {
     const char *home;        /* value of --home; NULL: as home_find says. Made if it is missing */
     const struct addr *bind; /* NULL: every address */
     uint16_t port;           /* 0: any free one */
+    struct handed *sockets;  /* in place of both, and taken over; NULL: none */
     uint64_t limit_down, limit_up;
     bool no_trackers, no_web_seeds, no_dht, no_pex, no_lsd;
     bool dht_only;  /* a node of the DHT on UDP and nothing else: no items, no catalogue */

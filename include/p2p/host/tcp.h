@@ -60,6 +60,11 @@ struct tcp_listener;
 struct tcp_listener *tcp_listen(struct loop *l, const struct addr *at, uint16_t port,
                                 void (*accepted)(void *arg, struct tcp *c), void *arg,
                                 struct err *e);
+/* Listens at sockets that are there already, of IPv4 and of IPv6, -1 for none; they are taken over,
+ * also when it fails. */
+struct tcp_listener *tcp_listen_on(struct loop *l, const int fd[2],
+                                   void (*accepted)(void *arg, struct tcp *c), void *arg,
+                                   struct err *e);
 /* While paused, callers wait in the kernel's backlog. */
 void tcp_listener_pause(struct tcp_listener *s, bool paused);
 uint16_t tcp_listener_port(const struct tcp_listener *s);

@@ -20,6 +20,11 @@ struct udp;
 struct udp *udp_open(struct loop *l, const struct addr *at, uint16_t port,
                      void (*got)(void *arg, const struct addr *from, struct bytes data), void *arg,
                      struct err *e); /* `at` and `port` as in tcp_listen() */
+/* With sockets that are there already, of IPv4 and of IPv6, -1 for none; they are taken over, also
+ * when it fails. */
+struct udp *udp_open_on(struct loop *l, const int fd[2],
+                        void (*got)(void *arg, const struct addr *from, struct bytes data),
+                        void *arg, struct err *e);
 void udp_free(struct udp *u); /* what is still queued is tried once. NULL is fine */
 
 /* Copies and queues. 0; ERR_LIMIT: too long or the queue is full; ERR_NET: no socket of that
