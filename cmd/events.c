@@ -115,6 +115,15 @@ static void set_waited(struct json *j, const usec waited[WAITS])
     json_set(j, "waited", w);
 }
 
+void event_reuse(struct events *v, const struct item *it, const char *path, uint64_t bytes)
+{
+    struct json *j = event_new("reuse", it);
+
+    json_set_str(j, "path", path);
+    json_set_int(j, "bytes", (int64_t)bytes);
+    events_emit(v, j);
+}
+
 void event_done(struct events *v, struct item *it, const char *path)
 {
     struct json *j = event_new("done", it);

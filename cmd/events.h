@@ -21,6 +21,7 @@ struct json *event_new(const char *what, const struct item *it);
 void event_metadata(struct events *v, struct item *it);
 void event_progress(struct events *v, struct item *it);
 void event_done(struct events *v, struct item *it, const char *path);
+void event_reuse(struct events *v, const struct item *it, const char *path, uint64_t bytes);
 void event_error(struct events *v, const char *source, const struct source_entry *n, int status,
                  const char *text);
 

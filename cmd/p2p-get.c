@@ -126,6 +126,14 @@ static void say_how(struct get *g, struct item *it)
                    (int)(100 * s.waited[most] / took));
 }
 
+static void on_reused(struct get *g, const struct engine_event *ev)
+{
+    if (events_wanted(&g->tell))
+        event_reuse(&g->tell, ev->item, ev->path, ev->bytes);
+    output_verbose(&g->p->output, "%s: %llu bytes taken from %s", item_label(ev->item),
+                   (unsigned long long)ev->bytes, ev->path);
+}
+
 static void on_complete(struct get *g, const struct engine_event *ev)
 {
     const char *path = ev->path ? shown_path(g, ev->path) : "-";
@@ -293,6 +301,7 @@ static void on_event(void *arg, const struct engine_event *ev)
 {
     static void (*const handlers[])(struct get * g, const struct engine_event *ev) = {
         [ENGINE_METADATA] = on_metadata, [ENGINE_FILE] = on_file,
+        [ENGINE_REUSED] = on_reused,
         [ENGINE_COMPLETE] = on_complete, [ENGINE_ENDED] = on_ended,
         [ENGINE_NOTICE] = on_notice,     [ENGINE_WARNING] = on_warning,
         [ENGINE_TICK] = on_tick,
@@ -352,8 +361,9 @@ static int check_stream(const struct get *g, const struct wishes *w, struct err 
                        "--events-fd");
     if (w->sources.n > 1)
         return err_set(e, ERR_USAGE, "-o -: takes one SOURCE");
-    if (o->preallocate)
-        return err_set(e, ERR_USAGE, "-o -: does not go with --preallocate");
+    if (o->preallocate || o->reuse.n)
+        return err_set(e, ERR_USAGE, "-o -: does not go with %s",
+                       o->reuse.n ? "--reuse" : "--preallocate");
     if (o->seed_for != USEC_NEVER || o->seed_ratio > 0)
         return err_set(e, ERR_USAGE, "-o -: nothing is kept that could be shared afterwards");
     return 0;
@@ -437,6 +447,7 @@ static void add_one(struct get *g, size_t i)
         .exclude = {o->exclude.v, o->exclude.n},
         .files = {w->files.v, w->files.n},
         .peers = {o->peers.v, o->peers.n},
+        .reuse = {o->reuse.v, o->reuse.n},
         .ranges = w->engine_ranges,
         .n_ranges = o->ranges.n,
         .goals = goals_of(o),

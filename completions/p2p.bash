@@ -19,7 +19,7 @@ _p2p_options()
         ;;
     p2p-get)
         echo "-i --input-file -o --output --format --window --select --exclude
-            --files-from -r --range --manifest-only -x --extract --attributes --preallocate --peer
+            --files-from -r --range --reuse --manifest-only -x --extract --attributes --preallocate --peer
             --sequential --timeout
             --metadata-timeout --deadline -W --wait --seed-for --seed-ratio
             --events-fd --limit-down --limit-up --port --bind --no-trackers

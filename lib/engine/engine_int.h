@@ -184,6 +184,9 @@ struct item_spec { /* engine_spec, owned */
     enum archive_format archive_format;
     char **select, **exclude, **files, **peers;
     size_t n_select, n_exclude, n_files, n_peers;
+    char **reuse; /* paths */
+    size_t n_reuse;
+    bool reuses;
     struct engine_range *ranges; /* names owned */
     size_t n_ranges;
     struct goals goals;
@@ -292,6 +295,7 @@ struct item {
     usec save_traffic_at, saved_at;
     struct save *save; /* under way; NULL: none */
     struct outflow *outflow; /* NULL: it goes to files */
+    struct reuse *reuse;     /* reuse.c; NULL: nothing is looked for */
 };
 
 /* item.c: its life */
@@ -340,6 +344,17 @@ bool survey_finds(const struct item *it, const char *path,
 int survey_side(struct item *it, const char *tail, struct err *e); /* names its side file */
 /* hash.c */
 void hash_begin(struct item *it);
+
+/* reuse.c: what is here elsewhere */
+bool reuse_first(struct item *it); /* after hashing: true: it looks, and calls item_hashed itself */
+const struct bits *reuse_holds(struct item *it, struct bits *mem); /* for node_hold; NULL: none */
+void reuse_run(struct item *it); /* the node has it */
+void reuse_tick(struct item *it);
+bool reuse_busy(const struct item *it); /* reads and hashes just now */
+void reuse_free(struct item *it);
+void reuse_probed(struct engine *g, const struct node_op *op);
+void reuse_no_probes(struct engine *g, const struct node_op *op);
+void reuse_told(struct engine *g, const struct node_op *op);
 
 /* settle.c: after the survey, before running; and at completion */
 int settle_judge(struct item *it, struct err *e); /* on the loop's thread, after hashing */

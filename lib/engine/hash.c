@@ -123,7 +123,8 @@ static void hash_more(struct item *it)
     if (it->hashing > 0 || (!it->dropped && it->check_at < it->check.n))
         return;
     prove_files(it);
-    item_hashed(it);
+    if (!reuse_first(it))
+        item_hashed(it);
 }
 
 void hash_begin(struct item *it)

@@ -180,12 +180,14 @@ static void begin_survey(struct item *it);
 static node_id give_to_node(struct item *it, struct err *e)
 {
     struct engine *g = it->g;
+    struct bits hold = {0};
     struct node_task_config c = {
         .link = it->has_link ? &it->link : NULL,
         .manifest = it->own,
         .have = it->spec.ask_only ? NULL : &it->have,
         .priority = it->priority,
         .unstored = it->unstored,
+        .hold = it->own && !it->spec.ask_only ? reuse_holds(it, &hold) : NULL,
         .goals = it->spec.goals,
         .uploaded = it->uploaded0,
         .downloaded = it->downloaded0,
@@ -200,6 +202,7 @@ static node_id give_to_node(struct item *it, struct err *e)
         c.goals.deadline -= g->now - it->started;
     it->own = NULL; /* the node's from here on, or gone */
     it->task = node_add(g->node, &c, g->now, e);
+    bits_fini(&hold);
     if (it->task == 0) {
         it->m = NULL;
         return 0;
@@ -389,6 +392,17 @@ static void slim_down(struct item *it)
     bits_fini(&it->check);
 }
 
+static void begin_task(struct item *it)
+{
+    struct bits mem = {0};
+    const struct bits *hold = reuse_holds(it, &mem);
+
+    if (hold)
+        node_hold(it->g->node, it->task, hold);
+    bits_fini(&mem);
+    node_begin(it->g->node, it->task, &it->have, it->priority, it->unstored, it->g->now);
+}
+
 static void run(struct item *it)
 {
     struct err e = {0};
@@ -404,7 +418,7 @@ static void run(struct item *it)
         return;
     }
     if (it->task) {
-        node_begin(it->g->node, it->task, &it->have, it->priority, it->unstored, it->g->now);
+        begin_task(it);
     } else if (it->asleep ? !wake(it, &e) : give_to_node(it, &e) == 0) {
         if (it->task == 0)
             it->phase = ITEM_SETTLING;
@@ -413,6 +427,7 @@ static void run(struct item *it)
     }
     if (it->spec.serve)
         slim_down(it);
+    reuse_run(it);
     save_first(it);
 }
 
@@ -550,7 +565,7 @@ static void alone(struct item *it)
     struct node_status st;
     struct err e = {0};
 
-    if (g->patient || it->complete || it->dropped || it->spec.ask_only ||
+    if (g->patient || it->complete || it->dropped || reuse_busy(it) || it->spec.ask_only ||
         w->timeout != USEC_NEVER || w->deadline != USEC_NEVER ||
         (!it->m && w->metadata_timeout != USEC_NEVER))
         return;
@@ -629,6 +644,7 @@ void item_tick(struct item *it)
         save_traffic(it);
     else if (it->settled && !it->complete)
         refresh_record(it);
+    reuse_tick(it);
     if (rests(it) && !dormant_begin(it) && !dormant_can(it))
         list_remove(&it->g->awake, &it->awake);
 }

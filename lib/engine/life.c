@@ -46,6 +46,9 @@ static struct item_spec copy_spec(const struct engine_spec *s)
         .exclude = copy_words(&s->exclude),
         .files = copy_words(&s->files),
         .peers = copy_words(&s->peers),
+        .reuse = copy_words(&s->reuse),
+        .n_reuse = s->reuse.n,
+        .reuses = s->reuse.n > 0 && !s->serve && !s->stream,
         .n_select = s->select.n,
         .n_exclude = s->exclude.n,
         .n_files = s->files.n,
@@ -71,6 +74,7 @@ static void free_spec(struct item_spec *c)
     free_words(c->exclude, c->n_exclude);
     free_words(c->files, c->n_files);
     free_words(c->peers, c->n_peers);
+    free_words(c->reuse, c->n_reuse);
     free(c->source);
     free(c->output);
     free(c->data);
@@ -94,6 +98,7 @@ static struct item *item_new(struct engine *g, const struct engine_spec *s)
 
 static void free_survey(struct item *it)
 {
+    reuse_free(it);
     free(it->path);
     free(it->side);
     free(it->result);

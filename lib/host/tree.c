@@ -343,6 +343,13 @@ static int may_write(struct tree *t, size_t file, struct err *e)
     return 0;
 }
 
+int tree_place_for(struct tree *t, size_t file, uint64_t off, uint64_t n, uint32_t *store,
+                   uint64_t *at, struct err *e)
+{
+    int rc = locate(t, file, off, n, store, at, e);
+    return rc == 0 ? may_write(t, file, e) : rc;
+}
+
 int tree_pwrite(struct tree *t, size_t file, uint64_t off, const struct bytes *v, size_t n,
                 struct err *e)
 {
@@ -353,9 +360,7 @@ int tree_pwrite(struct tree *t, size_t file, uint64_t off, const struct bytes *v
             sum = UINT64_MAX;
     if (is_pad(t, file))
         return 0;
-    int rc = locate(t, file, off, sum, &store, &at, e);
-    if (rc == 0)
-        rc = may_write(t, file, e);
+    int rc = tree_place_for(t, file, off, sum, &store, &at, e);
     if (rc == 0 && t->window)
         return window_write(t->window, t->v[file].base + off, v, n, e);
     if (rc == 0)

@@ -1,7 +1,10 @@
-/* File trees: what an earlier run left behind without recording it. */
+/* File trees: what an earlier run left behind without recording it, and blocks that are shared with
+ * another file. */
 #include "host/tree_in.h"
 
 #include <errno.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* 1 with where the next data begins and ends in the descriptor, 0 if there is none. */
@@ -47,4 +50,25 @@ int tree_data(struct tree *t, size_t file, uint64_t off, uint64_t *from, uint64_
 void tree_touched(struct tree *t, size_t file)
 {
     tree_mark(t, tree_store_of(t, file), FILE_DIRTY | FILE_NAMED);
+}
+
+int tree_clone(struct tree *t, size_t file, const struct file_clone_range *r)
+{
+    struct file_clone_range at = *r;
+    uint32_t store;
+    uint64_t place;
+    int rc = 0;
+    if (t->window || (tree_flags(t, file) & TREE_PAD) ||
+        tree_place_for(t, file, r->dest_offset, r->src_length, &store, &place, NULL) < 0 ||
+        tree_open_sync_fd(t, NULL) < 0)
+        return -EOPNOTSUPP;
+    at.dest_offset = place;
+    struct fdcache_entry *en = tree_pin_store(t, store, true, &rc, NULL);
+    if (!en)
+        return -EOPNOTSUPP;
+    rc = ioctl(fdcache_fd(en), FICLONERANGE, &at) == 0 ? 0 : -errno;
+    if (rc == 0)
+        tree_mark(t, store, FILE_DIRTY);
+    fdcache_unpin(t->cache, en);
+    return rc;
 }

@@ -50,6 +50,12 @@ int tree_open_followed(struct tree *t, const char *name, struct err *e);
 uint32_t tree_store_of(struct tree *t, size_t file);
 struct fdcache_entry *tree_pin_store(struct tree *t, uint32_t index, bool write, int *rc,
                                      struct err *e);
+/* Where n bytes of a file are to be written, if they may be. */
+int tree_place_for(struct tree *t, size_t file, uint64_t off, uint64_t n, uint32_t *store,
+                   uint64_t *at, struct err *e);
+struct file_clone_range;
+/* FICLONERANGE into a file (dest_offset counts within it). 0, or errno, negative. */
+int tree_clone(struct tree *t, size_t file, const struct file_clone_range *r);
 /* After writing: FILE_DIRTY and what else is to be known before the next sync. */
 void tree_mark(struct tree *t, uint32_t index, unsigned flags);
 int tree_open_sync_fd(struct tree *t, struct err *e);

@@ -17,6 +17,7 @@
 #define MAX_ASKS (sizeof((struct conn *)0)->hash_ask / sizeof(struct hash_ask))
 #define LAYER_COST 64u /* of a request that needs no reading, counted in blocks hashed */
 #define LAYERS_AGAIN (20 * USEC_SEC) /* who had no layers may have them by then */
+#define LEAVES_AGAIN USEC_SEC        /* who told so many that it tells no more will again */
 
 enum ask_state { NEVER_ASKED, ASKED, ASKED_LONG_AGO };
 
@@ -95,7 +96,8 @@ void hashes_want_leaves(struct conn *c, uint32_t piece, usec now)
 {
     struct task *t = c->task;
     struct wire_hash_req r;
-    if (!t->m->has_v2 || !c->v2 || c->no_hashes || c->n_hash_ask == MAX_ASKS)
+    if (!t->m->has_v2 || !c->v2 || c->no_hashes || c->n_hash_ask == MAX_ASKS ||
+        c->leaves_again > now)
         return;
     if (!fetch_peer_has_piece(c, piece) || !piecehash_expected_root(t->m, piece) ||
         !leaves_req(t, piece, &r))
@@ -127,6 +129,7 @@ static void got_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t f
         verify_no_leaves(t, piece, now); /* somebody else may tell */
         return;
     }
+    c->gave_leaves = true;
     verify_leaves_known(t, piece, hashes.p, r->length, now);
 }
 
@@ -290,7 +293,8 @@ static void not_coming(struct conn *c, const struct wire_hash_req *r, usec now)
     if (file == UINT32_MAX)
         return;
     if (r->base == 0 && piece_height(t->m) > 0) {
-        c->no_hashes = true;
+        c->no_hashes = !c->gave_leaves;
+        c->leaves_again = now + LEAVES_AGAIN;
         verify_no_leaves(t, piece_of(t, r, file), now);
         return;
     }

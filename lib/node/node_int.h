@@ -14,6 +14,7 @@
  *   webmeta.c   the manifest beside a web seed's content
  *   stream.c    items that are read as they come          demand.c    and in any order
  *   super.c     super-seeding                             status.c    figures
+ *   reuse.c     content that may be here already
  *   hint.c      suggesting pieces, and being suggested some (BEP 6)
  *   finder.c    the DHT: look-ups, announces, joining (finder_join.c)
  *   pex.c       peer exchange (BEP 11)
@@ -197,6 +198,8 @@ struct conn {
     uint32_t rejects; /* since the last block */
     usec layers_again; /* it had no piece layers: not asked before */
     bool no_hashes;    /* it rejected or let time out: not asked again */
+    bool gave_leaves;  /* once: if it rejects now, it has too much to do */
+    usec leaves_again; /* it rejected: not asked before */
 
     struct rate down, up; /* payload */
     usec hold_until;      /* no requests before: it has just rejected some */
@@ -282,6 +285,8 @@ struct task {
     struct picker *picker;
     struct bits have;
     uint8_t *priority, *unstored; /* as given, or NULL */
+    struct bits to_hold;          /* as given, until there is a picker */
+    bool told_no_probes;
     struct map *open;             /* piece → open_piece */
     struct blame *blame;
     struct addr *culprits; /* blame's ids are index + 1 */
@@ -503,6 +508,7 @@ void verify_leaves_known(struct task *t, uint32_t piece, const uint8_t *leaves, 
 void verify_no_leaves(struct task *t, uint32_t piece, usec now);
 void verify_layers_known(struct task *t, uint32_t file, usec now);
 void verify_judge(struct task *t, struct open_piece *o, usec now);
+void verify_good(struct task *t, struct open_piece *o, usec now); /* the verdict; frees it */
 void verify_pulse(struct task *t, usec now);
 bool verify_busy(const struct task *t); /* something is not recorded yet */
 void verify_complete(struct task *t, usec now);

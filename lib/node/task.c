@@ -7,6 +7,7 @@
  * put to sleep meanwhile (sleep.c).
  */
 #include "node/node_int.h"
+#include "node/reuse.h"
 #include "node/passing.h"
 
 #include <p2p/base/num.h>
@@ -163,6 +164,8 @@ node_id node_add(struct node *n, const struct node_task_config *c, usec now, str
     for (size_t i = 0; c->link && i < c->link->n_peers; i++)
         node_add_peer_name(n, t->id, c->link->peers[i], now);
     if (t->m && !t->survey) {
+        if (c->hold)
+            node_hold(n, t->id, c->hold);
         task_activate(t, c->have, c->priority, c->unstored, now);
     } else if (!t->survey) {
         t->state = NODE_FETCHING_METADATA;
@@ -271,6 +274,7 @@ static void set_up_picker(struct task *t, const struct bits *have)
         }
     }
     task_priorities(t);
+    reuse_begin(t);
     stream_begin(t);
     demand_begin(t);
 }
@@ -487,6 +491,7 @@ void task_shed(struct task *t)
     hashes_layers_fini(t);
     hashes_uppers_free(t);
     bits_fini(&t->have);
+    bits_fini(&t->to_hold);
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
         free(*bytes[i]);
         *bytes[i] = NULL;

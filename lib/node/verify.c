@@ -9,6 +9,7 @@
  * complete has none of its own: the host records that without being asked.
  */
 #include "node/node_int.h"
+#include "node/reuse.h"
 
 #include <p2p/base/num.h>
 #include <p2p/format/merkle.h>
@@ -109,7 +110,9 @@ static void block_stored(struct node *n, struct job *j, int err, const struct er
             return;
         }
     }
-    if (picker_stored(t->picker, ref))
+    bool all = picker_stored(t->picker, ref);
+    reuse_stored(t, ref);
+    if (all)
         verify_judge(t, o, now);
 }
 
@@ -134,8 +137,6 @@ void verify_store(struct task *t, struct block *b, usec now)
 }
 
 /* ---- judging ---- */
-
-static void piece_is_good(struct task *t, struct open_piece *o, usec now);
 
 static void piece_is_bad(struct task *t, struct open_piece *o, usec now)
 {
@@ -246,7 +247,7 @@ static void piece_checked(struct node *n, struct job *j, int err, const struct e
     const uint8_t *want = t->m->has_v2 ? piecehash_expected_root(t->m, o->piece) : NULL;
     bool good = memcmp(r->v1, t->m->pieces + (size_t)o->piece * SHA1_LEN, SHA1_LEN) == 0;
     if (good) {
-        piece_is_good(t, o, now);
+        verify_good(t, o, now);
     } else if (want && !root_is_right(t, o, want)) {
         wrong_root(t, o, now); /* its layer came while the piece was read */
     } else if (want) {
@@ -271,7 +272,7 @@ void verify_judge(struct task *t, struct open_piece *o, usec now)
     }
     o->all_stored = false;
     if (!t->m->has_v1) {
-        piece_is_good(t, o, now);
+        verify_good(t, o, now);
         return;
     }
     struct job *j = job_new(t->node, t, NODE_CHECK);
@@ -304,6 +305,7 @@ void verify_leaves_known(struct task *t, uint32_t piece, const uint8_t *leaves, 
         }
     }
     o->all_stored = false;
+    reuse_leaves(t, piece, o->want);
     if (waited)
         fetch_all(t, now);
 }
@@ -314,6 +316,7 @@ void verify_no_leaves(struct task *t, uint32_t piece, usec now)
     if (!o || o->want)
         return;
     o->asked_want = false;
+    reuse_leaves(t, piece, NULL);
     if (o->all_stored)
         wrong_root(t, o, now);
 }
@@ -373,7 +376,7 @@ static void senders_were_useful(struct task *t, uint32_t piece)
     }
 }
 
-static void piece_is_good(struct task *t, struct open_piece *o, usec now)
+void verify_good(struct task *t, struct open_piece *o, usec now)
 {
     uint32_t piece = o->piece;
     uint8_t root[SHA256_LEN];
@@ -437,7 +440,8 @@ void verify_complete(struct task *t, usec now)
  * after the other, would have us keep something of each. */
 static bool is_abandoned(const struct task *t, const struct open_piece *o)
 {
-    return !o->judging && !o->all_stored && !picker_is_open(t->picker, o->piece);
+    return !o->judging && !o->all_stored && !picker_is_open(t->picker, o->piece) &&
+           !picker_is_held(t->picker, o->piece);
 }
 
 static bool waited_long(const struct open_piece *o, usec now)

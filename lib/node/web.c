@@ -8,6 +8,7 @@
  * data that does not match, or fails too often, is dropped.
  */
 #include "node/node_int.h"
+#include "node/reuse.h"
 
 #include <p2p/proto/webseed.h>
 #include <stdlib.h>
@@ -269,7 +270,7 @@ void web_run(struct task *t, usec now)
         return;
     for (uint32_t i = 0; i < t->n_webs; i++) {
         struct web *w = &t->webs[i];
-        if (w->struck || w->retry_at > now)
+        if (w->struck || w->retry_at > now || (w->no_range && reuse_waits(t)))
             continue;
         unsigned lanes = w->no_range ? 1 : LANES;
         for (unsigned k = 0; k < lanes; k++) {

@@ -16,6 +16,7 @@
  */
 #include <p2p/swarm/picker.h>
 
+#include "picker_hold.h"
 #include "picker_open.h"
 #include "picker_order.h"
 
@@ -48,6 +49,7 @@ struct picker {
     struct rng *rng;
     struct order order;
     struct open_set open;
+    struct hold hold;
     struct bits want; /* wanted and lacking */
     uint8_t *flags;
     uint32_t have, seeds;
@@ -77,6 +79,7 @@ void picker_free(struct picker *p)
         return;
     order_fini(&p->order);
     open_fini(&p->open);
+    hold_fini(&p->hold);
     bits_fini(&p->want);
     free(p->flags);
     free(p);
@@ -113,7 +116,8 @@ static struct open_piece *find_block(const struct picker *p, struct block_ref b)
 
 static struct open_piece *open_piece(struct picker *p, uint32_t piece)
 {
-    order_remove(&p->order, piece);
+    if (p->order.cls[piece]) /* what is held is not in it */
+        order_remove(&p->order, piece);
     flag(p, piece, FLAG_OPEN, true);
     return open_add(&p->open, &p->shape, piece);
 }
@@ -122,7 +126,7 @@ static struct open_piece *open_piece(struct picker *p, uint32_t piece)
 static void settle(struct picker *p, uint32_t piece)
 {
     bool want = priority(p, piece) && !(p->flags[piece] & FLAG_HAVE);
-    bool fresh = want && !(p->flags[piece] & FLAG_OPEN);
+    bool fresh = want && !(p->flags[piece] & FLAG_OPEN) && !hold_has(&p->hold, piece);
     unsigned cls = fresh ? priority(p, piece) : 0;
     if (want)
         bits_set(&p->want, piece);
@@ -183,6 +187,7 @@ void picker_have(struct picker *p, uint32_t piece)
     flag(p, piece, FLAG_HAVE, true);
     flag(p, piece, FLAG_FAILED, false);
     p->have++;
+    picker_hold(p, piece, false);
     settle(p, piece);
 }
 
@@ -198,6 +203,30 @@ void picker_lost(struct picker *p, uint32_t piece)
     flag(p, piece, FLAG_HAVE, false);
     p->have--;
     settle(p, piece);
+}
+
+void picker_hold(struct picker *p, uint32_t piece, bool hold)
+{
+    if (!known(p, piece) || hold_has(&p->hold, piece) == hold)
+        return;
+    hold_set(&p->hold, p->shape.n_pieces, piece, hold);
+    settle(p, piece);
+}
+
+bool picker_holds(const struct picker *p)
+{
+    return p->hold.held.ones > 0;
+}
+
+bool picker_is_held(const struct picker *p, uint32_t piece)
+{
+    return hold_has(&p->hold, piece);
+}
+
+void picker_probe(struct picker *p, struct block_ref b)
+{
+    if (picker_wanted(p, b.piece) && hold_has(&p->hold, b.piece))
+        hold_probe(&p->hold, b);
 }
 
 uint32_t picker_missing(const struct picker *p)
@@ -299,7 +328,7 @@ static void survey(const struct picker *p, const struct picker_ask *ask,
     uint64_t best_merit[KINDS] = {0};
     for (uint32_t i = 0; i < p->open.n_free; i++) {
         struct open_piece *o = p->open.v[i];
-        if (!asker_may(ask, o) || is_anothers(p, o, ask->peer))
+        if (!asker_may(ask, o) || is_anothers(p, o, ask->peer) || hold_has(&p->hold, o->piece))
             continue;
         enum kind k = kind_of(o, ask);
         uint64_t m = merit(p, o);
@@ -438,12 +467,36 @@ static size_t endgame(struct picker *p, const struct picker_ask *ask, struct blo
     return got;
 }
 
+static size_t take_probes(struct picker *p, const struct picker_ask *ask, struct block_ref *out,
+                          size_t n)
+{
+    struct order_filter f = {.has = ask->has, .only = ask->only};
+    size_t got = 0;
+    for (size_t i = 0; i < p->hold.n && got < n; i++) {
+        struct block_ref b = p->hold.probe[i];
+        if (!order_match(&f, b.piece) || !picker_is_wanted(p, b))
+            continue;
+        struct open_piece *o = find_open(p, b.piece);
+        if (!o)
+            o = open_piece(p, b.piece);
+        if (o->b[b.block].state != BLOCK_NONE)
+            continue;
+        open_take_one(&p->open, o, b.block, ask);
+        out[got++] = b;
+        if (ask->whole_runs)
+            break; /* a run of its own */
+    }
+    return got;
+}
+
 size_t picker_pick(struct picker *p, const struct picker_ask *ask, struct block_ref *out, size_t n)
 {
-    size_t got = 0;
     uint32_t after = ORDER_NONE;
     if (ask->snubbed && n > 1)
         n = 1;
+    size_t got = take_probes(p, ask, out, n);
+    if (got > 0 && ask->whole_runs)
+        return got;
     while (got < n) {
         struct open_piece *o = choose(p, ask, after);
         if (!o)
@@ -490,7 +543,7 @@ static bool is_padding(const struct picker *p, struct block_ref b)
 
 bool picker_is_wanted(const struct picker *p, struct block_ref b)
 {
-    if (!picker_wanted(p, b.piece) || b.piece >= p->limit)
+    if (!picker_wanted(p, b.piece) || b.piece >= p->limit || hold_bars(&p->hold, b))
         return false;
     if (!find_open(p, b.piece))
         return b.block < p->shape.blocks(p->shape.ctx, b.piece) && !is_padding(p, b);
@@ -521,7 +574,7 @@ enum picker_got picker_received(struct picker *p, struct block_ref b, uint32_t p
         *n_others = 0;
     if (picker_has(p, b.piece))
         return PICKER_DUP;
-    struct open_piece *o = open_for(p, b);
+    struct open_piece *o = hold_bars(&p->hold, b) ? NULL : open_for(p, b);
     if (!o)
         return PICKER_NOT_WANTED;
     struct open_block *k = &o->b[b.block];
@@ -545,6 +598,7 @@ bool picker_stored(struct picker *p, struct block_ref b)
         o->b[b.block].peers[0] = PICKER_NO_PEER;
     open_set_state(&p->open, o, b.block, BLOCK_STORED);
     o->b[b.block].copies = 0;
+    hold_probed(&p->hold, b);
     return o->count[BLOCK_STORED] == o->n;
 }
 
@@ -592,7 +646,7 @@ void picker_forget_sender(struct picker *p, uint32_t peer)
 
 bool picker_endgame(const struct picker *p)
 {
-    if (p->open.asked_blocks == 0)
+    if (p->open.asked_blocks == 0 || picker_holds(p)) /* there may be more to ask for */
         return false;
     /* Where pieces behind a limit wait for those before it, these are the last ones. */
     if (p->limit < p->shape.n_pieces ? order_any_before(&p->order, p->limit)

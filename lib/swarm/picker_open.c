@@ -115,6 +115,16 @@ static void join(struct open_piece *o, const struct picker_ask *ask)
         o->shared = true;
 }
 
+static void mark(struct open_set *s, struct open_piece *o, uint32_t block,
+                 const struct picker_ask *ask)
+{
+    struct open_block *b = &o->b[block];
+    b->peers[0] = ask->peer;
+    b->copies = 1;
+    b->asked_at = ask->now;
+    open_set_state(s, o, block, BLOCK_ASKED);
+}
+
 size_t open_take(struct open_set *s, struct open_piece *o, const struct picker_ask *ask,
                  struct block_ref *out, size_t n)
 {
@@ -123,14 +133,17 @@ size_t open_take(struct open_set *s, struct open_piece *o, const struct picker_a
     while (got < n && o->count[BLOCK_NONE] > 0) {
         while (o->b[o->hint].state != BLOCK_NONE)
             o->hint++;
-        struct open_block *b = &o->b[o->hint];
-        b->peers[0] = ask->peer;
-        b->copies = 1;
-        b->asked_at = ask->now;
         out[got++] = (struct block_ref){o->piece, o->hint};
-        open_set_state(s, o, o->hint, BLOCK_ASKED);
+        mark(s, o, o->hint, ask);
     }
     return got;
+}
+
+void open_take_one(struct open_set *s, struct open_piece *o, uint32_t block,
+                   const struct picker_ask *ask)
+{
+    join(o, ask);
+    mark(s, o, block, ask);
 }
 
 bool open_asked_of(const struct open_block *b, uint32_t peer)

@@ -45,6 +45,9 @@ bool open_is_idle(const struct open_piece *o);
 /* Marks up to n free blocks as asked, in order. */
 size_t open_take(struct open_set *s, struct open_piece *o, const struct picker_ask *ask,
                  struct block_ref *out, size_t n);
+/* Marks this one, which is free. */
+void open_take_one(struct open_set *s, struct open_piece *o, uint32_t block,
+                   const struct picker_ask *ask);
 bool open_asked_of(const struct open_block *b, uint32_t peer);
 /* One more asker of a block that is asked for; where there are as many as may be, the first is
  * forgotten (what it sends is taken all the same). */

@@ -50,7 +50,7 @@ struct get_options {
     struct common_options common;
     struct option_list lists; /* of SOURCEs */
     char *output; /* NULL: "." */
-    struct option_list select, exclude, files_from, ranges;
+    struct option_list select, exclude, files_from, ranges, reuse;
     bool manifest_only, extract, sequential, preallocate, attributes, wait;
     struct option_list peers;
     usec timeout, metadata_timeout, deadline, seed_for;

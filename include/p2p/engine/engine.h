@@ -38,6 +38,7 @@ struct loop;
 
 enum engine_event_kind {
     ENGINE_METADATA, /* item: its manifest is known (item_manifest) */
+    ENGINE_REUSED,   /* item, path, bytes: so much of it came from this file, which was here */
     ENGINE_FILE,     /* item, file, path: has its final name now */
     ENGINE_COMPLETE, /* item, path: all that was asked for is verified, named and recorded */
     ENGINE_ENDED,   /* item, code, text: nothing more of it. 0, or why not; ERR_CANCELED: stopped */
@@ -53,6 +54,7 @@ struct engine_event {
     struct item *item;
     uint32_t file;
     const char *path; /* borrowed, as text is */
+    uint64_t bytes;
     int code;
     bool temporary; /* ENDED: nobody had it, or nobody answered; another time it may be otherwise */
     const char *text;
@@ -127,6 +129,9 @@ struct engine_spec {
     bool archive; /* in this format, also a single file; else folders as tar, the rest as it is */
     enum archive_format archive_format;
     struct engine_words select, exclude, files, peers;
+    /* Files and folders that were here before: what matches is taken from them first. A path that
+     * is not there is passed over. */
+    struct engine_words reuse;
     const struct engine_range *ranges;
     size_t n_ranges;
     struct goals goals;

@@ -83,6 +83,7 @@ struct node_task_config {
     const uint8_t *priority; /* per piece 0..7, 0: not wanted; NULL: all 1. Only with a manifest */
     const uint8_t
         *unstored; /* per piece 1: had, but not servable (parts in unselected files); or NULL */
+    const struct bits *hold; /* see node_hold; or NULL. Only with a manifest */
     struct goals goals;
     uint64_t uploaded, downloaded; /* from earlier runs: for ratio and trackers */
     uint64_t window; /* bytes that are kept at once (see node_verified); 0: all are */
@@ -134,6 +135,27 @@ size_t node_window_pieces(const struct manifest *m, uint64_t window); /* at once
 uint64_t node_verified(struct node *n, node_id task);
 void node_consumed(struct node *n, node_id task, uint64_t offset, usec now); /* all before it */
 void node_forgotten(struct node *n, node_id task, uint32_t piece, struct bytes content, usec now);
+
+/*
+ * Old content. These pieces the caller looks for elsewhere (it says so before node_begin): nothing
+ * of them is asked for until node_found, but the blocks of node_probe. NODE_PROBED says that such a
+ * block is stored.
+ */
+void node_hold(struct node *n, node_id task, const struct bits *pieces);
+void node_probe(struct node *n, node_id task, uint32_t piece, uint32_t block, usec now);
+/* Asks for the leaf hashes of a held piece: NODE_TOLD_LEAVES. LATER: not now, for all have enough
+ * to do, or nobody is there; NEVER: none of those who are there will tell. */
+enum node_leaves { NODE_LEAVES_ASKED, NODE_LEAVES_LATER, NODE_LEAVES_NEVER };
+enum node_leaves node_want_leaves(struct node *n, node_id task, uint32_t piece, usec now);
+bool node_has_peers(const struct node *n, node_id task); /* somebody is connected */
+/*
+ * A held piece was looked for. `blocks` NULL: all of it is there, written and good by its hash (v1
+ * or v2); else only these blocks are, each good by its leaf hash. `leaves`: the SHA-256 of all
+ * blocks, where the manifest has v2; of what was not found it may be anything. What is lacking is
+ * asked for from now on.
+ */
+void node_found(struct node *n, node_id task, uint32_t piece, const struct bits *blocks,
+                const uint8_t *leaves, usec now);
 
 /*
  * An item on demand has a window too, and its reader jumps about in it: node_want says where it is,
@@ -277,6 +299,10 @@ enum node_op_kind {
     NODE_METADATA, /* task: node_manifest is here, node_begin is awaited */
     NODE_WANTED,   /* task: it sleeps and is asked for: node_wake, or node_remove */
     NODE_PIECE,    /* task, piece: verified */
+    NODE_PROBED,   /* task, piece, offset, length: a block of a held piece is stored */
+    NODE_NO_PROBES, /* task: nobody is there who gives single blocks: better to hold nothing more */
+    NODE_TOLD_LEAVES, /* task, piece, data, code: as node_want_leaves asked; data is borrowed until
+                         node_found */
     NODE_COMPLETE, /* task: all that was wanted is verified and named. To be recorded, unasked */
     NODE_ENDED,    /* task, code, text: its goals say stop. code 0 or ERR_NOTFOUND (gave up) */
     NODE_FAILED,   /* task, code, text: it cannot go on (disk, manifest and data disagree …) */

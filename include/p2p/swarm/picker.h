@@ -74,6 +74,15 @@ bool picker_wanted(const struct picker *p, uint32_t piece); /* priority > 0 and 
 /* Does this peer have anything that we want? O(pieces/64). */
 bool picker_interesting(const struct picker *p, const struct bits *peer_has);
 
+/*
+ * A held piece is wanted, yet nothing of it is asked for or taken, for its bytes may be had
+ * otherwise; only its probes are, and before everything else. To have the piece ends the hold.
+ */
+void picker_hold(struct picker *p, uint32_t piece, bool hold);
+bool picker_holds(const struct picker *p); /* any */
+bool picker_is_held(const struct picker *p, uint32_t piece);
+void picker_probe(struct picker *p, struct block_ref b); /* until it is stored, or the hold ends */
+
 /* Availability. `all` is for seeds: O(1). */
 void picker_peer_have(struct picker *p, uint32_t piece, int delta);
 void picker_peer_bits(struct picker *p, const struct bits *has, int delta);
