@@ -43,6 +43,7 @@
     X(read_next_header) \
     X(read_open1) \
     X(read_set_callback_data) \
+    X(read_set_format_option) \
     X(read_set_read_callback) \
     X(read_set_seek_callback) \
     X(read_support_filter_bzip2) \
@@ -189,6 +190,11 @@ void archive_in_free(struct archive_in *a)
     free(a->mem);
     free(a->what);
     free(a);
+}
+
+void archive_in_to_end(struct archive_in *a)
+{
+    la.read_set_format_option(a->a, "tar", "read_concatenated_archives", "1");
 }
 
 bool archive_in_at_end(struct bytes head)

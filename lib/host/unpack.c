@@ -166,6 +166,8 @@ static int all_entries(struct unpack *u, struct err *e)
     u->in = archive_in_new(&from, u->spec.what, e);
     if (!u->in)
         return e->code;
+    if (!u->source.whole && !source_is_tar(&u->source))
+        archive_in_to_end(u->in);
     while (rc == 0 && (got = archive_in_next(u->in, &n, e)) != 0) {
         rc = got < 0 ? got : go_on(u, e);
         if (rc == 0)

@@ -57,6 +57,7 @@ struct source {
 int source_open(struct source *s, const struct unpack_spec *spec, struct err *e);
 void source_close(struct source *s);
 struct archive_source source_archive(struct source *s);
+bool source_is_tar(const struct source *s); /* plain */
 int source_drain(struct source *s, struct err *e); /* to its end */
 
 #endif

@@ -41,10 +41,15 @@ static bool has(const struct source *s, size_t at, const char *what, size_t n)
     return s->n >= at + n && memcmp(s->head + at, what, n) == 0;
 }
 
+bool source_is_tar(const struct source *s)
+{
+    return has(s, 257, "ustar", 5);
+}
+
 /* A tar is told first: its first file may begin with anything, as an image may before CD001. */
 static bool must_be_whole(const struct source *s)
 {
-    if (has(s, 257, "ustar", 5))
+    if (source_is_tar(s))
         return false;
     return archive_in_at_end(BYTES(s->head, s->n)) || has(s, 32769, "CD001", 5);
 }

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -62,16 +63,27 @@ static int spawn(struct unpacker *u, const struct unpacker_spec *s, int data, in
     return err_set(e, ERR_FAIL, "a process to unpack with cannot be started: %s", strerror(rc));
 }
 
+/* A peer that went away without having read its order is told of before what it said. */
+static bool receive(const struct unpacker *u, struct unpacker_report *r, int flags)
+{
+    ssize_t n;
+
+    do
+        n = recv(u->talk, r, sizeof *r, flags);
+    while (n < 0 && (errno == ECONNRESET || errno == EINTR));
+    r->msg[sizeof r->msg - 1] = '\0';
+    return n == (ssize_t)sizeof *r;
+}
+
 /* What it says may be a stranger's by now: only what can be is believed. */
 static int read_report(const struct unpacker *u, bool *inner, struct err *e)
 {
     static const int codes[] = {0, ERR_INVALID, ERR_LIMIT, ERR_IO, ERR_CANCELED};
     struct unpacker_report r = {0};
-    ssize_t n = recv(u->talk, &r, sizeof r, MSG_DONTWAIT);
+    bool told = receive(u, &r, MSG_DONTWAIT);
 
-    r.msg[sizeof r.msg - 1] = '\0';
     *inner = r.inner;
-    for (size_t i = 0; n == (ssize_t)sizeof r && i < sizeof codes / sizeof *codes; i++)
+    for (size_t i = 0; told && i < sizeof codes / sizeof *codes; i++)
         if (r.code == codes[i])
             return r.code == 0 ? 0 : err_set(e, r.code, "%s", r.msg);
     return err_set(e, ERR_FAIL, "%s: the process that unpacked it broke down", u->what);
@@ -171,7 +183,7 @@ void unpacker_free(struct unpacker *u)
     loop_watch_free(u->watch);
     unpacker_stop(u);
     if (u->pid > 0) {
-        (void)!recv(u->talk, &r, sizeof r, 0); /* it has taken everything away, or is gone */
+        (void)receive(u, &r, 0); /* it has taken everything away, or is gone */
         reap(u);
     }
     close_one(&u->talk);
@@ -245,6 +257,7 @@ static int child(char **argv)
     struct err e = {0};
     int rc;
 
+    setlocale(LC_CTYPE, "C.UTF-8"); /* it is read from the disk */
     take_signals();
     (void)close_range(STDERR_FILENO + 1, ~0u, 0);
     if (!num_parse_u64(bytes_str(argv[4]), &s.size))

@@ -51,6 +51,9 @@ struct archive_in;
 /* `what` is the name for errors. NULL: libarchive is not here. */
 struct archive_in *archive_in_new(const struct archive_source *s, const char *what, struct err *e);
 void archive_in_free(struct archive_in *a); /* NULL is fine */
+/* Before anything is read: what stands behind the end of a tar is read too, as one more. The sum of
+ * what is compressed comes last, and would not be looked at. */
+void archive_in_to_end(struct archive_in *a);
 /* 1: an entry; 0: that was the last one, and the archive is whole. */
 int archive_in_next(struct archive_in *a, struct archive_entry_in *out, struct err *e);
 /* 1: the next bytes of the entry, borrowed until the next call, and where in it they stand; what is
