@@ -401,10 +401,25 @@ static bool is_written(const struct outflow *s)
     return s->at == s->it->n_stretches && !has_rest(s);
 }
 
+/* The node keeps time while bytes come; then they are still to be unpacked. */
+static bool too_late(const struct outflow *s)
+{
+    const struct item *it = s->it;
+
+    return s->handed && !it->dropped && !it->finished && it->spec.goals.deadline != USEC_NEVER &&
+           it->g->now - it->started >= it->spec.goals.deadline;
+}
+
 static void turn(struct outflow *s)
 {
     struct item *it = s->it;
 
+    if (too_late(s)) {
+        struct err e = {0};
+
+        err_set(&e, ERR_NOTFOUND, "%s: the deadline passed", it->label);
+        item_fail(it, e.code, &e);
+    }
     if (s->extract && it->dropped && !s->busy) {
         close_sink(s);
         extract_stop(s->extract);

@@ -15,16 +15,10 @@
 
 struct hatch {
     struct beneath *above;
-    char *name, *hidden; /* in the folder above */
-    char *folder;
-    int fd; /* locked */
+    char *name, *hidden, *inside; /* in the folder above */
+    char *folder;                 /* `inside`, absolute */
+    int fd;                       /* of `hidden`; locked */
 };
-
-static int taken(const char *path, struct err *e)
-{
-    return err_set(e, ERR_IO, "%s: is there already; move it away, or choose another place with -o",
-                   path);
-}
 
 /* Whoever had the lock may have given it its final name meanwhile. */
 static bool is_still(const struct hatch *h)
@@ -41,9 +35,21 @@ static int take(struct hatch *h, struct err *e)
     h->fd = beneath_folder(h->above, h->hidden, true, e);
     if (h->fd < 0)
         return h->fd;
-    if ((flock(h->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) || !is_still(h))
-        return err_set(e, ERR_LOCKED, "%s: another program is filling it", h->folder);
+    if ((flock(h->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) || !is_still(h)) {
+        close(h->fd); /* it is not ours to remove */
+        h->fd = -1;
+        return err_set(e, ERR_LOCKED, "%s: something is being put there", h->name);
+    }
     return 0;
+}
+
+static int make(struct hatch *h, struct err *e)
+{
+    int fd = beneath_folder(h->above, h->inside, true, e);
+
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? fd : 0;
 }
 
 int hatch_new(struct hatch **out, const char *path, const char *key, struct err *e)
@@ -56,20 +62,20 @@ int hatch_new(struct hatch **out, const char *path, const char *key, struct err 
 
     h->fd = -1;
     h->name = mem_str(name);
-    h->hidden = mem_fmt(".%.*s.%s.part", (int)text_utf8_cut(bytes_str(name), SHOWN), name, key);
-    h->folder = mem_fmt("%s%s", above, h->hidden);
+    h->hidden = mem_fmt(".%.*s.part", (int)text_utf8_cut(bytes_str(name), SHOWN), name);
+    h->inside = mem_fmt("%s/%s", h->hidden, key);
+    h->folder = mem_fmt("%s%s", above, h->inside);
     if (rc == 0)
         rc = beneath_open(&h->above, above, 0, e);
     if (rc == 0 && beneath_stat(h->above, name, &st, NULL) == 0)
-        rc = taken(path, e);
+        rc = err_set(e, ERR_IO,
+                     "%s: is there already; move it away, or choose another place with -o", path);
     if (rc == 0)
         rc = take(h, e);
+    if (rc == 0)
+        rc = make(h, e);
     free(above);
     if (rc < 0) {
-        if (rc == ERR_LOCKED && h->fd >= 0) { /* it is not ours to remove */
-            close(h->fd);
-            h->fd = -1;
-        }
         hatch_free(h);
         return rc;
     }
@@ -84,19 +90,13 @@ const char *hatch_folder(const struct hatch *h)
 
 int hatch_open(struct hatch *h, const char *inner, struct err *e)
 {
-    char *from = inner ? mem_fmt("%s/%s", h->hidden, inner) : mem_str(h->hidden);
+    char *from = inner ? mem_fmt("%s/%s", h->inside, inner) : mem_str(h->inside);
     struct err here = {0};
     int rc = beneath_rename(h->above, from, h->name, &here);
 
     free(from);
-    if (rc < 0 && here.os == EEXIST)
-        return taken(h->name, e);
-    if (rc < 0) {
-        if (e)
-            *e = here;
-        return rc;
-    }
-    return beneath_sync_parent(h->above, h->name, e);
+    return rc < 0 ? err_set(e, rc, "%s; it is whole in %s", here.msg, h->folder)
+                  : beneath_sync_parent(h->above, h->name, e);
 }
 
 void hatch_free(struct hatch *h)
@@ -104,12 +104,14 @@ void hatch_free(struct hatch *h)
     if (!h)
         return;
     if (h->fd >= 0) {
+        beneath_rmdir(h->above, h->inside, NULL);
         beneath_rmdir(h->above, h->hidden, NULL);
         close(h->fd);
     }
     beneath_free(h->above);
     free(h->name);
     free(h->hidden);
+    free(h->inside);
     free(h->folder);
     free(h);
 }

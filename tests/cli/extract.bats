@@ -260,6 +260,20 @@ open("bad." + sys.argv[1], "wb").write(b)' $a
     [ "$(ls -A out)" = "$(printf '%s\n' 1 2 3)" ]
 }
 
+@test "two of one name: one of them is unpacked" {
+    sample_folder src
+    tar czf a.tgz src
+    zip -qr a.zip src
+    shared a.tgz a.zip
+    P2P_HOME="$BATS_TEST_TMPDIR/seeder" p2p-ls --link >list
+    got=0
+    p2p-get -q "$PEER" -x -o out/ -i list >told || got=$?
+    [ $got -eq 5 ] || [ $got -eq 6 ] # before it, or meanwhile
+    [ "$(cat told)" = out/a ]
+    diff -r src out/a/src
+    [ "$(ls -A out)" = a ]
+}
+
 @test "no space: status 5, nothing stays; with space again it is unpacked" {
     random_file src/a 1500000
     random_file src/b 1500000
@@ -333,14 +347,14 @@ t.close()'
     pid=$!
     wait_for 10 eval 'test -n "$(find out -path "*.part*" -size +0 -type f 2>/dev/null)"'
     status 6 p2p-get -q "$PEER" -x -o out/ "$LINK" # another is at it
-    says "another program is filling it"
+    says "something is being put there"
     kill -9 $pid
     wait $pid || true
     [ ! -e out/a ]
     wait_for 10 eval '! pgrep -f "^p2p-unpack.*$BATS_TEST_TMPDIR"'
     [ -z "$(find out -type f)" ]
-    mkdir -p "$(echo out/.a.*.part)/src"
-    echo left >"$(echo out/.a.*.part)/src/a" # as a power cut would
+    mkdir -p "$(echo out/.a.part/*)/src"
+    echo left >"$(echo out/.a.part/*)/src/a" # as a power cut would
     status 0 p2p-get -q "$PEER" -x -o out/ "$LINK"
     diff -r src out/a/src
     [ "$(ls -A out)" = a ]
@@ -357,6 +371,23 @@ t.close()'
     got=0
     wait $pid || got=$?
     [ $got -eq 3 ]
+    [ -z "$(ls -A out)" ]
+}
+
+@test "a deadline is for the unpacking too" {
+    random_file src/a 700000
+    tar cf a.tar src
+    shared a.tar
+    p2p-get -q "$PEER" -x --limit-down 500k --deadline 4s -o out/ "$LINK" 2>err &
+    pid=$!
+    wait_for 10 eval 'child=$(pgrep -P $pid)'
+    kill -STOP "$child"
+    sleep 5
+    kill -CONT "$child"
+    got=0
+    wait $pid || got=$?
+    [ $got -eq 3 ]
+    grep -q "the deadline passed" err
     [ -z "$(ls -A out)" ]
 }
 
