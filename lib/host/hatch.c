@@ -3,6 +3,7 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
+#include <p2p/format/names.h>
 #include <p2p/host/beneath.h>
 #include <p2p/host/fileio.h>
 
@@ -29,18 +30,32 @@ static bool is_still(const struct hatch *h)
            named.st_dev == held.st_dev && named.st_ino == held.st_ino;
 }
 
+/* Where anybody may make folders, one of ours is not to be filled that is somebody else's. */
+static bool is_trap(const struct hatch *h)
+{
+    struct stat above, held;
+
+    return fstat(beneath_fd(h->above), &above) == 0 && fstat(h->fd, &held) == 0 &&
+           (above.st_mode & S_IWOTH) && held.st_uid != geteuid();
+}
+
 /* A file system without locks is no reason to fail. */
 static int take(struct hatch *h, struct err *e)
 {
+    int rc = 0;
+
     h->fd = beneath_folder(h->above, h->hidden, true, e);
     if (h->fd < 0)
         return h->fd;
-    if ((flock(h->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) || !is_still(h)) {
-        close(h->fd); /* it is not ours to remove */
+    if (is_trap(h))
+        rc = err_os(e, EACCES, "%s: its hidden folder is somebody else's", h->name);
+    else if ((flock(h->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) || !is_still(h))
+        rc = err_set(e, ERR_LOCKED, "%s: something is being put there", h->name);
+    if (rc < 0) { /* it is not ours to remove */
+        close(h->fd);
         h->fd = -1;
-        return err_set(e, ERR_LOCKED, "%s: something is being put there", h->name);
     }
-    return 0;
+    return rc;
 }
 
 static int make(struct hatch *h, struct err *e)
@@ -58,7 +73,9 @@ int hatch_new(struct hatch **out, const char *path, const char *key, struct err 
     const char *name = strrchr(path, '/') + 1;
     char *above = mem_strn(path, (size_t)(name - path));
     struct stat st;
-    int rc = fileio_mkdirs(above, 0777, e);
+    int rc = names_component_ok(bytes_str(name))
+                 ? fileio_mkdirs(above, 0777, e)
+                 : err_set(e, ERR_USAGE, "%s: is no name for a folder", path);
 
     h->fd = -1;
     h->name = mem_str(name);

@@ -185,7 +185,9 @@ int place_hardlink(struct place *p, const char *path, const char *target, struct
     char *from = clean(p, target, e);
     int rc = from ? 0 : e->code;
 
-    if (rc == 0 && strcmp(from, path) != 0) {
+    if (rc == 0 && strcmp(from, path) == 0) {
+        rc = place_refuse(p, path, "a hard link to itself", e);
+    } else if (rc == 0) {
         rc = make_way(p, path, e);
         if (rc == 0 && beneath_link(p->to, from, path, &here) < 0)
             rc = is_no_file(&here)

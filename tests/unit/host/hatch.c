@@ -76,6 +76,27 @@ static void one_at_a_time(void **state)
     assert_int_equal(entries_in(scratch_dir), 0);
 }
 
+static void traps(void **state)
+{
+    (void)state;
+    struct hatch *h = NULL;
+    struct err e = {0};
+
+    assert_int_equal(hatch_new(&h, at("nowhere/.."), "k", &e), ERR_USAGE);
+    err_clear(&e);
+    if (getuid() != 0)
+        skip();
+    assert_int_equal(mkdir(at(".a.part"), 0777), 0);
+    assert_int_equal(chown(at(".a.part"), 65534, 65534), 0);
+    assert_int_equal(hatch_new(&h, at("a"), "k", &e), 0); /* nobody else can have made it */
+    hatch_free(h);
+    assert_int_equal(mkdir(at(".a.part"), 0777), 0);
+    assert_int_equal(chown(at(".a.part"), 65534, 65534), 0);
+    assert_int_equal(chmod(scratch_dir, 01777), 0);
+    assert_int_equal(hatch_new(&h, at("a"), "k", &e), ERR_IO);
+    assert_int_equal(e.os, EACCES);
+}
+
 static void long_names(void **state)
 {
     (void)state;
@@ -97,6 +118,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(opens, scratch_begin, scratch_end),
         cmocka_unit_test_setup_teardown(replaces_nothing, scratch_begin, scratch_end),
         cmocka_unit_test_setup_teardown(one_at_a_time, scratch_begin, scratch_end),
+        cmocka_unit_test_setup_teardown(traps, scratch_begin, scratch_end),
         cmocka_unit_test_setup_teardown(long_names, scratch_begin, scratch_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -257,6 +257,9 @@ static void hard_links(void **state)
                                 {.path = "b", .text = "/etc/passwd", .hard = true},
                                 END},
                "absolute path");
+    is_refused(
+        (struct entry[]){{.path = "x", .text = "x"}, {.path = "b", .text = "b", .hard = true}, END},
+        "to itself");
     is_refused((struct entry[]){{.path = "x", .text = "x"},
                                 {.path = "b", .text = "none", .hard = true},
                                 END},
