@@ -259,6 +259,18 @@ static struct checks *checks_for(struct engine *g, struct item *it)
     return s;
 }
 
+static bool has_pads(const struct manifest *m, uint32_t piece)
+{
+    struct layout_iter it;
+    struct layout_seg seg;
+
+    layout_iter_init(&it, m, (uint64_t)piece * m->piece_length, layout_piece_len(m, piece));
+    while (layout_iter_next(&it, &seg))
+        if (seg.pad)
+            return true;
+    return false;
+}
+
 static void check_add(struct engine *g, const struct node_op *op, bool leaves)
 {
     struct item *it = item_of(g, op->task);
@@ -268,6 +280,10 @@ static void check_add(struct engine *g, const struct node_op *op, bool leaves)
     c->job = op->job;
     c->leaves = leaves;
     piecejob_init(&c->p, it->m, item_tree(it), op->piece, !leaves && op->v1, leaves || op->v2);
+    if (op->n_parts > 0 && !has_pads(it->m, op->piece)) {
+        c->p.parts = op->parts;
+        c->p.n_parts = op->n_parts;
+    }
     s->bytes += layout_piece_len(it->m, op->piece);
     if (s->n == PIECEJOB_MOST || s->bytes >= CHECK_BYTES)
         checks_submit(g, s);

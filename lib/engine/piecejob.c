@@ -82,6 +82,7 @@ struct lane {
     struct layout_iter it;
     struct layout_seg seg;
     uint8_t *mem;
+    size_t part, taken; /* of piecejob.parts: this one, so much of it */
 };
 
 static void lane_begin(struct lane *l, struct piecejob *j, uint8_t *mem)
@@ -114,12 +115,33 @@ static void lane_end(struct lane *l, int code)
     l->j = NULL;
 }
 
+/* From memory. */
+static struct bytes lane_part(struct lane *l, size_t most)
+{
+    struct piecejob *j = l->j;
+
+    while (l->part < j->n_parts && l->taken == j->parts[l->part].n) {
+        l->part++;
+        l->taken = 0;
+    }
+    if (l->part == j->n_parts) {
+        lane_end(l, 0);
+        return BYTES(NULL, 0);
+    }
+    const struct bytes *p = &j->parts[l->part];
+    size_t n = p->n - l->taken < most ? p->n - l->taken : most;
+    l->taken += n;
+    return BYTES(p->p + l->taken - n, n);
+}
+
 /* The next bytes of its piece, as many as `most`; none: it has ended. */
 static struct bytes lane_next(struct lane *l, size_t most)
 {
     struct piecejob *j = l->j;
     int64_t got;
 
+    if (j->n_parts > 0)
+        return lane_part(l, most);
     if (l->seg.length == 0 && !layout_iter_next(&l->it, &l->seg)) {
         lane_end(l, 0);
         return BYTES(NULL, 0);

@@ -1,4 +1,5 @@
 /* The node: construction, the queue of operations, jobs, timers, blocks. */
+#include "node/kept.h"
 #include "node/node_int.h"
 
 #include <stdarg.h>
@@ -268,6 +269,8 @@ void node_checked(struct node *n, node_id job, int err, const struct err *why,
 {
     struct job *j = job_answered(n, job, NODE_CHECK, now);
     if (j)
+        kept_returned(n, j);
+    if (j && idtab_get(&n->tasks, j->task))
         j->u.checked(n, j, err, why, r, now);
     free(j);
 }

@@ -20,7 +20,7 @@
  *   pex.c       peer exchange (BEP 11)
  *   lsd.c       local service discovery (BEP 14)          self.c      what our own address is
  *   near.c      neighbours first
- *   sleep.c     items that nobody talks to
+ *   sleep.c     items that nobody talks to                kept.c      blocks not judged yet
  *
  * Lifetimes: a connection that is closed while its handlers are on the stack goes to node.dead and
  * is freed at the start of the next call from outside. A task removed frees all that is its own.
@@ -230,6 +230,9 @@ struct open_piece {
     bool judging;    /* a check is under way */
     bool all_stored; /* waits for `want` after its root was wrong */
     usec waiting_since;
+    struct block **kept; /* by block (kept.c); NULL: none */
+    uint32_t n_kept;
+    bool unkept; /* it is to be read back */
 };
 
 /* Announcing under one info-hash; a hybrid has two. */
@@ -372,6 +375,7 @@ struct node {
     struct list free_blocks;
     uint64_t unstored; /* bytes waiting for the disk */
     bool paused_disk;
+    size_t kept; /* bytes, of all tasks */
     struct bucket down, up;
     struct timer bucket_timer, pulse;
     uint32_t n_conns, n_open, n_dialing, n_no_handshake;

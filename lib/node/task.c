@@ -6,6 +6,7 @@
  * every pulse. An idle seed rests until its next announce or until somebody connects; and it may be
  * put to sleep meanwhile (sleep.c).
  */
+#include "node/kept.h"
 #include "node/node_int.h"
 #include "node/reuse.h"
 #include "node/passing.h"
@@ -461,7 +462,7 @@ static void drop_jobs(struct task *t)
     uint32_t it = 0;
     struct job *j;
     while ((j = idtab_walk(&n->jobs, &it)) != NULL)
-        if (j->task == t->id && j->kind != NODE_STORE)
+        if (j->task == t->id && j->kind != NODE_STORE && !kept_is_lent(j))
             job_free(n, j);
 }
 
@@ -471,6 +472,7 @@ static void free_open(struct task *t)
     void *v;
     while (t->open && map_walk(t->open, &it, NULL, &v)) {
         struct open_piece *o = v;
+        kept_drop(t->node, o);
         free(o->leaf);
         free(o->want);
         free(o);

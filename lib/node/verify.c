@@ -8,6 +8,7 @@
  * A hybrid passes both. Progress is recorded in checkpoints: the host syncs, then records. What is
  * complete has none of its own: the host records that without being asked.
  */
+#include "node/kept.h"
 #include "node/node_int.h"
 #include "node/reuse.h"
 
@@ -44,6 +45,7 @@ void verify_open_free(struct task *t, struct open_piece *o)
     if (!o)
         return;
     map_remove(t->open, BYTES(&o->piece, sizeof o->piece));
+    kept_drop(t->node, o);
     free(o->leaf);
     free(o->want);
     free(o);
@@ -92,17 +94,18 @@ static void block_stored(struct node *n, struct job *j, int err, const struct er
     struct task *t = task_get(n, j->task);
     uint32_t sender = b->sender;
     n->unstored -= LAYOUT_BLOCK;
-    block_free(n, b);
     throttle(n);
     t->store_jobs--;
     status_turn(t, now);
     if (err < 0) {
+        block_free(n, b);
         picker_unstore(t->picker, ref);
         sender_unref(t, sender);
         task_fail(t, err, "%s", why && why->msg[0] ? why->msg : "cannot write");
         return;
     }
     struct open_piece *o = verify_open(t, ref.piece);
+    kept_take(t, o, b);
     if (leaf && o->leaf) {
         memcpy(o->leaf + (size_t)ref.block * SHA256_LEN, leaf, SHA256_LEN);
         if (leaf_is_bad(o, ref.block)) {
@@ -279,6 +282,7 @@ void verify_judge(struct task *t, struct open_piece *o, usec now)
     struct node_op *op = node_last_op(t->node);
     op->piece = j->piece = o->piece;
     op->v1 = true;
+    kept_lend(t->node, o, j, op);
     j->u.checked = piece_checked;
     o->judging = true;
     t->check_jobs++;

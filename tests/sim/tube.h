@@ -60,6 +60,7 @@ struct item {
     uint8_t *disk; /* content space, zero where nothing was stored; NULL: phantom */
     uint64_t disk_size;
     uint64_t checkpoints, files_done, pieces;
+    uint64_t lent; /* pieces that came to be checked with their blocks */
     usec complete_at;
     bool hold; /* NODE_METADATA is not answered by itself */
 };

@@ -25,6 +25,8 @@ struct piecejob {
     struct tree *tree;
     uint32_t piece;
     bool v1, v2; /* halves to hash, of those the manifest has */
+    const struct bytes *parts; /* its bytes, pads too, if they need not be read; borrowed */
+    size_t n_parts;
 
     int code; /* 0; ERR_NOTFOUND: not all of the bytes are there; ERR_IO: they cannot be read */
     struct err e;

@@ -42,6 +42,7 @@
 #define NODE_MAX_QUEUED 2048u /* requests that a peer may queue; REQQ advertised: */
 #define NODE_REQQ 2000u       /* 1 Gbit/s at 100 ms is 763 blocks, and as many wait their turn */
 #define NODE_MAX_FAST 16u /* allowed-fast pieces kept of what a peer names */
+#define NODE_MAX_KEPT (16u << 20)     /* bytes on the disk, but in memory until they are judged */
 #define NODE_MAX_UNSTORED (16u << 20) /* bytes waiting for the disk, then sockets are not read */
 #define NODE_MAX_WAITING_OUT \
     (1u << 20) /* control bytes a peer may let pile up before it is closed */
@@ -323,6 +324,9 @@ struct node_op {
     bool trusted;      /* the URL was typed by the user */
     bool local;        /* a local address written out in the URL will do (HOSTILE.md, Addresses) */
     struct bytes data; /* borrowed: STORE until node_stored, UDP until the next call */
+    /* CHECK: the blocks of the piece, so that they need not be read; borrowed until node_checked */
+    const struct bytes *parts;
+    uint32_t n_parts; /* 0: they are on the disk alone */
     int code;
     const char *text; /* borrowed until the next node_next */
     const struct dht_event *dht; /* borrowed until the next node_next */

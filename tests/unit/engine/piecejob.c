@@ -179,6 +179,38 @@ static void many_at_once_as_one_by_one(void **state)
     free(path);
 }
 
+/* What is lent is hashed, and nothing is read. */
+static void lent_as_from_the_disk(void **state)
+{
+    struct scene *s = *state;
+    struct bytes part[8];
+    struct piecejob read, lent;
+    size_t n = 0;
+
+    piecejob_init(&read, s->m, s->tree, 0, true, true);
+    piecejob_run(&read);
+    assert_int_equal(read.code, 0);
+    piecejob_init(&lent, s->m, s->tree, 0, true, true);
+    for (uint64_t at = 0; at < PIECE; at += part[n++].n) {
+        size_t length = PIECE - at < 7000 ? (size_t)(PIECE - at) : 7000;
+        uint8_t *mem = mem_alloc(length);
+        for (size_t i = 0; i < length; i++)
+            mem[i] = byte_at(0, at + i);
+        part[n] = BYTES(mem, length);
+    }
+    lent.parts = part;
+    lent.n_parts = n;
+    piecejob_run(&lent);
+    assert_int_equal(lent.code, 0);
+    assert_int_equal(lent.read, 0);
+    assert_memory_equal(lent.r.v1, read.r.v1, SHA1_LEN);
+    assert_memory_equal(lent.r.root, read.r.root, SHA256_LEN);
+    for (size_t i = 0; i < n; i++)
+        bytes_free(part[i]);
+    piecejob_fini(&lent);
+    piecejob_fini(&read);
+}
+
 static void only_the_halves_asked_for(void **state)
 {
     static const uint8_t none[SHA256_LEN];
@@ -234,6 +266,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_piece_as_from_memory, set_up_hybrid, tear_down),
         cmocka_unit_test_setup_teardown(many_at_once_as_one_by_one, set_up_v1, tear_down),
         cmocka_unit_test_setup_teardown(many_at_once_as_one_by_one, set_up_hybrid, tear_down),
+        cmocka_unit_test_setup_teardown(lent_as_from_the_disk, set_up_v1, tear_down),
+        cmocka_unit_test_setup_teardown(lent_as_from_the_disk, set_up_hybrid, tear_down),
         cmocka_unit_test_setup_teardown(only_the_halves_asked_for, set_up_hybrid, tear_down),
         cmocka_unit_test_setup_teardown(what_is_short_or_absent_is_named, set_up_hybrid, tear_down),
     };
