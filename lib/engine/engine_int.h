@@ -379,6 +379,7 @@ int ranges_find(struct item *it, struct err *e); /* resolves those that were nam
 int ranges_place(struct item *it, struct err *e); /* worker, in the survey */
 int ranges_write(struct item *it, struct err *e); /* worker */
 void ranges_priority(struct item *it);
+struct node_part *ranges_parts(const struct item *it, size_t *n); /* for the node; moved */
 
 void life_again(const struct item *it); /* serving: adds the same once more */
 

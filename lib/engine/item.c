@@ -181,12 +181,16 @@ static node_id give_to_node(struct item *it, struct err *e)
 {
     struct engine *g = it->g;
     struct bits hold = {0};
+    size_t n_parts;
+    struct node_part *parts = ranges_parts(it, &n_parts);
     struct node_task_config c = {
         .link = it->has_link ? &it->link : NULL,
         .manifest = it->own,
         .have = it->spec.ask_only ? NULL : &it->have,
         .priority = it->priority,
         .unstored = it->unstored,
+        .parts = parts,
+        .n_parts = n_parts,
         .hold = it->own && !it->spec.ask_only ? reuse_holds(it, &hold) : NULL,
         .goals = it->spec.goals,
         .uploaded = it->uploaded0,
@@ -203,6 +207,7 @@ static node_id give_to_node(struct item *it, struct err *e)
     it->own = NULL; /* the node's from here on, or gone */
     it->task = node_add(g->node, &c, g->now, e);
     bits_fini(&hold);
+    free(parts);
     if (it->task == 0) {
         it->m = NULL;
         return 0;
@@ -396,10 +401,14 @@ static void begin_task(struct item *it)
 {
     struct bits mem = {0};
     const struct bits *hold = reuse_holds(it, &mem);
+    size_t n_parts;
+    struct node_part *parts = ranges_parts(it, &n_parts);
 
     if (hold)
         node_hold(it->g->node, it->task, hold);
+    node_set_parts(it->g->node, it->task, parts, n_parts);
     bits_fini(&mem);
+    free(parts);
     node_begin(it->g->node, it->task, &it->have, it->priority, it->unstored, it->g->now);
 }
 

@@ -153,6 +153,35 @@ void ranges_priority(struct item *it)
     }
 }
 
+static int by_from(const void *a, const void *b)
+{
+    const struct node_part *x = a, *y = b;
+
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+struct node_part *ranges_parts(const struct item *it, size_t *n)
+{
+    size_t k = it->ranged ? it->n_stretches : 0;
+    struct node_part *v = k ? mem_array(k, sizeof *v) : NULL;
+
+    *n = 0;
+    for (size_t i = 0; i < k; i++) {
+        uint64_t base = it->m->files[it->stretches[i].file].offset;
+
+        v[i] = (struct node_part){base + it->stretches[i].from, base + it->stretches[i].end};
+    }
+    if (k > 0)
+        qsort(v, k, sizeof *v, by_from);
+    for (size_t i = 0; i < k; i++) {
+        if (*n > 0 && v[i].from <= v[*n - 1].end)
+            v[*n - 1].end = v[i].end > v[*n - 1].end ? v[i].end : v[*n - 1].end;
+        else
+            v[(*n)++] = v[i];
+    }
+    return v;
+}
+
 /* ---- the result ---- */
 
 static int copy_stretch(struct item *it, const struct stretch *s, struct tree *out, uint64_t *to,

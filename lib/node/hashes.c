@@ -6,7 +6,7 @@
  * of a piece are asked for beside its first block, so that every block is judged as it comes. Both
  * are proved on arrival; who sends hashes that do not prove is guilty.
  */
-#include "node/node_int.h"
+#include "node/part.h"
 
 #include <p2p/base/num.h>
 #include <p2p/format/merkle.h>
@@ -99,8 +99,11 @@ void hashes_want_leaves(struct conn *c, uint32_t piece, usec now)
     if (!t->m->has_v2 || !c->v2 || c->no_hashes || c->n_hash_ask == MAX_ASKS ||
         c->leaves_again > now)
         return;
-    if (!fetch_peer_has_piece(c, piece) || !piecehash_expected_root(t->m, piece) ||
-        !leaves_req(t, piece, &r))
+    if (!fetch_peer_has_piece(c, piece))
+        return;
+    if (part_cut(t, piece))
+        r = part_req(t, piece);
+    else if (!piecehash_expected_root(t->m, piece) || !leaves_req(t, piece, &r))
         return;
     struct open_piece *o = verify_open(t, piece);
     if (o->want || o->asked_want)
@@ -122,6 +125,10 @@ static void got_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t f
     struct task *t = c->task;
     uint8_t root[SHA256_LEN];
     uint32_t piece = piece_of(t, r, file);
+    if (part_is_req(r)) {
+        part_got_leaves(c, r, piece, hashes, now);
+        return;
+    }
     const uint8_t *want = piecehash_expected_root(t->m, piece);
     merkle_root(root, hashes.p, r->length, r->length, 0);
     if (!want || memcmp(root, want, SHA256_LEN) != 0) {
@@ -130,7 +137,7 @@ static void got_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t f
         return;
     }
     c->gave_leaves = true;
-    verify_leaves_known(t, piece, hashes.p, r->length, now);
+    verify_leaves_known(t, piece, 0, hashes.p, r->length, now);
 }
 
 /* ---- piece layers ---- */

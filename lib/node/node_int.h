@@ -13,6 +13,7 @@
  *   announce.c  trackers                                  web.c       web seeds
  *   webmeta.c   the manifest beside a web seed's content
  *   stream.c    items that are read as they come          demand.c    and in any order
+ *   part.c      pieces of which only some bytes are wanted
  *   super.c     super-seeding                             status.c    figures
  *   reuse.c     content that may be here already
  *   hint.c      suggesting pieces, and being suggested some (BEP 6)
@@ -288,6 +289,9 @@ struct task {
     struct picker *picker;
     struct bits have;
     uint8_t *priority, *unstored; /* as given, or NULL */
+    struct node_part *parts;      /* as given, and pieces of which only they are asked for */
+    size_t n_parts;
+    struct bits cut;
     struct bits to_hold;          /* as given, until there is a picker */
     bool told_no_probes;
     struct map *open;             /* piece → open_piece */
@@ -507,8 +511,9 @@ void verify_store(struct task *t, struct block *b, usec now);
 void verify_open_free(struct task *t, struct open_piece *o);
 struct open_piece *verify_open(struct task *t, uint32_t piece); /* made if need be */
 struct open_piece *verify_find(const struct task *t, uint32_t piece);
-void verify_leaves_known(struct task *t, uint32_t piece, const uint8_t *leaves, uint32_t n,
-                         usec now);
+/* Leaves of the piece from `first` on; of its other blocks none is here, nor asked for. */
+void verify_leaves_known(struct task *t, uint32_t piece, uint32_t first, const uint8_t *leaves,
+                         uint32_t n, usec now);
 void verify_no_leaves(struct task *t, uint32_t piece, usec now);
 void verify_layers_known(struct task *t, uint32_t file, usec now);
 void verify_judge(struct task *t, struct open_piece *o, usec now);

@@ -9,6 +9,7 @@
 #include "node/kept.h"
 #include "node/node_int.h"
 #include "node/reuse.h"
+#include "node/part.h"
 #include "node/passing.h"
 
 #include <p2p/base/num.h>
@@ -167,6 +168,7 @@ node_id node_add(struct node *n, const struct node_task_config *c, usec now, str
     if (t->m && !t->survey) {
         if (c->hold)
             node_hold(n, t->id, c->hold);
+        node_set_parts(n, t->id, c->parts, c->n_parts);
         task_activate(t, c->have, c->priority, c->unstored, now);
     } else if (!t->survey) {
         t->state = NODE_FETCHING_METADATA;
@@ -230,12 +232,14 @@ void node_begin(struct node *n, node_id task, const struct bits *have, const uin
 
 static uint32_t shape_blocks(const void *ctx, uint32_t piece)
 {
-    return layout_blocks(ctx, piece);
+    const struct task *t = ctx;
+    return layout_blocks(t->m, piece);
 }
 
 static bool shape_skip(const void *ctx, uint32_t piece, uint32_t block)
 {
-    return layout_block_len(ctx, piece, block) == 0;
+    const struct task *t = ctx;
+    return layout_block_len(t->m, piece, block) == 0 || part_skips(t, piece, block);
 }
 
 static bool all_padding(const struct manifest *m, uint32_t piece)
@@ -264,7 +268,7 @@ void task_priorities(struct task *t)
 static void set_up_picker(struct task *t, const struct bits *have)
 {
     struct picker_shape shape = {
-        .n_pieces = t->m->n_pieces, .blocks = shape_blocks, .skip = shape_skip, .ctx = t->m};
+        .n_pieces = t->m->n_pieces, .blocks = shape_blocks, .skip = shape_skip, .ctx = t};
     t->picker = picker_new(&shape, &t->node->rng);
     if (t->sequential)
         picker_set_sequential(t->picker, WINDOW_BYTES / t->m->piece_length + WINDOW_LEAST);
@@ -300,6 +304,7 @@ void task_set_up(struct task *t, const struct bits *have, const uint8_t *priorit
         t->priority = mem_dup(priority, n);
     if (unstored)
         t->unstored = mem_dup(unstored, n);
+    part_begin(t, have);
     bits_init(&t->have, n);
     t->open = map_new(rng_u64(&t->node->rng));
     t->blame = blame_new();
@@ -492,6 +497,7 @@ void task_shed(struct task *t)
     picker_free(t->picker);
     hashes_layers_fini(t);
     hashes_uppers_free(t);
+    part_fini(t);
     bits_fini(&t->have);
     bits_fini(&t->to_hold);
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {

@@ -9,7 +9,7 @@
  * complete has none of its own: the host records that without being asked.
  */
 #include "node/kept.h"
-#include "node/node_int.h"
+#include "node/part.h"
 #include "node/reuse.h"
 
 #include <p2p/base/num.h>
@@ -269,6 +269,10 @@ void verify_judge(struct task *t, struct open_piece *o, usec now)
     const uint8_t *want = t->m->has_v2 ? piecehash_expected_root(t->m, o->piece) : NULL;
     if (o->judging)
         return;
+    if (part_cut(t, o->piece)) {
+        part_judge(t, o, now);
+        return;
+    }
     if (want && !root_is_right(t, o, want)) {
         wrong_root(t, o, now);
         return;
@@ -288,14 +292,16 @@ void verify_judge(struct task *t, struct open_piece *o, usec now)
     t->check_jobs++;
 }
 
-void verify_leaves_known(struct task *t, uint32_t piece, const uint8_t *leaves, uint32_t n,
-                         usec now)
+void verify_leaves_known(struct task *t, uint32_t piece, uint32_t first, const uint8_t *leaves,
+                         uint32_t n, usec now)
 {
     struct open_piece *o = verify_find(t, piece);
     if (!o || o->want)
         return;
     o->want = mem_zero((size_t)o->n_blocks * SHA256_LEN);
-    memcpy(o->want, leaves, (size_t)(n < o->n_blocks ? n : o->n_blocks) * SHA256_LEN);
+    uint32_t most = o->n_blocks - first;
+    memcpy(o->want + (size_t)first * SHA256_LEN, leaves,
+           (size_t)(n < most ? n : most) * SHA256_LEN);
     static const uint8_t none[SHA256_LEN];
     bool waited = o->all_stored;
     for (uint32_t i = 0; i < o->n_blocks; i++) {
@@ -321,7 +327,9 @@ void verify_no_leaves(struct task *t, uint32_t piece, usec now)
         return;
     o->asked_want = false;
     reuse_leaves(t, piece, NULL);
-    if (o->all_stored)
+    if (o->all_stored && part_cut(t, piece))
+        part_judge(t, o, now);
+    else if (o->all_stored)
         wrong_root(t, o, now);
 }
 
@@ -358,6 +366,8 @@ static uint64_t content_bytes(const struct task *t, uint32_t piece)
     struct layout_iter it;
     struct layout_seg seg;
     uint64_t n = 0;
+    if (part_cut(t, piece))
+        return part_bytes(t, piece);
     layout_iter_init(&it, t->m, (uint64_t)piece * t->m->piece_length,
                      layout_piece_len(t->m, piece));
     while (layout_iter_next(&it, &seg))
@@ -384,11 +394,12 @@ void verify_good(struct task *t, struct open_piece *o, usec now)
 {
     uint32_t piece = o->piece;
     uint8_t root[SHA256_LEN];
-    if (o->leaf && t->layers_missing && root_of(t, o, root))
+    bool cut = part_cut(t, piece); /* nothing is known of its other blocks */
+    if (!cut && o->leaf && t->layers_missing && root_of(t, o, root))
         hashes_layer_piece(t, piece, root, now);
     if (t->halted)
         return;
-    if (blamed_wants_leaves(t, piece)) {
+    if (!cut && blamed_wants_leaves(t, piece)) {
         if (o->leaf)
             blamed_piece_good(t, piece, o->leaf, o->n_blocks, now);
         else
@@ -467,6 +478,8 @@ static void look_at_open(struct task *t, usec now)
         struct open_piece *o = verify_find(t, piece[i]); /* judging one may end another */
         if (o && is_abandoned(t, o)) {
             verify_open_free(t, o);
+        } else if (o && waited_long(o, now) && part_cut(t, o->piece)) {
+            part_whole(t, o, now);
         } else if (o && waited_long(o, now)) {
             convict(t, o, o->leaf, o->n_blocks, now); /* by comparing, nobody else is asked */
         }

@@ -76,6 +76,10 @@ void node_set_limits(struct node *n, uint64_t down, uint64_t up, usec now);
 
 /* ---- tasks ---- */
 
+struct node_part { /* bytes of content space */
+    uint64_t from, end;
+};
+
 struct node_task_config {
     const struct magnet
         *link; /* hashes, trackers, peers, web seeds; borrowed during the call; or NULL */
@@ -85,6 +89,8 @@ struct node_task_config {
     const uint8_t
         *unstored; /* per piece 1: had, but not servable (parts in unselected files); or NULL */
     const struct bits *hold; /* see node_hold; or NULL. Only with a manifest */
+    const struct node_part *parts; /* see node_set_parts; or NULL. Only with a manifest */
+    size_t n_parts;
     struct goals goals;
     uint64_t uploaded, downloaded; /* from earlier runs: for ratio and trackers */
     uint64_t window; /* bytes that are kept at once (see node_verified); 0: all are */
@@ -95,6 +101,11 @@ struct node_task_config {
     bool manifest_only; /* of the content nothing will be asked for */
     bool trusted;    /* trackers and web seeds were typed by the user: any address is fine */
 };
+/*
+ * Of the pieces that are wanted only these bytes of content space are, which are in order and do
+ * not touch. Said before node_begin; in v2 little more is asked for than the blocks that hold them.
+ */
+void node_set_parts(struct node *n, node_id task, const struct node_part *v, size_t n_parts);
 /* With a manifest the task is active at once; without, it fetches metadata, yields NODE_METADATA
  * and waits for node_begin. 0 on error: an item with this hash is here already (ERR_FAIL). */
 node_id node_add(struct node *n, const struct node_task_config *c, usec now, struct err *e);
