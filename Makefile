@@ -114,8 +114,8 @@ install-completions:
 	    ln -sf p2p.fish $(FISHCOMP)/$$p.fish || exit 1; done
 
 uninstall:
-	rm -f $(CMDS:%=$(BINDIR)/%) $(CMDS:%=$(MANDIR)/man1/%.1) $(MANDIR)/man5/p2p-events.5 \
-	    $(MANDIR)/man7/p2p.7 \
+	rm -f $(CMDS:%=$(BINDIR)/%) $(CMDS:%=$(MANDIR)/man1/%.1) $(patsubst man/%,$(MANDIR)/man5/%,$(wildcard man/*.5)) \
+	    $(patsubst man/%,$(MANDIR)/man7/%,$(wildcard man/*.7)) \
 	    $(CMDS:%=$(BASHCOMP)/%) $(ZSHCOMP)/_p2p $(CMDS:%=$(FISHCOMP)/%.fish) $(UNITS:%=$(UNITDIR)/%)
 
 clean:
