@@ -53,7 +53,8 @@ void greet_send_extended(struct conn *c, usec now)
         .metadata_size = t->m ? (uint32_t)t->m->info.n : 0,
         .reqq = NODE_REQQ,
         .port = self_port_for(c->node, &c->addr),
-        .upload_only = t->picker && task_complete(t) && !t->super_seed,
+        /* libtorrent hangs up on one who only uploads and has told of no piece yet. */
+        .upload_only = t->picker && task_complete(t) && !t->super_seed && !task_passes(t),
         .yourip = c->addr,
         .client = c->node->cfg.client,
     };

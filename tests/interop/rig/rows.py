@@ -7,7 +7,7 @@ those rows instead of multiplying them; each client sees each way in each role.
 
 from clients import OTHERS, OURS
 from clients.p2p import SuperSeed
-from rig import meeting, scenes
+from rig import meeting, scenes, streaming
 
 LT = OTHERS["libtorrent"]
 ARIA2, TRANSMISSION = OTHERS["aria2"], OTHERS["transmission-daemon"]
@@ -87,6 +87,10 @@ def ours():
         for seeder, leecher in ((LT, OURS), (OURS, LT)):
             table[f"dht/p2p-node/{seeder.name}-to-{leecher.name}/hybrid/{only}"] = (
                 meeting.dht, seeder, leecher, "file", "hybrid", "p2p-node", only)
+    for leecher in (OURS, LT):
+        for fmt in ("v1", "v2", "hybrid"):
+            table[f"stream/p2p-to-{leecher.name}/{fmt}"] = (streaming.takes, leecher, fmt)
+    table["stream/p2p-beside-rtorrent/v1"] = (streaming.beside, RTORRENT, "v1")
     table["bridge/rtorrent-p2p-qbittorrent"] = (scenes.bridge, RTORRENT, QBITTORRENT)
     return table
 
