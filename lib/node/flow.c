@@ -191,19 +191,41 @@ static size_t wake_sender(struct conn *c, size_t share)
     return c->send_grant;
 }
 
+/* How many of those asleep have what goes before all else. */
+static size_t mark_first(struct node *n, usec now)
+{
+    size_t k = 0;
+    for (struct list_node *l = list_first(&n->send_wait); l; l = list_next(&n->send_wait, l)) {
+        struct conn *c = LIST_OF(l, struct conn, send_wait);
+        c->send_first = !c->send_woken && queue_is_first(c, now);
+        k += c->send_first;
+    }
+    return k;
+}
+
+/* Wakes some of these `k`; returns what was granted. */
+static size_t wake_some(struct node *n, size_t k, bool first, size_t left)
+{
+    size_t blocks = k > 0 ? left / k / LAYOUT_BLOCK : 0, granted = 0;
+    size_t share = LAYOUT_BLOCK * (blocks > 0 ? blocks : 1);
+    struct list_node *l = list_first(&n->send_wait);
+    for (; l && granted < left; l = list_next(&n->send_wait, l)) {
+        struct conn *c = LIST_OF(l, struct conn, send_wait);
+        granted += c->send_woken || c->send_first != first ? 0 : wake_sender(c, share);
+    }
+    return granted;
+}
+
 /* They stay in the queue until they come: one whose line is full may be long in coming. */
 void flow_wake_senders(struct node *n, usec now)
 {
     uint64_t rate = n->cfg.limit_up;
-    size_t left = rate > 0 ? in_hand(n, now) : SIZE_MAX, waiting = n->send_wait.count;
-    if (waiting > 0 && worth_waking(left, rate)) {
-        size_t blocks = rate > 0 ? left / waiting / LAYOUT_BLOCK : 0, granted = 0;
-        size_t share = LAYOUT_BLOCK * (blocks > 0 ? blocks : 1);
-        struct list_node *l = list_first(&n->send_wait);
-        for (; l && granted < left; l = list_next(&n->send_wait, l)) {
-            struct conn *c = LIST_OF(l, struct conn, send_wait);
-            granted += c->send_woken ? 0 : wake_sender(c, share);
-        }
+    size_t left = rate > 0 ? in_hand(n, now) : SIZE_MAX;
+    if (n->send_asleep > 0 && worth_waking(left, rate)) {
+        size_t first = mark_first(n, now);
+        size_t granted = wake_some(n, first, true, left);
+        if (granted < left)
+            wake_some(n, n->send_wait.count - first, false, left - granted);
     }
     arm(n, now);
 }

@@ -4,8 +4,9 @@
  * A seed alone knows which pieces are on their way from it to whom; the crowd sees them only when
  * they have arrived. So it suggests to each peer that it serves pieces which nobody has and nobody
  * is being given, some time's worth ahead; who follows that never fetches from it what another
- * fetches too. When all is spread there is nothing to suggest. A peer that does not follow is left
- * alone after a few.
+ * fetches too. Each is suggested pieces in a row, from a place of its own on: many clients ask for
+ * what lies beside a piece as well, and would all ask for the same. When all is spread there is
+ * nothing to suggest. A peer that does not follow is left alone after a few.
  *
  * What a peer was given should come up elsewhere soon. Where it does not, the piece may be lost to
  * all but that peer and is given to another; and who keeps several so is a debtor to the choker.
@@ -45,6 +46,8 @@ static bool suggests(const struct conn *c)
 
 void hint_forget(struct conn *c, uint32_t i)
 {
+    if (c->hint_out[i].begun && !c->hint_out[i].had)
+        bits_unset(&c->task->begun, c->hint_out[i].piece);
     c->task->on_way[c->hint_out[i].piece]--;
     c->hint_out[i] = c->hint_out[--c->n_hint_out];
 }
@@ -82,23 +85,38 @@ bool hint_note(struct conn *c, uint32_t piece, bool asked, usec now)
     return true;
 }
 
-static uint32_t look(const struct conn *c, uint32_t copies)
+static bool is_due(const struct conn *c, uint32_t p, uint32_t copies)
 {
-    struct task *t = c->task;
-    uint32_t n = t->m->n_pieces, most = n < LOOK_AT ? n : LOOK_AT;
+    const struct task *t = c->task;
+    return bits_get(&t->have, p) && !fetch_peer_has_piece(c, p) &&
+           !(t->unstored && t->unstored[p]) && picker_availability(t->picker, p) == copies &&
+           !(t->on_way && t->on_way[p]);
+}
+
+static uint32_t look_from(struct conn *c, uint32_t from, uint32_t copies)
+{
+    uint32_t n = c->task->m->n_pieces, most = n < LOOK_AT ? n : LOOK_AT;
     for (uint32_t i = 0; i < most; i++) {
-        uint32_t p = t->hint_at;
-        t->hint_at = p + 1 < n ? p + 1 : 0;
-        if (bits_get(&t->have, p) && !fetch_peer_has_piece(c, p) &&
-            !(t->unstored && t->unstored[p]) && picker_availability(t->picker, p) == copies &&
-            !(t->on_way && t->on_way[p]))
-            return p;
+        uint32_t p = from + i < n ? from + i : from + i - n;
+        if (!is_due(c, p, copies))
+            continue;
+        c->hint_at = p + 1 < n ? p + 1 : 0;
+        return p;
     }
     return UINT32_MAX;
 }
 
+static uint32_t look(struct conn *c, uint32_t copies)
+{
+    uint32_t n = c->task->m->n_pieces, from = c->hint_at;
+    if (from < n && is_due(c, from, copies))
+        return look_from(c, from, copies);
+    from = (uint32_t)rng_below(&c->node->rng, n);
+    return look_from(c, from, copies);
+}
+
 /* What one peer alone has and did not give on may be lost there. */
-uint32_t hint_unspread(const struct conn *c)
+uint32_t hint_unspread(struct conn *c)
 {
     uint32_t p = look(c, 0);
     return p == UINT32_MAX ? look(c, 1) : p;
@@ -108,6 +126,39 @@ static uint32_t enough(const struct conn *c, usec now)
 {
     uint64_t n = rate_now(&c->up, now) * (AHEAD_TIME / USEC_SEC) / c->task->m->piece_length;
     return n < AHEAD_LEAST ? AHEAD_LEAST : n > NODE_MAX_FAST / 2 ? NODE_MAX_FAST / 2 : (uint32_t)n;
+}
+
+static struct hint *find(struct conn *c, uint32_t piece)
+{
+    for (uint32_t i = 0; i < c->n_hint_out; i++)
+        if (c->hint_out[i].piece == piece)
+            return &c->hint_out[i];
+    return NULL;
+}
+
+void hint_begun(struct conn *c, uint32_t piece)
+{
+    struct task *t = c->task;
+    struct hint *h = find(c, piece);
+    if (!h || h->begun)
+        return;
+    if (t->begun.n == 0)
+        bits_init(&t->begun, t->m->n_pieces);
+    bits_set(&t->begun, piece);
+    h->begun = true;
+}
+
+bool hint_is_anothers(struct conn *c, uint32_t piece)
+{
+    const struct task *t = c->task;
+    const struct hint *h;
+    uint32_t copies = picker_availability(t->picker, piece);
+    if (copies == 0 && !bits_get(&t->begun, piece))
+        return false;
+    if (copies == 1 && (!t->on_way || t->on_way[piece] == 0))
+        return false;
+    h = find(c, piece);
+    return copies == 0 ? !h || !h->begun : copies > 1 || !h || t->on_way[piece] > 1;
 }
 
 void hint_more(struct conn *c, usec now)

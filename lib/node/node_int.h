@@ -7,6 +7,7 @@
  *   flow.c      the rate limits, shared among connections
  *   message.c   one handler a message, in a table
  *   fetch.c     asking for blocks and taking them         serve.c     answering requests, choking
+ *   queue.c     what a peer has asked for, and what of it goes first
  *   metadata.c  the info dictionary, both ways            hashes.c    merkle hashes, both ways
  *   verify.c    stored, checked, whose fault, recorded    blamed.c    evidence and bans
  *   task.c      one item's life                           dial.c      whom to dial when
@@ -29,6 +30,7 @@
 #ifndef P2P_NODE_NODE_INT_H
 #define P2P_NODE_NODE_INT_H
 
+#include "node/give_int.h"
 #include "node/idtab.h"
 #include "node/outq.h"
 
@@ -53,7 +55,6 @@
 #define SCRATCH_LEN (128u << 10)
 #define MAX_EARLY_HAVES 65536u /* HAVE messages kept before the number of pieces is known */
 #define NO_SENDER UINT32_MAX
-#define MAX_HINTS 32u /* pieces on their way to one peer that are counted */
 /* Leaf hashes computed for an address, a second and at once; for all together four times that. */
 #define HASH_RATE 4096u
 #define HASH_BURST 16384u
@@ -117,19 +118,6 @@ struct request { /* asked of a peer */
     bool dead; /* cancelled or dropped by a choke: may still come, is not waited for */
 };
 
-struct asked { /* by a peer, of us */
-    uint32_t piece, begin, length;
-};
-
-struct hint { /* a piece on its way to a peer and, as far as we see, to nobody else */
-    uint32_t piece;
-    uint32_t gave; /* bytes of it, in super-seeding */
-    bool asked; /* the peer has begun to ask for it, */
-    bool had;   /* and it has it now */
-    usec at;    /* when the last of these happened */
-    usec took;  /* from the first to the last of them */
-};
-
 struct hash_ask { /* hash request that we sent */
     struct wire_hash_req req;
     usec asked;
@@ -153,6 +141,7 @@ struct conn {
     bool am_choking, am_interested, peer_choking, peer_interested, upload_only;
     bool overfull;  /* more control bytes wait than NODE_MAX_WAITING_OUT */
     bool send_woken;   /* while it waits to send: it may come now */
+    bool send_first;   /* and before others */
     size_t send_grant; /* content that it may send, */
     size_t recv_share; /* and bytes that it may read, before others that wait */
     bool idle_out;  /* the host was told there is nothing to send */
@@ -212,6 +201,7 @@ struct conn {
     uint32_t hint_in[NODE_MAX_FAST]; /* pieces suggested to us, the latest */
     uint32_t n_hint_in;
     struct hint hint_out[MAX_HINTS]; /* and by us, or asked for unsuggested */
+    uint32_t hint_at; /* where to look for the next one */
     uint32_t n_hint_out, hints_ignored;
     uint32_t hints_spread, hints_lost; /* pieces given that others had soon, or had not */
     uint32_t gave_piece; /* the piece that the last block given was of, */
@@ -310,8 +300,8 @@ struct task {
     uint8_t **uppers;             /* by file: see upper_layer; NULL until one is asked for */
 
     struct choker choker;
+    struct bits begun; /* pieces of which a peer has a part from us, and nobody all */
     uint8_t *on_way;  /* by piece: peers to which a seed has suggested it; NULL: none yet */
-    uint32_t hint_at; /* where to look for the next one */
     struct web *webs;
     uint32_t n_webs;
     uint32_t web_lanes;         /* that bring something; */
@@ -471,6 +461,7 @@ void fetch_cancel(struct conn *c, struct block_ref ref, usec now);
 void serve_request(struct conn *c, const struct wire_msg *m, usec now);
 void serve_cancel(struct conn *c, const struct wire_msg *m, usec now);
 void serve_fill(struct conn *c, size_t may, usec now);
+void serve_reject(struct conn *c, uint32_t piece, uint32_t begin, uint32_t length);
 void serve_choke(struct conn *c, bool choke, usec now);
 void serve_interest(struct conn *c, bool interested, usec now);
 void serve_pulse(struct task *t, usec now); /* the choker's rounds, and between them */
@@ -668,31 +659,5 @@ void near_got_web(struct task *t, uint64_t bytes);
 const struct bits *near_hold(const struct conn *c);
 const struct bits *near_hold_web(const struct task *t, usec now);
 bool near_starves(const struct task *t, usec now); /* web seeds must help out all the same */
-
-/* hint.c */
-void hint_suggested(struct conn *c, uint32_t piece);       /* by the peer, to us */
-void hint_more(struct conn *c, usec now);                  /* by us, if that helps */
-void hint_asked(struct conn *c, uint32_t piece, usec now); /* it asks for a block of this piece */
-void hint_peer_has(struct conn *c, uint32_t piece, usec now);
-/* It is choked: others may have what was meant for it, but not this piece. */
-void hint_choked(struct conn *c, uint32_t but);
-void hint_gone(struct conn *c);
-/* How many pieces it was given that nobody else has now, and should have. */
-uint32_t hint_stuck(const struct conn *c, usec now);
-/* For super-seeding: a piece that it lacks, that at most one has beside us and that is on its way
- * to nobody, UINT32_MAX: none; counted as on its way to c; not any more. */
-uint32_t hint_unspread(const struct conn *c);
-bool hint_note(struct conn *c, uint32_t piece, bool asked, usec now);
-void hint_forget(struct conn *c, uint32_t i);
-void hint_expire(struct conn *c, usec now); /* what was not asked for or not given on for long */
-
-/* super.c */
-void super_greet(struct conn *c, usec now);
-void super_show(struct conn *c, usec now); /* more, if it may have more; else it does nothing */
-void super_peer_has(struct task *t, struct conn *c, uint32_t piece, usec now);
-bool super_may_have(const struct conn *c, uint32_t piece);
-/* So much of a piece went to it. Of a whole one it is taken to have it, for some clients tell
- * nobody who has a piece that they have it too. */
-void super_gave(struct conn *c, uint32_t piece, uint32_t bytes, usec now);
 
 #endif

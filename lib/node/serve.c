@@ -24,27 +24,7 @@
 #define FAST_BYTES (2u << 20)
 #define FAST_SPREAD 4u /* peers that have it */
 
-static struct asked *asked_at(const struct conn *c, uint32_t i)
-{
-    return &c->asked[(c->asked_head + i) & (c->asked_cap - 1)];
-}
-
-static void asked_push(struct conn *c, struct asked a)
-{
-    if (c->asked_n == c->asked_cap) {
-        uint32_t cap = c->asked_cap ? c->asked_cap * 2 : 16;
-        struct asked *v = mem_array(cap, sizeof *v);
-        for (uint32_t i = 0; i < c->asked_n; i++)
-            v[i] = *asked_at(c, i);
-        free(c->asked);
-        c->asked = v;
-        c->asked_cap = cap;
-        c->asked_head = 0;
-    }
-    *asked_at(c, c->asked_n++) = a;
-}
-
-static void reject(struct conn *c, uint32_t piece, uint32_t begin, uint32_t length)
+void serve_reject(struct conn *c, uint32_t piece, uint32_t begin, uint32_t length)
 {
     if (!c->fast)
         return;
@@ -84,24 +64,24 @@ static bool can_serve(const struct conn *c, const struct wire_msg *m)
 void serve_request(struct conn *c, const struct wire_msg *m, usec now)
 {
     if (c->am_choking && !allowed_fast(c, m->index)) {
-        reject(c, m->index, m->begin, m->length);
+        serve_reject(c, m->index, m->begin, m->length);
         return;
     }
     if (!can_serve(c, m)) {
         if (c->fast)
-            reject(c, m->index, m->begin, m->length);
+            serve_reject(c, m->index, m->begin, m->length);
         else
             conn_close(c, true, "asks for what we never offered", now);
         return;
     }
     if (c->asked_n >= NODE_MAX_QUEUED) {
         if (c->fast)
-            reject(c, m->index, m->begin, m->length);
+            serve_reject(c, m->index, m->begin, m->length);
         else
             conn_close(c, true, "queues too many requests", now);
         return;
     }
-    asked_push(c, (struct asked){m->index, m->begin, m->length});
+    queue_push(c, (struct asked){m->index, m->begin, m->length, now});
     hint_asked(c, m->index, now);
     if (c->idle_out) {
         c->idle_out = false;
@@ -111,17 +91,9 @@ void serve_request(struct conn *c, const struct wire_msg *m, usec now)
 
 void serve_cancel(struct conn *c, const struct wire_msg *m, usec now)
 {
-    (void)now;
-    for (uint32_t i = 0; i < c->asked_n; i++) {
-        const struct asked *a = asked_at(c, i);
-        if (a->piece != m->index || a->begin != m->begin || a->length != m->length)
-            continue;
-        for (uint32_t k = i; k + 1 < c->asked_n; k++)
-            *asked_at(c, k) = *asked_at(c, k + 1);
-        c->asked_n--;
-        reject(c, m->index, m->begin, m->length);
-        return;
-    }
+    struct asked a = {m->index, m->begin, m->length, now};
+    if (queue_cancel(c, &a))
+        serve_reject(c, a.piece, a.begin, a.length);
 }
 
 /*
@@ -157,31 +129,24 @@ void serve_fill(struct conn *c, size_t may, usec now)
     if (may < most)
         most = may;
     while (c->asked_n > 0 && c->out.content_left < most) {
-        struct asked a = *asked_at(c, 0);
-        c->asked_head = (c->asked_head + 1) & (c->asked_cap - 1);
-        c->asked_n--;
+        struct asked a = queue_next(c);
         if (!bits_get(&c->task->have, a.piece)) { /* lost since */
-            reject(c, a.piece, a.begin, a.length);
+            serve_reject(c, a.piece, a.begin, a.length);
             continue;
         }
         put_block(c, &a);
+        if (c->gave_piece != a.piece)
+            hint_begun(c, a.piece);
         c->gave_bytes = c->gave_piece == a.piece ? c->gave_bytes + a.length : a.length;
         c->gave_piece = a.piece;
         super_gave(c, a.piece, a.length, now);
     }
 }
 
-static void reject_queue(struct conn *c)
+static bool may_keep(struct conn *c, const struct asked *a, usec now)
 {
-    uint32_t kept = 0, n = c->asked_n;
-    for (uint32_t i = 0; i < n; i++) {
-        struct asked a = *asked_at(c, i);
-        if (allowed_fast(c, a.piece))
-            *asked_at(c, kept++) = a;
-        else
-            reject(c, a.piece, a.begin, a.length);
-    }
-    c->asked_n = kept;
+    (void)now;
+    return allowed_fast(c, a->piece);
 }
 
 /*
@@ -216,7 +181,7 @@ void serve_choke(struct conn *c, bool choke, usec now)
         hint_more(c, now); /* before it is let in, so that its first request is a good one */
     wire_put_simple(&c->out.bytes, choke ? WIRE_CHOKE : WIRE_UNCHOKE);
     if (choke)
-        reject_queue(c);
+        queue_sweep(c, may_keep, now);
     conn_flush(c);
 }
 
@@ -336,6 +301,7 @@ static void serve_hints(struct task *t, usec now)
 void serve_pulse(struct task *t, usec now)
 {
     serve_hints(t, now);
+    queue_pulse(t, now);
     struct choker *k = &t->choker;
     bool due = choker_deadline(k) <= now, done = task_complete(t);
     if (!due && !done && !choker_admit(k, being_served(t, false, now)))

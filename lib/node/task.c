@@ -500,6 +500,7 @@ void task_shed(struct task *t)
     part_fini(t);
     bits_fini(&t->have);
     bits_fini(&t->to_hold);
+    bits_fini(&t->begun);
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
         free(*bytes[i]);
         *bytes[i] = NULL;

@@ -92,12 +92,48 @@ static void suggestions_are_followed(void **state)
     }
 }
 
+static uint32_t row[4], in_row[4]; /* the last one suggested; how many one after the other */
+
+static void note_row(struct raw *r, const struct wire_msg *m)
+{
+    size_t i = (size_t)(uintptr_t)r->arg;
+    if (m->type != WIRE_SUGGEST)
+        return;
+    in_row[i] = m->index == row[i] + 1 ? in_row[i] + 1 : 1;
+    row[i] = m->index;
+}
+
+/* Many clients ask for what lies beside a piece as well: all that are sent to one place would ask
+ * for the same. */
+static void each_has_a_place_of_its_own(void **state)
+{
+    static const struct tube_file large = {NULL, 2000 * 16384};
+    (void)state;
+    struct rig *g = rig_new(5, NULL);
+    rig_content(g, &large, 1, 1, 16384);
+    rig_seed(g);
+    memset(in_row, 0, sizeof in_row);
+    for (unsigned i = 0; i < 4; i++) {
+        struct raw *r = raw_acting(g, i + 1, note_row);
+        r->arg = (void *)(uintptr_t)i;
+        raw_simple(r, WIRE_INTERESTED);
+    }
+    rig_run(g, 2 * USEC_SEC);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(in_row[i] >= 2);
+        for (unsigned k = 0; k < i; k++)
+            assert_true(row[i] > row[k] ? row[i] - row[k] > 32 : row[k] - row[i] > 32);
+    }
+    rig_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_is_suggested_what_another_is),
         cmocka_unit_test(what_has_spread_is_not_suggested),
         cmocka_unit_test(suggestions_are_followed),
+        cmocka_unit_test(each_has_a_place_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
