@@ -423,6 +423,15 @@ static void bad_line(struct get *g, const struct source_entry *n)
     done_with(g, STATUS_INVALID);
 }
 
+/* With the word in place of a path nothing is, not even what the catalogue knows. */
+static bool reuses(const struct get_options *o)
+{
+    for (size_t i = 0; i < o->reuse.n; i++)
+        if (strcmp(o->reuse.v[i], SUITE_NONE) == 0)
+            return false;
+    return true;
+}
+
 static void add_one(struct get *g, size_t i)
 {
     const struct get_options *o = g->o;
@@ -447,7 +456,8 @@ static void add_one(struct get *g, size_t i)
         .exclude = {o->exclude.v, o->exclude.n},
         .files = {w->files.v, w->files.n},
         .peers = {o->peers.v, o->peers.n},
-        .reuse = {o->reuse.v, o->reuse.n},
+        .reuse = {o->reuse.v, reuses(o) ? o->reuse.n : 0},
+        .no_reuse = !reuses(o),
         .ranges = w->engine_ranges,
         .n_ranges = o->ranges.n,
         .goals = goals_of(o),

@@ -156,7 +156,7 @@ static const struct option_def get_what[] = {
     VALUE('r', "range", LIST, "[FILE:]OFF-END", get_options, ranges,
           "only these bytes, END included; OFF- is to the end, -N the last N; repeat"),
     VALUE(0, "reuse", LIST, "PATH", get_options, reuse,
-          "take what matches from this file or folder, which was here before; repeat"),
+          "take what matches from this file or folder too (none: nor from the catalogue); repeat"),
     FLAG(0, "manifest-only", get_options, manifest_only, "get the .torrent and nothing else"),
     FLAG('x', "extract", get_options, extract,
          "unpack the archive that comes (tar, zip, 7z, ...), while it comes where that can be"),

@@ -358,6 +358,7 @@ static void names_done(void *arg)
             tell_file(it, s->files[i]);
         node_done(g->node, s->jobs[i], s->code, &s->e, g->now);
     }
+    reuse_named(g);
     free(s->files);
     free(s->jobs);
     free(s);

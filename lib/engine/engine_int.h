@@ -87,6 +87,7 @@ struct engine {
     struct list names;  /* FILE_DONE batches, likewise */
     struct list checks; /* pieces that wait for others to be hashed with */
     struct loop_timer check_timer;
+    uint64_t turns;     /* of items */
     size_t jobs;        /* on worker threads or waiting for them */
     struct follow *follow;
     struct joining dht;
@@ -186,7 +187,7 @@ struct item_spec { /* engine_spec, owned */
     size_t n_select, n_exclude, n_files, n_peers;
     char **reuse; /* paths */
     size_t n_reuse;
-    bool reuses;
+    bool no_reuse;
     struct engine_range *ranges; /* names owned */
     size_t n_ranges;
     struct goals goals;
@@ -296,6 +297,7 @@ struct item {
     struct save *save; /* under way; NULL: none */
     struct outflow *outflow; /* NULL: it goes to files */
     struct reuse *reuse;     /* reuse.c; NULL: nothing is looked for */
+    uint64_t turn;           /* when it was seen what is here; 0: not yet */
 };
 
 /* item.c: its life */
@@ -346,11 +348,13 @@ int survey_side(struct item *it, const char *tail, struct err *e); /* names its 
 void hash_begin(struct item *it);
 
 /* reuse.c: what is here elsewhere */
+void reuse_survey(struct item *it, struct catalogue *c); /* on a worker, behind the survey */
 bool reuse_first(struct item *it); /* after hashing: true: it looks, and calls item_hashed itself */
 const struct bits *reuse_holds(struct item *it, struct bits *mem); /* for node_hold; NULL: none */
 void reuse_run(struct item *it); /* the node has it */
 void reuse_tick(struct item *it);
 bool reuse_busy(const struct item *it); /* reads and hashes just now */
+void reuse_named(struct engine *g); /* files of some item have their names: others may want them */
 void reuse_free(struct item *it);
 void reuse_probed(struct engine *g, const struct node_op *op);
 void reuse_no_probes(struct engine *g, const struct node_op *op);

@@ -48,7 +48,7 @@ static struct item_spec copy_spec(const struct engine_spec *s)
         .peers = copy_words(&s->peers),
         .reuse = copy_words(&s->reuse),
         .n_reuse = s->reuse.n,
-        .reuses = s->reuse.n > 0 && !s->serve && !s->stream,
+        .no_reuse = s->no_reuse,
         .n_select = s->select.n,
         .n_exclude = s->exclude.n,
         .n_files = s->files.n,

@@ -318,6 +318,26 @@ static void walk_first(struct reuse *r)
     }
 }
 
+/* Others that a file may be, once the likeliest were tried. False: there are no more. */
+static bool walk_more(struct reuse *r)
+{
+    if (!r->walked || r->rank > r->ranks)
+        return false;
+    for (uint32_t i = 0; i < r->n_more; i++) {
+        const struct likely *l = &r->more[i];
+        uint32_t first, end;
+
+        if (l->rank != r->rank)
+            continue;
+        layout_file_pieces(r->it->m, l->file, &first, &end);
+        uint16_t way = reuse_way(r, (struct way){.file = l->file, .old = l->old});
+        for (uint32_t k = 0; k < 4 && (k == 0 || end - first > STARTS * PATIENCE); k++)
+            reuse_walk(r, way, first + (uint32_t)((uint64_t)(end - first) * k / 4), 1);
+    }
+    r->rank++;
+    return true;
+}
+
 /* ---- zones ---- */
 
 uint16_t reuse_way_at(const struct reuse *r, uint32_t piece)
@@ -375,11 +395,11 @@ static void plan(struct reuse *r)
         uint32_t from = p;
         bool idle = true;
 
-        for (; p < n && r->v[p].state != REUSE_OUT; p++)
+        for (; p < n && r->v[p].state > REUSE_TWIN; p++)
             idle &= r->v[p].state == REUSE_WAIT;
         if (p > from && idle)
             zone(r, from, p);
-        while (p < n && r->v[p].state == REUSE_OUT)
+        while (p < n && r->v[p].state <= REUSE_TWIN)
             p++;
     }
 }
@@ -401,13 +421,16 @@ static void tell(struct reuse *r)
 
 void reuse_go_on(struct reuse *r)
 {
-    if (r->it->dropped || r->finding || r->planning)
+    if (r->it->dropped || r->planning)
         return;
     r->planning = true;
     if (!r->walked && hashes_known(r))
         walk_first(r);
-    if (r->running || r->it->g->now < r->pause_at)
+    if (r->running || r->it->g->now < r->pause_at) {
         walk_all(r);
+        while (r->walks.count == 0 && r->left > 0 && walk_more(r))
+            walk_all(r);
+    }
     if (r->running && r->walks.count == 0 && hashes_known(r))
         plan(r);
     if (r->running) {
@@ -425,7 +448,7 @@ static void before_is_over(struct reuse *r)
 {
     struct item *it = r->it;
 
-    if (r->jobs > 0 || r->finding || it->phase != ITEM_HASHING)
+    if (r->jobs > 0 || it->phase != ITEM_HASHING)
         return;
     it->hashing--;
     item_hashed(it);
@@ -433,7 +456,7 @@ static void before_is_over(struct reuse *r)
 
 static bool worth_it(const struct reuse *r)
 {
-    return r->n_olds > 0 && r->left > 0;
+    return (r->n_olds > 0 || r->n_twins > 0) && r->left > 0;
 }
 
 static void wait_for(struct reuse *r, uint64_t from, uint64_t end)
@@ -463,51 +486,48 @@ static void look_at_pieces(struct reuse *r)
             wait_for(r, f[i].offset, f[i].offset + f[i].length);
 }
 
-static void look_for_old(struct db_job *j, struct catalogue *c)
-{
-    reuse_find(j->item->reuse, c);
-}
-
-static void old_found(struct db_job *j)
-{
-    struct item *it = j->item;
-    struct reuse *r = it->reuse;
-
-    r->finding = false;
-    r->jobs--;
-    it->jobs--;
-    if (buf_len(&r->warnings))
-        engine_warn(it->g, it, "--reuse: passed over: %.*s", (int)buf_len(&r->warnings),
-                    (const char *)buf_bytes(&r->warnings).p);
-    if (!it->dropped && r->n_olds > 0) {
-        look_at_pieces(r);
-        r->ways = mem_array(1, sizeof *r->ways);
-        r->ways[r->n_ways++] = (struct way){.file = REUSE_NONE, .old = REUSE_NONE};
-        r->pause_at = it->g->now + BEFORE_RUNNING;
-        reuse_go_on(r);
-    }
-    before_is_over(r);
-}
-
-bool reuse_first(struct item *it)
+/* On a worker, at the end of the survey. */
+void reuse_survey(struct item *it, struct catalogue *c)
 {
     struct reuse *r;
 
-    if (it->dropped || it->spec.serve || !it->spec.reuses || bits_full(&it->have) ||
-        it->m->n_pieces == 0)
-        return false;
+    if (it->spec.serve || it->spec.no_reuse || it->m->n_pieces == 0)
+        return;
     r = it->reuse = mem_zero(sizeof *r);
     r->it = it;
     list_init(&r->walks);
     list_init(&r->lookups);
-    r->v = mem_array(it->m->n_pieces, sizeof *r->v);
     r->first = mem_array(it->m->n_files, sizeof *r->first);
-    r->finding = true;
-    r->jobs++;
-    it->jobs++;
+    reuse_find(r, c);
+}
+
+bool reuse_first(struct item *it)
+{
+    struct reuse *r = it->reuse;
+
+    it->turn = ++it->g->turns;
+    if (!r || it->dropped)
+        return false;
+    if (buf_len(&r->warnings))
+        engine_warn(it->g, it, "--reuse: passed over: %.*s", (int)buf_len(&r->warnings),
+                    (const char *)buf_bytes(&r->warnings).p);
+    r->v = mem_array(it->m->n_pieces, sizeof *r->v);
+    look_at_pieces(r);
+    reuse_twins_begin(r);
+    if (!worth_it(r)) {
+        reuse_free(it);
+        return false;
+    }
+    r->ways = mem_array(1, sizeof *r->ways);
+    r->ways[r->n_ways++] = (struct way){.file = REUSE_NONE, .old = REUSE_NONE};
+    r->rank = 1;
+    r->pause_at = it->g->now + BEFORE_RUNNING;
     it->hashing++;
-    r->db = (struct db_job){.item = it, .work = look_for_old, .done = old_found};
-    db_submit(it->g, &r->db);
+    reuse_go_on(r);
+    if (r->jobs == 0) {
+        it->hashing--;
+        return false;
+    }
     return true;
 }
 
@@ -518,7 +538,7 @@ const struct bits *reuse_holds(struct item *it, struct bits *mem)
 {
     struct reuse *r = it->reuse;
 
-    if (!r || !worth_it(r))
+    if (!r)
         return NULL;
     bits_init(mem, it->m->n_pieces);
     for (uint32_t p = 0; p < it->m->n_pieces; p++) {
@@ -542,13 +562,26 @@ void reuse_run(struct item *it)
 
 void reuse_tick(struct item *it)
 {
-    if (it->reuse && it->reuse->running && !it->reuse->over)
-        reuse_go_on(it->reuse);
+    struct reuse *r = it->reuse;
+
+    if (!r || !r->running || r->over || it->phase != ITEM_RUNNING)
+        return;
+    reuse_twins_tick(r);
+    if (reuse_busy(it))
+        node_alive(it->g->node, it->task, it->g->now);
+    reuse_go_on(r);
+}
+
+void reuse_named(struct engine *g)
+{
+    for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))
+        if (it->reuse && it->reuse->n_twins > 0)
+            reuse_tick(it);
 }
 
 bool reuse_busy(const struct item *it)
 {
-    return it->reuse && it->reuse->jobs > 0;
+    return it->reuse && (it->reuse->jobs > 0 || reuse_twins_wait(it->reuse));
 }
 
 void reuse_free(struct item *it)
@@ -567,6 +600,8 @@ void reuse_free(struct item *it)
     buf_fini(&r->warnings);
     free(r->olds);
     free(r->first);
+    free(r->more);
+    free(r->twins);
     free(r->ways);
     free(r->v);
     free(r);

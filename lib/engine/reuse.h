@@ -13,6 +13,7 @@
  *
  *   reuse.c       what is tried when            reuse_ask.c    what others are asked, and answers
  *   reuse_find.c  which old files to look at    reuse_try.c    reading, hashing, writing (workers)
+ *   reuse_twin.c  items of one session that have a file in common
  *
  * Nothing old is believed: it counts when its hash is that of the manifest, and what is hashed is
  * what is written. Of big items nothing is done for long before they begin to run: pieces that are
@@ -24,6 +25,7 @@
 #include "engine/engine_int.h"
 
 #include <p2p/base/anchors.h>
+#include <p2p/engine/content.h>
 #include <p2p/host/oldfile.h>
 
 #define REUSE_MOST_OLD 65535u  /* old files of one item */
@@ -49,6 +51,7 @@ struct way {
 
 enum reuse_state {
     REUSE_OUT,    /* had, or to be fetched as always */
+    REUSE_TWIN,   /* another item of the session is fetching the file */
     REUSE_WAIT,   /* held; nothing is known yet */
     REUSE_TRYING, /* with a worker */
     REUSE_PROBED, /* one of its blocks is fetched or looked for */
@@ -73,30 +76,38 @@ struct walk {
     bool busy;
 };
 
+struct likely { /* another old file that a file may be */
+    uint32_t file, old, rank;
+};
+
 struct reuse {
     struct item *it;
     struct old *olds;
     uint32_t n_olds;
     uint32_t *first; /* of each file: the old one that it most likely is; REUSE_NONE */
+    struct likely *more;
+    uint32_t n_more, ranks, rank; /* the greatest; the next to be tried, from 1 */
     struct way *ways;
     uint32_t n_ways;
     struct reuse_piece *v;
     uint32_t left; /* pieces that are not OUT */
     struct list walks;
     struct anchors *anchors;
-    bool finding, indexing, indexed, walked;
-    bool running;   /* the node has it */
-    bool over;      /* told */
-    bool no_probes; /* nobody is there to ask */
+    bool indexing, indexed, walked;
+    uint32_t n_indexed; /* old files */
+    bool running;       /* the node has it */
+    bool over;          /* told */
+    bool no_probes;     /* nobody is there to ask */
     bool planning;
     uint32_t jobs;
     uint32_t mixed, asked; /* pieces that are MIXED; whose leaves were asked for */
     uint32_t missed;       /* probes in a row that were like nothing */
     usec pause_at;         /* before it runs: begins to run then at the latest */
     usec told_at;          /* when leaf hashes last came */
-    struct buf warnings;   /* of what was named and cannot be read */
-    struct list lookups;   /* blocks that wait for the anchors */
-    struct db_job db;
+    struct twin *twins;
+    uint32_t n_twins;
+    struct buf warnings; /* of what was named and cannot be read */
+    struct list lookups; /* blocks that wait for the anchors */
 };
 
 /* ---- reuse.c ---- */
@@ -125,6 +136,11 @@ void reuse_probe(struct reuse *r, uint32_t piece);
 void reuse_mixed(struct reuse *r, uint32_t piece);
 void reuse_ask_more(struct reuse *r);
 void reuse_ask_free(struct reuse *r);
+
+/* ---- reuse_twin.c ---- */
+void reuse_twins_begin(struct reuse *r);
+bool reuse_twins_wait(const struct reuse *r); /* for any */
+void reuse_twins_tick(struct reuse *r);
 
 /* ---- reuse_try.c: on a worker ---- */
 struct try_piece {

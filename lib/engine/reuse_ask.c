@@ -118,8 +118,10 @@ void reuse_probed(struct engine *g, const struct node_op *op)
     list_push(&r->lookups, &l->node);
     if (r->indexed)
         look_up_all(r);
-    else if (!r->indexing)
+    else if (!r->indexing) {
+        r->n_indexed = r->n_olds;
         r->indexing = reuse_begin_job(r, reuse_index, indexed, r);
+    }
 }
 
 /* What a worker has at this moment is waited for; nothing else is. */

@@ -7,6 +7,8 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/base/suggest.h>
+#include <p2p/engine/content.h>
+#include <p2p/format/layout.h>
 
 #include <stdlib.h>
 
@@ -30,6 +32,7 @@ struct find {
     size_t n, cap;
     struct entry **by_name, **by_size;
     struct map *own; /* inodes of the item's own files */
+    uint32_t rank;   /* of what may be likely, if something is likelier */
 };
 
 static const char *last_part(const char *path)
@@ -227,6 +230,25 @@ static uint32_t take(struct find *f, struct entry *e)
     return e->old = r->n_olds++;
 }
 
+static void may_be(struct find *f, uint32_t file, uint32_t old)
+{
+    struct reuse *r = f->r;
+    uint32_t rank = f->rank;
+
+    if (old == REUSE_NONE)
+        return;
+    if (r->first[file] == REUSE_NONE) {
+        r->first[file] = old;
+        return;
+    }
+    for (uint32_t i = r->n_more; i > 0 && r->more[i - 1].file == file; i--)
+        rank = r->more[i - 1].rank + 1;
+    if ((r->n_more & (r->n_more - 1)) == 0)
+        r->more = mem_grow(r->more, r->n_more ? (size_t)r->n_more * 2 : 1, sizeof *r->more);
+    r->more[r->n_more++] = (struct likely){file, old, rank};
+    r->ranks = rank > r->ranks ? rank : r->ranks;
+}
+
 static void note_own(struct find *f)
 {
     const struct item *it = f->r->it;
@@ -246,29 +268,59 @@ static void match_all(struct find *f)
         const struct manifest_file *m = &it->m->files[i];
         struct best b = {0};
 
-        if ((m->attr & (FILE_PAD | FILE_SYMLINK)) || m->length == 0 || f->r->first[i] != REUSE_NONE)
+        if ((m->attr & (FILE_PAD | FILE_SYMLINK)) || m->length == 0 || f->n == 0)
             continue;
         find_for(f, m, &searched, &b);
-        for (size_t k = 0; k < LIKELY && b.v[k]; k++) {
-            uint32_t old = take(f, b.v[k]);
+        for (size_t k = 0; k < LIKELY && b.v[k]; k++)
+            may_be(f, i, take(f, b.v[k]));
+    }
+}
 
-            if (f->r->first[i] == REUSE_NONE)
-                f->r->first[i] = old;
+static bool lacks(const struct item *it, uint32_t file)
+{
+    uint32_t first, end;
+
+    layout_file_pieces(it->m, file, &first, &end);
+    return bits_get(&it->wanted, file) && bits_next(&it->have, first, false) < end;
+}
+
+/* The same files in other items: without the user's saying so, for they are most likely the very
+ * same. */
+static void ask_catalogue(struct find *f, struct catalogue *c)
+{
+    const struct item *it = f->r->it;
+    uint64_t least = content_least(it->m);
+    struct content_known *known = NULL;
+
+    for (uint32_t i = 0; i < it->m->n_files && !it->dropped; i++) {
+        struct content_holder v[CONTENT_HOLDERS];
+
+        if (it->m->files[i].length < least || !(it->ranged || lacks(it, i)))
+            continue;
+        size_t n = content_find(c, it->m, i, &known, v);
+        for (size_t k = 0; k < n; k++) {
+            struct entry e = {.path = v[k].path, .size = v[k].size, .old = REUSE_NONE};
+
+            may_be(f, i, take(f, &e));
+            free(v[k].path);
         }
     }
+    content_known_free(known);
 }
 
 void reuse_find(struct reuse *r, struct catalogue *c)
 {
-    struct find f = {.r = r};
+    struct find f = {.r = r, .rank = 1};
     const struct item *it = r->it;
 
-    (void)c;
     for (uint32_t i = 0; i < it->m->n_files; i++)
         r->first[i] = REUSE_NONE;
     note_own(&f);
+    if (c)
+        ask_catalogue(&f, c);
     for (size_t i = 0; i < it->spec.n_reuse; i++)
         look_at(&f, it->spec.reuse[i]);
+    f.rank = r->ranks + 1;
     sort(&f);
     match_all(&f);
     for (size_t i = 0; i < f.n; i++) /* what was named may be like anything */

@@ -286,10 +286,10 @@ void reuse_index(void *reuse)
     uint8_t *mem = mem_alloc(INDEX_CHUNK);
     uint64_t sum = 0;
 
-    for (uint32_t i = 0; i < r->n_olds; i++)
+    for (uint32_t i = 0; i < r->n_indexed; i++)
         sum += r->olds[i].size;
     r->anchors = anchors_new(sum);
-    for (uint32_t i = 0; i < r->n_olds; i++) {
+    for (uint32_t i = 0; i < r->n_indexed; i++) {
         struct oldfile *f = NULL;
         uint64_t from = 0, to = 0;
 

@@ -9,6 +9,7 @@
 #include "engine/engine_int.h"
 
 #include <p2p/base/mem.h>
+#include <p2p/engine/content.h>
 #include <p2p/format/author.h>
 #include <p2p/format/layout.h>
 #include <p2p/host/wall.h>
@@ -116,6 +117,8 @@ static int put_row(struct item *it, struct catalogue *c, struct err *e)
     save_row(it, &row, selection);
     row.have = s->have_bytes;
     int rc = catalogue_put(c, &row, buf_bytes(&s->manifest), (struct bytes){0}, &s->id, e);
+    if (rc == 0)
+        rc = content_note(c, s->id, it->m, e);
     free(selection);
     return rc;
 }

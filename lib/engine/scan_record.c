@@ -3,6 +3,7 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
+#include <p2p/engine/content.h>
 #include <p2p/engine/places.h>
 #include <p2p/format/layout.h>
 #include <p2p/host/lock.h>
@@ -194,6 +195,7 @@ static void with_what_was_there(struct buf *out, const struct manifest *m, struc
 
 struct entry {
     const struct catalogue_item *it;
+    const struct manifest *m;
     struct bytes torrent, record;
     int64_t id;
 };
@@ -203,6 +205,8 @@ static int put_entry(struct catalogue *c, void *arg, struct err *e)
     struct entry *n = arg;
     int rc = catalogue_put(c, n->it, n->torrent, BYTES(NULL, 0), &n->id, e);
 
+    if (rc == 0)
+        rc = content_note(c, n->id, n->m, e);
     if (rc == 0)
         rc = catalogue_record_put(c, n->id, n->it->state, n->it->have, n->record, n->it->updated,
                                   e);
@@ -231,7 +235,7 @@ static int put(const struct scan_result *r, const struct scan_options *o, int64_
         .added = o->now,
         .updated = o->now,
     };
-    struct entry n = {.it = &it};
+    struct entry n = {.it = &it, .m = m};
 
     memcpy(it.v1, m->hash_v1, sizeof it.v1);
     memcpy(it.v2, m->hash_v2, sizeof it.v2);

@@ -5,6 +5,7 @@
 #include "engine/engine_int.h"
 
 #include <p2p/base/mem.h>
+#include <p2p/engine/content.h>
 #include <p2p/format/layout.h>
 #include <p2p/format/names.h>
 #include <p2p/host/fileio.h>
@@ -79,6 +80,8 @@ static int put(struct item *it, struct catalogue *c, struct err *e)
     it->had_layers = manifest_layers_missing(it->m, NULL) == 0;
     manifest_write(it->m, &raw);
     rc = catalogue_put(c, &row, buf_bytes(&raw), (struct bytes){0}, &it->id, e);
+    if (rc == 0)
+        rc = content_note(c, it->id, it->m, e);
     buf_fini(&raw);
     free(selection);
     return rc;
@@ -250,6 +253,7 @@ static void told(struct item *it)
     }
     if (it->tree)
         tree_drop_side(it->tree, NULL); /* its bytes were kept for the wanted files beside them */
+    reuse_named(it->g);
     engine_tell(it->g, &(struct engine_event){.kind = ENGINE_COMPLETE,
                                               .item = it,
                                               .path = it->result ? it->result : it->path});

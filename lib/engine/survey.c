@@ -421,4 +421,6 @@ void survey_work(struct db_job *j, struct catalogue *c)
     record_init(&s.rec);
     j->item->code = survey(&s, c);
     record_fini(&s.rec);
+    if (j->item->code == 0)
+        reuse_survey(j->item, c);
 }

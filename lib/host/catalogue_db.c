@@ -35,6 +35,9 @@ static const char *const steps[] = {
     "CREATE TABLE links(item INTEGER PRIMARY KEY, data BLOB NOT NULL, sum INTEGER NOT NULL);"
     "CREATE TABLE records(item INTEGER PRIMARY KEY, data BLOB NOT NULL, sum INTEGER NOT NULL);",
     "CREATE INDEX items_path ON items(path);",
+    "CREATE TABLE keys(key INTEGER NOT NULL, item INTEGER NOT NULL, file INTEGER NOT NULL,"
+    " PRIMARY KEY(key, item, file)) WITHOUT ROWID;"
+    "CREATE INDEX keys_item ON keys(item);",
 };
 #define VERSION ((int)(sizeof steps / sizeof *steps))
 
@@ -69,6 +72,10 @@ static const char *const sql[STATEMENTS] = {
     [ST_TRAFFIC_ADD] = "INSERT INTO traffic(item, up, down) VALUES(?1, ?2, ?3)"
                        " ON CONFLICT(item) DO UPDATE SET up = up + ?2, down = down + ?3",
     [ST_TRAFFIC_DELETE] = "DELETE FROM traffic WHERE item = ?1",
+    [ST_KEY_PUT] = "INSERT OR REPLACE INTO keys(key, item, file) VALUES(?1, ?2, ?3)",
+    [ST_KEYS_DELETE] = "DELETE FROM keys WHERE item = ?1",
+    [ST_KEYS_OF] = "SELECT key, file FROM keys WHERE item = ?1",
+    [ST_BY_KEY] = "SELECT item, file FROM keys WHERE key = ?1 ORDER BY item DESC",
     [ST_BLOB_GET] = BLOBS("SELECT data, sum FROM", "WHERE item = ?1"),
     [ST_BLOB_PUT] = BLOBS("INSERT OR REPLACE INTO", "VALUES(?1, ?2, ?3)"),
     [ST_BLOB_DELETE] = BLOBS("DELETE FROM", "WHERE item = ?1"),

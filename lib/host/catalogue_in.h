@@ -1,7 +1,8 @@
 /*
  * Inside of the catalogue. catalogue.c: what callers ask for. catalogue_row.c: rows to items and
  * back, with their checksums. catalogue_db.c: the file, its schema, statements and errors.
- * catalogue_repair.c: what happens when the file is damaged.
+ * catalogue_keys.c: files by their content. catalogue_repair.c: what happens when the file is
+ * damaged.
  */
 #ifndef LIB_HOST_CATALOGUE_IN_H
 #define LIB_HOST_CATALOGUE_IN_H
@@ -36,6 +37,10 @@ enum statement {
     ST_DELETE,
     ST_TRAFFIC_ADD,
     ST_TRAFFIC_DELETE,
+    ST_KEY_PUT,
+    ST_KEYS_DELETE,
+    ST_KEYS_OF,
+    ST_BY_KEY,
     ST_BLOB_GET, /* three each, in the order of enum blob_kind */
     ST_BLOB_PUT = ST_BLOB_GET + 3,
     ST_BLOB_DELETE = ST_BLOB_PUT + 3,
@@ -80,6 +85,11 @@ void page_drop(struct catalogue *c);
 typedef int db_work(struct catalogue *c, void *arg, struct err *e);
 /* Runs `work` (in a transaction that writes, if it does), after repairing the file if need be. */
 int db_run(struct catalogue *c, bool writes, db_work *work, void *arg, struct err *e);
+
+/* catalogue_keys.c */
+int keys_put(struct catalogue *c, int64_t id, const struct catalogue_key *v, size_t n,
+             struct err *e);
+void keys_carry(struct catalogue *from, struct catalogue *to, int64_t id);
 
 /* catalogue_repair.c. The lock is held. */
 int repair_file(struct catalogue *c, struct err *e);

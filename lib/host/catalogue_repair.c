@@ -132,6 +132,7 @@ static int carry_item(struct catalogue *from, struct catalogue *to, int64_t id, 
         s->items++;
         if (!carry_blobs(from, to, id))
             s->lost++;
+        keys_carry(from, to, id);
     }
 out:
     catalogue_item_fini(&it);

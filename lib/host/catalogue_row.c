@@ -219,6 +219,8 @@ int row_delete(struct catalogue *c, int64_t id, struct err *e)
     int rc = db_exec_id(c, ST_DELETE, id, e);
     if (rc == 0)
         rc = db_exec_id(c, ST_TRAFFIC_DELETE, id, e);
+    if (rc == 0)
+        rc = keys_put(c, id, NULL, 0, e);
     for (int k = 0; k < BLOB_KINDS && rc == 0; k++)
         rc = blob_delete(c, (enum blob_kind)k, id, e);
     return rc;

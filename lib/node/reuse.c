@@ -23,6 +23,13 @@ void reuse_begin(struct task *t)
     bits_fini(&t->to_hold);
 }
 
+void node_alive(struct node *n, node_id task, usec now)
+{
+    struct task *t = task_get(n, task);
+    if (t)
+        t->last_arrival = now;
+}
+
 bool node_has_peers(const struct node *n, node_id task)
 {
     const struct task *t = task_get(n, task);

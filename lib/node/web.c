@@ -178,11 +178,22 @@ static bool next_transfer(struct lane *l)
     return true;
 }
 
+/* Blocks of it must come: it is not merely waiting for its verdict. */
+static bool lacks_blocks(const struct task *t, uint32_t piece)
+{
+    uint32_t n = layout_blocks(t->m, piece), b = 0;
+    if (!picker_wanted(t->picker, piece))
+        return false;
+    while (b < n && !picker_is_wanted(t->picker, (struct block_ref){piece, b}))
+        b++;
+    return b < n;
+}
+
 static void begin_whole(struct lane *l, usec now)
 {
     struct task *t = l->web->t;
     uint32_t p = 0;
-    while (p < t->m->n_pieces && !picker_wanted(t->picker, p))
+    while (p < t->m->n_pieces && !lacks_blocks(t, p))
         p++;
     if (p == t->m->n_pieces)
         return;
@@ -385,7 +396,7 @@ static bool nothing_wanted_ahead(const struct lane *l)
     uint32_t from = (uint32_t)(l->pos / t->m->piece_length);
     uint64_t last = l->pos + l->part_left;
     for (uint32_t p = from; p < t->m->n_pieces && (uint64_t)p * t->m->piece_length < last; p++)
-        if (picker_wanted(t->picker, p))
+        if (lacks_blocks(t, p))
             return false;
     return true;
 }

@@ -82,6 +82,7 @@ came_below() {
 @test "ten regions changed: these are fetched, and no more" {
     made old src.img regions
     for format in v1 v2 hybrid; do
+        rm -rf "$P2P_HOME"
         cp src.img $format.img
         shared --format $format $format.img
         reusing old x.torrent
@@ -95,6 +96,7 @@ came_below() {
 @test "a KiB put in at the start: all of the rest is found where it has moved to" {
     made old src.img in
     for format in v1 v2 hybrid; do
+        rm -rf "$P2P_HOME"
         cp src.img $format.img
         shared --format $format $format.img
         reusing old x.torrent
@@ -106,12 +108,14 @@ came_below() {
 @test "changes everywhere: with v2 only the blocks that have changed come" {
     made old src.img scattered put in
     for format in v2 hybrid; do
+        rm -rf "$P2P_HOME"
         cp src.img $format.img
         shared --format $format $format.img
         reusing old x.torrent
         cmp src.img out/$format.img
         came_below 60
     done
+    rm -r "$P2P_HOME"
     cp src.img v1.img
     shared --format v1 v1.img
     reusing old x.torrent
@@ -122,12 +126,60 @@ came_below() {
 @test "by a link, whose manifest and hashes come from peers" {
     made old src.img in scattered
     for format in v1 v2 hybrid; do
+        rm -rf "$P2P_HOME"
         cp src.img $format.img
         shared --format $format $format.img
         reusing old "$(p2p-ls --link x.torrent)"
         cmp src.img out/$format.img
         came_below $([ $format = v1 ] && echo 600 || echo 50)
     done
+}
+
+@test "what the catalogue has is not fetched, and needs nobody" {
+    for format in v1 v2 hybrid; do
+        for other in v1 v2 hybrid; do
+            [ $format$other = v1v2 ] || [ $format$other = v2v1 ] && continue
+            mkdir -p x/one y/two/sub
+            random_file "x/one/film" 3000000
+            random_file "x/one/rest" 40000
+            cp x/one/film y/two/sub/film
+            random_file "y/two/more" 400000
+            p2p-add --format $format x/one >/dev/null
+            shared --format $other y/two
+            status 0 p2p-get --json --peer "127.0.0.1:$PORT" -o out/ x.torrent
+            printf '%s\n' "$output" >events
+            diff -r y/two out/two
+            [ "$(of_event done from_peers)" -lt 500000 ] # edges of v1 pieces too
+            [ "$(of_event reuse path)" = "$PWD/x/one/film" ]
+            rm -r out "$P2P_HOME" x y
+        done
+    done
+    random_file film 3000000
+    p2p-add film >/dev/null
+    shared film
+    status 0 p2p-get --json --no-dht -o out/ x.torrent # the same item, in a second place
+    cmp film out/film
+    rm -r out
+    status 0 p2p-get --json --peer "127.0.0.1:$PORT" -o out/ --reuse none x.torrent
+    printf '%s\n' "$output" >events
+    [ "$(of_event done from_peers)" = 3000000 ]
+}
+
+@test "what the catalogue has wrongly does no harm: changed, gone, another of that name" {
+    mkdir one two
+    random_file one/film 3000000
+    random_file two/film 3000001
+    random_file one/b 500000
+    cp one/b two/b
+    p2p-add --format v1 one >/dev/null
+    shared --format v1 two
+    printf 'changed' | dd of=one/b bs=1 seek=100 conv=notrunc status=none
+    status 0 p2p-get -q --peer "127.0.0.1:$PORT" -o out/ x.torrent
+    diff -r two out/two
+    rm -r one out
+    p2p-rm two >/dev/null
+    status 0 p2p-get -q --peer "127.0.0.1:$PORT" -o out/ x.torrent
+    diff -r two out/two
 }
 
 @test "nothing in it: all is fetched, and nothing twice" {
@@ -142,6 +194,7 @@ came_below() {
 
 @test "a folder: files that are the same, one that changed, one that moved, one that is new" {
     for format in v1 v2 hybrid; do
+        rm -rf "$P2P_HOME"
         mkdir -p $format/box/sub
         for i in $(seq 30); do random_file $format/box/f$i $((i * 7919)); done
         random_file $format/box/sub/large 2000000
@@ -251,7 +304,7 @@ came_below() {
     p2p-get -q --peer "127.0.0.1:$PORT" -o out/ --reuse old x.torrent >/dev/null &
     first=$!
     run p2p-get -q --peer "127.0.0.1:$PORT" -o out/ --reuse old x.torrent
-    wait $first
+    wait $first || [ $? = 6 ]
     cmp b.img out/b.img
     [ "$status" = 6 ] || [ "$status" = 0 ]
 }
@@ -306,7 +359,48 @@ s.serve_forever()' >port 2>/dev/null
         status 0 p2p-get --json --no-dht -o out/ --reuse old x.torrent
         printf '%s\n' "$output" >events
         cmp new.img out/new.img
-        echo "$url" >&2; came_below $([ "$url" = "$HTTP" ] && echo 1200 || echo 60)
+        came_below $([ "$url" = "$HTTP" ] && echo 1200 || echo 60)
         rm -r out "$P2P_HOME"
     done
+}
+
+# came_in_all: of all items of `events`.
+came_in_all() {
+    py -c '
+import json
+v = [e for e in map(json.loads, open("events")) if e["event"] == "done"]
+print(sum(e["from_peers"] + e["from_web_seeds"] for e in v))'
+}
+
+@test "two SOURCEs at once with one file in both: it comes once" {
+    for format in v1 v2 hybrid; do
+        mkdir -p one two
+        random_file one/large 6000000
+        random_file one/mine 300000
+        cp one/large two/large
+        random_file two/other 500000
+        P2P_HOME=$PWD/seeder p2p-add --format hybrid -o a.torrent one >/dev/null
+        P2P_HOME=$PWD/seeder p2p-add --format $format -o b.torrent two >/dev/null
+        seed_here "$PWD/seeder"
+        status 0 p2p-get --json --peer "127.0.0.1:$PORT" -o out a.torrent b.torrent
+        printf '%s\n' "$output" >events
+        diff -r one out/one
+        diff -r two out/two
+        [ "$(came_in_all)" -lt 8000000 ]
+        kill "${BACKGROUND[-1]}"
+        wait "${BACKGROUND[-1]}" || true
+        rm -r one two out seeder "$P2P_HOME"
+    done
+}
+
+@test "who waits for another item is not kept by one to which nothing comes" {
+    random_file large 3000000
+    cp large again
+    printf 'x' >>again
+    shared large
+    mkdir box
+    cp large box/
+    p2p-add --no-catalogue -o box.torrent box >/dev/null # nobody has it
+    status 3 p2p-get --json --timeout 12s --peer "127.0.0.1:$PORT" -o out/ box.torrent x.torrent
+    cmp large out/large
 }

@@ -129,9 +129,10 @@ struct engine_spec {
     bool archive; /* in this format, also a single file; else folders as tar, the rest as it is */
     enum archive_format archive_format;
     struct engine_words select, exclude, files, peers;
-    /* Files and folders that were here before: what matches is taken from them first. A path that
-     * is not there is passed over. */
+    /* Files and folders that were here before: what matches is taken from them first, and from
+     * the other items of the catalogue. A path that is not there is passed over. */
     struct engine_words reuse;
+    bool no_reuse; /* of nothing, and not of the catalogue */
     const struct engine_range *ranges;
     size_t n_ranges;
     struct goals goals;

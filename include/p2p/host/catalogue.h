@@ -108,6 +108,25 @@ int catalogue_add_traffic(struct catalogue *c, int64_t id, uint64_t uploaded, ui
 int catalogue_remove(struct catalogue *c, int64_t id, struct err *e);
 
 /*
+ * Files of an item by numbers that the caller makes of their content, so that the same file is
+ * found in other items: hints, to be checked. Those of an item go with it.
+ */
+struct catalogue_key {
+    int64_t key;
+    uint32_t file;
+};
+struct catalogue_holder {
+    int64_t id;
+    uint32_t file;
+};
+/* In place of those that the item had. */
+int catalogue_keys_put(struct catalogue *c, int64_t id, const struct catalogue_key *v, size_t n,
+                       struct err *e);
+/* Who has it, the latest first. *n in: room, out: how many. */
+int catalogue_holders(struct catalogue *c, int64_t key, struct catalogue_holder *out, size_t *n,
+                      struct err *e);
+
+/*
  * All that `fn` does to the catalogue becomes one transaction, and the disk is waited for once.
  * What fn returns is returned; if that is negative, nothing was done. It may be called twice, when
  * the file had to be repaired.

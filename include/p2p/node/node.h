@@ -159,6 +159,7 @@ void node_probe(struct node *n, node_id task, uint32_t piece, uint32_t block, us
  * to do, or nobody is there; NEVER: none of those who are there will tell. */
 enum node_leaves { NODE_LEAVES_ASKED, NODE_LEAVES_LATER, NODE_LEAVES_NEVER };
 enum node_leaves node_want_leaves(struct node *n, node_id task, uint32_t piece, usec now);
+void node_alive(struct node *n, node_id task, usec now); /* it goes on, though nothing comes */
 bool node_has_peers(const struct node *n, node_id task); /* somebody is connected */
 /*
  * A held piece was looked for. `blocks` NULL: all of it is there, written and good by its hash (v1

@@ -521,7 +521,8 @@ static void one_of_an_earlier_version(void **state)
     assert_int_equal(catalogue_put(c, &it, none, none, NULL, NULL), 0);
     catalogue_free(c);
     assert_int_equal(sqlite3_open(at(CATALOGUE_FILE), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "DROP INDEX items_path; PRAGMA user_version=1;"
+    assert_int_equal(sqlite3_exec(db, "DROP INDEX items_path; DROP TABLE keys;"
+                                  "PRAGMA user_version=1;"
                                   "PRAGMA application_id=1882353665",
                                   NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
