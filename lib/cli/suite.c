@@ -159,7 +159,7 @@ static const struct option_def get_what[] = {
           "take what matches from this file or folder too (none: nor from the catalogue); repeat"),
     FLAG(0, "manifest-only", get_options, manifest_only, "get the .torrent and nothing else"),
     FLAG('x', "extract", get_options, extract,
-         "unpack the archive that comes (tar, zip, 7z, ...), while it comes where that can be"),
+         "unpack the archive that comes (tar, zip, 7z, ...), while it comes"),
     FLAG(0, "attributes", get_options, attributes,
          "make symlinks and set executable bits as the manifest says, where that is safe"),
     FLAG(0, "preallocate", get_options, preallocate,

@@ -16,6 +16,7 @@
 
 struct extract {
     struct item *it;
+    void (*wants)(struct item *it, uint64_t at, uint64_t n);
     struct hatch *hatch;
     struct unpacker *unpacker;
     char *path, *stem;
@@ -111,7 +112,7 @@ static void named(void *arg)
     if (x->code < 0) {
         item_fail(it, x->code, &x->e);
     } else {
-        it->finished = true;
+        it->complete = it->finished = true;
         engine_tell(it->g,
                     &(struct engine_event){.kind = ENGINE_COMPLETE, .item = it, .path = x->path});
         item_finished(it);
@@ -146,6 +147,13 @@ static void ended(void *arg, int code, bool inner, const struct err *e)
     back(it);
 }
 
+static void wants(void *arg, uint64_t at, uint64_t n)
+{
+    const struct extract *x = arg;
+
+    x->wants(x->it, at, n);
+}
+
 /* ---- its life ---- */
 
 static int begin(struct extract *x, struct err *e)
@@ -160,15 +168,18 @@ static int begin(struct extract *x, struct err *e)
     if (rc < 0)
         return rc;
     s.folder = hatch_folder(x->hatch);
-    x->unpacker = unpacker_new(it->g->loop, &s, ended, x, e);
+    x->unpacker = unpacker_new(it->g->loop, &s, &(struct unpacker_calls){wants, ended, x}, e);
     return x->unpacker ? 0 : e->code;
 }
 
-struct extract *extract_new(struct item *it, struct err *e)
+struct extract *extract_new(struct item *it,
+                            void (*on_wants)(struct item *it, uint64_t at, uint64_t n),
+                            struct err *e)
 {
     struct extract *x = mem_zero(sizeof *x);
 
     x->it = it;
+    x->wants = on_wants;
     x->stem = stem_of(file_name(it));
     x->path = path_of(it, x->stem);
     if (begin(x, e) < 0) {
@@ -181,11 +192,6 @@ struct extract *extract_new(struct item *it, struct err *e)
 int extract_fd(const struct extract *x)
 {
     return unpacker_fd(x->unpacker);
-}
-
-void extract_whole(struct extract *x)
-{
-    unpacker_whole(x->unpacker);
 }
 
 void extract_stop(struct extract *x)

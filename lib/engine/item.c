@@ -197,6 +197,7 @@ static node_id give_to_node(struct item *it, struct err *e)
         .downloaded = it->downloaded0,
         .sequential = it->spec.sequential,
         .window = outflow_window(it),
+        .on_demand = it->spec.extract,
         .super_seed = it->spec.super_seed,
         .survey = it->spec.ask_only,
         .manifest_only = it->spec.manifest_only,
@@ -574,6 +575,8 @@ static void alone(struct item *it)
     struct node_status st;
     struct err e = {0};
 
+    if (it->outflow && outflow_rests(it->outflow))
+        return;
     if (g->patient || it->complete || it->dropped || reuse_busy(it) || it->spec.ask_only ||
         w->timeout != USEC_NEVER || w->deadline != USEC_NEVER ||
         (!it->m && w->metadata_timeout != USEC_NEVER))

@@ -32,9 +32,12 @@ struct outflow {
     bool waiting;                /* for the reader */
     struct archive_out *archive; /* NULL: the bytes as they are */
     struct extract *extract;     /* reads it; NULL: the caller does */
-    bool handed;                 /* it has all, and works at it */
-    bool closed;                 /* its end was put in */
-    struct slice {               /* the job */
+    bool asks;                   /* the extract, for what comes next: */
+    uint64_t ask_at, ask_n;      /* in its file */
+    uint64_t until;              /* what it wants ends there; UINT64_MAX: nobody says */
+    uint64_t given;
+    bool closed;   /* its end was put in */
+    struct slice { /* the job */
         uint32_t file;
         bool begins; /* its file */
         struct bytes b;
@@ -137,6 +140,15 @@ static void reader_ready(void *arg, bool in, bool out)
     loop_watch_want(s->watch, false, false);
 }
 
+static void on_wants(struct item *it, uint64_t at, uint64_t n)
+{
+    struct outflow *s = it->outflow;
+
+    s->asks = true;
+    s->ask_at = at;
+    s->ask_n = n;
+}
+
 static void close_sink(struct outflow *s)
 {
     loop_watch_free(s->watch);
@@ -165,7 +177,7 @@ int outflow_begin(struct item *it, struct err *e)
             return e->code;
     }
     if (it->spec.extract) {
-        s->extract = extract_new(it, e);
+        s->extract = extract_new(it, on_wants, e);
         if (!s->extract)
             return e->code;
     }
@@ -174,6 +186,7 @@ int outflow_begin(struct item *it, struct err *e)
     if (!s->watch)
         return e->code;
     s->pos = it->n_stretches ? it->stretches[0].from : 0;
+    s->until = s->extract ? 0 : UINT64_MAX;
     make_tree(it, s, window);
     bits_init(&it->have, it->m->n_pieces);
     bits_init(&it->stale, it->m->n_files);
@@ -227,10 +240,11 @@ static void advance(struct outflow *s, uint64_t n)
 static struct bytes next_slice(const struct outflow *s, size_t at, uint64_t pos, uint64_t verified)
 {
     const struct stretch *t = &s->it->stretches[at];
-    uint64_t offset = s->it->m->files[t->file].offset + pos, most = t->end - pos;
+    uint64_t offset = s->it->m->files[t->file].offset + pos;
+    uint64_t end = t->end < s->until ? t->end : s->until, most = end - pos;
     struct bytes b;
 
-    if (offset >= verified)
+    if (offset >= verified || pos >= end)
         return (struct bytes){0};
     if (most > verified - offset)
         most = verified - offset;
@@ -358,6 +372,37 @@ static void write_failed(struct outflow *s)
         item_fail(it, s->e.code, &s->e);
 }
 
+static void want_on(struct outflow *s)
+{
+    const struct stretch *t = &s->it->stretches[0];
+    uint64_t base = s->it->m->files[t->file].offset;
+
+    if (s->at == 0 && s->pos < s->until)
+        node_want(s->it->g->node, s->it->task, base + s->pos, base + s->until, base + t->end,
+                  s->it->g->now);
+}
+
+static void begin_wanted(struct outflow *s)
+{
+    uint64_t size = s->it->stretches[0].end;
+
+    s->asks = false;
+    s->at = 0;
+    s->pos = s->ask_at < size ? s->ask_at : size;
+    s->until = s->ask_n < size - s->pos ? s->pos + s->ask_n : size;
+    want_on(s);
+}
+
+uint64_t outflow_given(const struct outflow *s)
+{
+    return s->given;
+}
+
+bool outflow_rests(const struct outflow *s)
+{
+    return s->extract && !s->asks && (s->at > 0 || s->pos >= s->until);
+}
+
 static void write_done(void *arg)
 {
     struct outflow *s = arg;
@@ -370,21 +415,19 @@ static void write_done(void *arg)
         write_failed(s);
     } else {
         advance(s, s->fed);
+        s->given += s->fed;
         if (s->waiting && s->watch)
             loop_watch_want(s->watch, false, true);
-        node_consumed(g->node, it->task, position(s), g->now);
+        if (s->extract)
+            want_on(s);
+        else
+            node_consumed(g->node, it->task, position(s), g->now);
     }
     item_job_back(it);
 }
 
 static void all_written(struct item *it)
 {
-    if (it->outflow->extract) {
-        it->outflow->handed = true;
-        close_sink(it->outflow);
-        extract_whole(it->outflow->extract);
-        return;
-    }
     it->finished = true;
     engine_tell(it->g, &(struct engine_event){.kind = ENGINE_COMPLETE, .item = it, .path = "-"});
     item_finished(it);
@@ -401,33 +444,27 @@ static bool is_written(const struct outflow *s)
     return s->at == s->it->n_stretches && !has_rest(s);
 }
 
-/* The node keeps time while bytes come; then they are still to be unpacked. */
-static bool too_late(const struct outflow *s)
+static uint64_t verified(const struct outflow *s)
 {
     const struct item *it = s->it;
 
-    return s->handed && !it->dropped && !it->finished && it->spec.goals.deadline != USEC_NEVER &&
-           it->g->now - it->started >= it->spec.goals.deadline;
+    return s->extract ? node_here(it->g->node, it->task, position(s))
+                      : node_verified(it->g->node, it->task);
 }
 
 static void turn(struct outflow *s)
 {
     struct item *it = s->it;
 
-    if (too_late(s)) {
-        struct err e = {0};
-
-        err_set(&e, ERR_NOTFOUND, "%s: the deadline passed", it->label);
-        item_fail(it, e.code, &e);
-    }
     if (s->extract && it->dropped && !s->busy) {
         close_sink(s);
         extract_stop(s->extract);
     }
-    if (s->busy || s->waiting || s->handed || it->dropped || it->finished ||
-        it->phase != ITEM_RUNNING)
+    if (s->busy || s->waiting || it->dropped || it->finished || it->phase != ITEM_RUNNING)
         return;
-    gather(s, node_verified(it->g->node, it->task));
+    if (s->asks)
+        begin_wanted(s);
+    gather(s, verified(s));
     if (is_written(s)) {
         if (it->complete)
             all_written(it);

@@ -14,7 +14,10 @@ uint64_t outflow_window(const struct item *it); /* bytes; 0: it is no stream */
 int outflow_begin(struct item *it, struct err *e);
 void outflow_free(struct outflow *s); /* NULL is fine */
 bool outflow_turns(
-    struct engine *g);              /* writes what there is; true if the node may have been told */
+    struct engine *g); /* writes what there is; true if the node may have been told */
+/* With --extract: what was wanted so far and has been written; the reader has all that it wants. */
+uint64_t outflow_given(const struct outflow *s);
+bool outflow_rests(const struct outflow *s);
 void outflow_end(struct engine *g); /* nothing more is waited for */
 void outflow_forget(struct engine *g, const struct node_op *op);
 

@@ -1,5 +1,5 @@
 /* Figures about items, for progress lines, events and p2p-seed --status. */
-#include "engine/engine_int.h"
+#include "engine/outflow.h"
 
 #include <p2p/base/mem.h>
 
@@ -64,6 +64,11 @@ void item_status(struct item *it, struct item_status *s)
     s->state = state_of(it, &st);
     s->uploaded_ever = it->uploaded0 + st.uploaded;
     s->started = it->started;
+    if (it->outflow && it->spec.extract && it->n_stretches > 0) {
+        s->wanted = it->stretches[0].end;
+        s->done = it->complete ? s->wanted : outflow_given(it->outflow);
+        s->done = s->done < s->wanted ? s->done : s->wanted;
+    }
     if (it->phase == ITEM_HASHING) {
         s->wanted = it->to_hash;
         s->done = it->hashed;

@@ -25,7 +25,6 @@ struct unpack *unpack_new(const struct unpack_spec *s, struct err *e)
     archive_in_free(trial);
     u = mem_zero(sizeof *u);
     u->spec = *s;
-    u->source.fd = -1;
     place_init(&u->place, s);
     tzset(); /* zip has times of the place */
     return u;
@@ -166,7 +165,7 @@ static int all_entries(struct unpack *u, struct err *e)
     u->in = archive_in_new(&from, u->spec.what, e);
     if (!u->in)
         return e->code;
-    if (!u->source.whole && !source_is_tar(&u->source))
+    if (!u->source.jumps && !source_is_tar(&u->source))
         archive_in_to_end(u->in);
     while (rc == 0 && (got = archive_in_next(u->in, &n, e)) != 0) {
         rc = got < 0 ? got : go_on(u, e);
@@ -184,7 +183,7 @@ int unpack_run(struct unpack *u, struct err *e)
         rc = all_entries(u, e);
     if (rc == 0)
         rc = place_finish(&u->place, u->spec.top, &u->inner, e);
-    if (rc == 0 && !u->source.whole)
+    if (rc == 0 && !u->source.jumps)
         rc = source_drain(&u->source, e);
     return rc;
 }

@@ -46,18 +46,18 @@ void place_undo(struct place *p);
 #define SOURCE_HEAD (36u << 10) /* tells what it is */
 
 struct source {
-    int fd;
-    bool whole;    /* it was kept until its end: `fd` is a file */
-    bool own;      /* and ours */
-    uint8_t *head; /* its beginning, */
-    size_t n, at;  /* so much, of which so much was given */
+    const struct unpack_spec *spec; /* borrowed */
+    bool jumps;                     /* its format has a directory */
+    uint8_t *head;                  /* its beginning, */
+    size_t n;                       /* so much of it */
+    uint64_t pos, left;             /* where the reader is; what was asked for and did not come */
 };
 
-/* Reads as much as tells what it is; keeps what must be whole. */
+/* Reads as much as tells what it is. */
 int source_open(struct source *s, const struct unpack_spec *spec, struct err *e);
 void source_close(struct source *s);
 struct archive_source source_archive(struct source *s);
-bool source_is_tar(const struct source *s); /* plain */
+bool source_is_tar(const struct source *s);        /* plain */
 int source_drain(struct source *s, struct err *e); /* to its end */
 
 #endif

@@ -1,40 +1,13 @@
-/* The bytes of an archive as they come, or out of a file that has all of them; see unpack.h. */
+/* The bytes of an archive, as they are asked for; see unpack.h. */
 #include "host/unpack_in.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/host/fileio.h>
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#define CHUNK (256u << 10)
-#define KEPT ".p2p-archive" /* its name for the moment until it has none */
-
-static int64_t read_some(int fd, uint8_t *p, size_t n)
-{
-    ssize_t got;
-
-    do
-        got = read(fd, p, n);
-    while (got < 0 && errno == EINTR);
-    return got;
-}
-
-static int fill(struct source *s, struct err *e)
-{
-    while (s->n < SOURCE_HEAD) {
-        int64_t got = read_some(s->fd, s->head + s->n, SOURCE_HEAD - s->n);
-
-        if (got < 0)
-            return err_os(e, errno, "unpacking");
-        if (got == 0)
-            break;
-        s->n += (size_t)got;
-    }
-    return 0;
-}
+#define CHUNK (256u << 10) /* asked for at a time, by who jumps about */
 
 static bool has(const struct source *s, size_t at, const char *what, size_t n)
 {
@@ -47,107 +20,88 @@ bool source_is_tar(const struct source *s)
 }
 
 /* A tar is told first: its first file may begin with anything, as an image may before CD001. */
-static bool must_be_whole(const struct source *s)
+static bool has_directory(const struct source *s)
 {
     if (source_is_tar(s))
         return false;
     return archive_in_at_end(BYTES(s->head, s->n)) || has(s, 32769, "CD001", 5);
 }
 
-static int check_space(const struct beneath *to, uint64_t bytes, struct err *e)
+static int stopped(struct err *e)
 {
-    struct statvfs v;
-
-    if (fstatvfs(beneath_fd(to), &v) == 0 && v.f_frsize && bytes / v.f_frsize > v.f_bavail)
-        return err_os(e, ENOSPC, "keeping the archive until it is whole");
-    return 0;
+    return err_set(e, ERR_CANCELED, "the archive does not come any more");
 }
 
-static int keep_all(struct source *s, int to, struct err *e)
+static int ask(struct source *s, uint64_t n, struct err *e)
 {
-    uint8_t *mem = mem_alloc(CHUNK);
-    int64_t got = 1;
-    int rc = fileio_write_all(to, "unpacking", BYTES(s->head, s->n), e);
+    const struct unpack_spec *spec = s->spec;
 
-    while (rc == 0 && (got = read_some(s->fd, mem, CHUNK)) > 0)
-        rc = fileio_write_all(to, "unpacking", BYTES(mem, (size_t)got), e);
-    if (got < 0)
-        rc = err_os(e, errno, "unpacking");
-    free(mem);
-    return rc;
+    s->left = n;
+    if (spec->want)
+        return spec->want(spec->arg, s->pos, n) ? 0 : stopped(e);
+    return lseek(spec->in, (off_t)s->pos, SEEK_SET) < 0 ? err_os(e, errno, "unpacking") : 0;
 }
 
-static int keep(struct source *s, const struct unpack_spec *spec, struct err *e)
+/* All of what was asked for, as far as it fits. */
+static int64_t take(struct source *s, struct span to, struct err *e)
 {
-    int fd, rc = check_space(spec->to, spec->size, e);
+    size_t most = s->left < to.n ? (size_t)s->left : to.n, n = 0;
 
-    if (rc < 0)
-        return rc;
-    beneath_unlink(spec->to, KEPT, NULL);
-    fd = beneath_file(spec->to, KEPT, BENEATH_NEW, e);
-    if (fd < 0)
-        return fd;
-    rc = beneath_unlink(spec->to, KEPT, e);
-    if (rc == 0)
-        rc = keep_all(s, fd, e);
-    if (rc < 0) {
-        close(fd);
-        return rc;
+    while (n < most) {
+        ssize_t got = read(s->spec->in, to.p + n, most - n);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got == 0 || (s->spec->stop && *s->spec->stop))
+            return stopped(e);
+        if (got < 0)
+            return err_os(e, errno, "unpacking");
+        n += (size_t)got;
     }
-    s->fd = fd;
-    s->own = true;
-    return 0;
+    s->left -= n;
+    s->pos += n;
+    return (int64_t)n;
 }
 
 int source_open(struct source *s, const struct unpack_spec *spec, struct err *e)
 {
     int rc;
 
-    *s = (struct source){.fd = spec->in, .head = mem_alloc(SOURCE_HEAD)};
-    rc = fill(s, e);
-    if (rc < 0 || !must_be_whole(s))
-        return rc;
-    s->whole = true;
-    rc = keep(s, spec, e);
-    if (rc == 0 && lseek(s->fd, 0, SEEK_SET) != 0)
-        rc = err_os(e, errno, "unpacking");
-    s->n = 0;
+    *s = (struct source){.spec = spec, .head = mem_alloc(SOURCE_HEAD)};
+    s->n = spec->size < SOURCE_HEAD ? (size_t)spec->size : SOURCE_HEAD;
+    rc = s->n ? ask(s, s->n, e) : 0;
+    if (rc == 0 && s->n && take(s, (struct span){s->head, s->n}, e) < 0)
+        rc = e->code;
+    s->pos = 0;
+    s->jumps = rc == 0 && has_directory(s);
     return rc;
 }
 
 void source_close(struct source *s)
 {
-    if (s->own)
-        close(s->fd);
     free(s->head);
-    *s = (struct source){.fd = -1};
+    s->head = NULL;
 }
 
-/* What was looked at comes first. */
 static int64_t source_read(void *arg, struct span to, struct err *e)
 {
     struct source *s = arg;
-    size_t n = s->n - s->at < to.n ? s->n - s->at : to.n;
+    uint64_t rest = s->spec->size - s->pos;
 
-    if (n > 0) {
-        memcpy(to.p, s->head + s->at, n);
-        s->at += n;
+    if (s->pos < s->n) { /* what was looked at in the beginning */
+        size_t n = s->n - (size_t)s->pos < to.n ? s->n - (size_t)s->pos : to.n;
+
+        memcpy(to.p, s->head + s->pos, n);
+        s->pos += n;
         return (int64_t)n;
     }
-    int64_t got = read_some(s->fd, to.p, to.n);
-    return got < 0 ? err_os(e, errno, "unpacking") : got;
-}
+    if (s->left == 0 && rest > 0) {
+        int rc = ask(s, s->jumps && rest > CHUNK ? CHUNK : rest, e);
 
-static int64_t source_seek(void *arg, int64_t off, int whence)
-{
-    struct source *s = arg;
-
-    return lseek(s->fd, off, whence);
-}
-
-struct archive_source source_archive(struct source *s)
-{
-    return (struct archive_source){s, source_read, s->whole ? source_seek : NULL};
+        if (rc < 0)
+            return rc;
+    }
+    return take(s, to, e);
 }
 
 int source_drain(struct source *s, struct err *e)
@@ -155,8 +109,37 @@ int source_drain(struct source *s, struct err *e)
     uint8_t *mem = mem_alloc(CHUNK);
     int64_t got;
 
-    while ((got = read_some(s->fd, mem, CHUNK)) > 0)
+    while ((got = source_read(s, (struct span){mem, CHUNK}, e)) > 0)
         continue;
     free(mem);
-    return got < 0 ? err_os(e, errno, "unpacking") : 0;
+    return got < 0 ? (int)got : 0;
+}
+
+/* What was asked for comes all the same. */
+static bool pass_over(struct source *s)
+{
+    uint8_t *mem = mem_alloc(CHUNK);
+    int64_t got = 0;
+
+    while (s->left > 0 && got >= 0)
+        got = take(s, (struct span){mem, CHUNK}, NULL);
+    free(mem);
+    return got >= 0;
+}
+
+static int64_t source_seek(void *arg, int64_t off, int whence)
+{
+    struct source *s = arg;
+    int64_t size = (int64_t)s->spec->size;
+    int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t)s->pos : size;
+
+    if (off < -base || off > size - base || !pass_over(s))
+        return -1;
+    s->pos = (uint64_t)(base + off);
+    return base + off;
+}
+
+struct archive_source source_archive(struct source *s)
+{
+    return (struct archive_source){s, source_read, s->jumps ? source_seek : NULL};
 }

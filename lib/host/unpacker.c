@@ -1,7 +1,7 @@
 /*
- * An archive unpacked by a process of its own; see unpacker.h. The parent writes the archive into a
- * pipe and, when it was all of it, an order to the socket; the child tells over the socket how it
- * ended. Whoever of the two goes away, the other sees the end of pipe or socket.
+ * An archive unpacked by a process of its own; see unpacker.h. The child tells over a
+ * socket what it wants of the archive, the parent writes that into a pipe, and at last it tells how
+ * it ended. Whoever of the two goes away, the other sees the end of pipe or socket.
  */
 #include "host/unpacker_in.h"
 
@@ -21,9 +21,7 @@
 #include <unistd.h>
 
 struct unpacker {
-    struct loop *loop;
-    unpacker_ended *ended;
-    void *arg;
+    struct unpacker_calls calls;
     char *what;
     pid_t pid; /* 0: it is gone */
     int data, talk;
@@ -63,29 +61,31 @@ static int spawn(struct unpacker *u, const struct unpacker_spec *s, int data, in
     return err_set(e, ERR_FAIL, "a process to unpack with cannot be started: %s", strerror(rc));
 }
 
-/* A peer that went away without having read its order is told of before what it said. */
-static bool receive(const struct unpacker *u, struct unpacker_report *r, int flags)
+union said {
+    struct unpacker_want want;
+    struct unpacker_report report;
+};
+
+/* How many bytes it said. */
+static size_t hear(const struct unpacker *u, union said *what, int flags)
 {
     ssize_t n;
 
     do
-        n = recv(u->talk, r, sizeof *r, flags);
-    while (n < 0 && (errno == ECONNRESET || errno == EINTR));
-    r->msg[sizeof r->msg - 1] = '\0';
-    return n == (ssize_t)sizeof *r;
+        n = recv(u->talk, what, sizeof *what, flags);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? 0 : (size_t)n;
 }
 
 /* What it says may be a stranger's by now: only what can be is believed. */
-static int read_report(const struct unpacker *u, bool *inner, struct err *e)
+static int read_report(const struct unpacker *u, struct unpacker_report *r, struct err *e)
 {
     static const int codes[] = {0, ERR_INVALID, ERR_LIMIT, ERR_IO, ERR_CANCELED};
-    struct unpacker_report r = {0};
-    bool told = receive(u, &r, MSG_DONTWAIT);
 
-    *inner = r.inner;
-    for (size_t i = 0; told && i < sizeof codes / sizeof *codes; i++)
-        if (r.code == codes[i])
-            return r.code == 0 ? 0 : err_set(e, r.code, "%s", r.msg);
+    r->msg[sizeof r->msg - 1] = '\0';
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (r->code == codes[i])
+            return r->code == 0 ? 0 : err_set(e, r->code, "%s", r->msg);
     return err_set(e, ERR_FAIL, "%s: the process that unpacked it broke down", u->what);
 }
 
@@ -100,19 +100,27 @@ static void reap(struct unpacker *u)
     u->pid = 0;
 }
 
-static void has_ended(void *arg, bool in, bool out)
+static void has_said(void *arg, bool in, bool out)
 {
     struct unpacker *u = arg;
+    union said what = {.report = {.code = ERR_FAIL}};
     struct err e = {0};
-    bool inner = false;
-    int code = read_report(u, &inner, &e);
+    size_t n = hear(u, &what, MSG_DONTWAIT);
+    int code;
 
     (void)in;
     (void)out;
+    if (n == sizeof what.want) {
+        u->calls.wants(u->calls.arg, what.want.at, what.want.n);
+        return;
+    }
+    if (n != sizeof what.report)
+        what.report.code = ERR_FAIL;
+    code = read_report(u, &what.report, &e);
     loop_watch_free(u->watch);
     u->watch = NULL;
     reap(u);
-    u->ended(u->arg, code, inner, &e);
+    u->calls.ended(u->calls.arg, code, what.report.inner, &e);
 }
 
 static int open_ends(struct unpacker *u, int ends[2], struct err *e)
@@ -130,21 +138,20 @@ static int open_ends(struct unpacker *u, int ends[2], struct err *e)
     return 0;
 }
 
-struct unpacker *unpacker_new(struct loop *l, const struct unpacker_spec *s, unpacker_ended *ended,
-                              void *arg, struct err *e)
+struct unpacker *unpacker_new(struct loop *l, const struct unpacker_spec *s,
+                              const struct unpacker_calls *c, struct err *e)
 {
     struct unpacker *u = mem_zero(sizeof *u);
     int ends[2] = {-1, -1}, rc;
 
-    *u = (struct unpacker){
-        .loop = l, .ended = ended, .arg = arg, .what = mem_str(s->what), .data = -1, .talk = -1};
+    *u = (struct unpacker){.calls = *c, .what = mem_str(s->what), .data = -1, .talk = -1};
     rc = open_ends(u, ends, e);
     if (rc == 0)
         rc = spawn(u, s, ends[UNPACKER_DATA], ends[UNPACKER_TALK], e);
     close_one(&ends[UNPACKER_DATA]);
     close_one(&ends[UNPACKER_TALK]);
     if (rc == 0)
-        u->watch = loop_watch(l, u->talk, has_ended, u, e);
+        u->watch = loop_watch(l, u->talk, has_said, u, e);
     if (!u->watch) {
         unpacker_free(u);
         return NULL;
@@ -158,32 +165,25 @@ int unpacker_fd(const struct unpacker *u)
     return u->data;
 }
 
-void unpacker_whole(struct unpacker *u)
-{
-    const char order = UNPACKER_CONFIRM;
-
-    (void)send(u->talk, &order, 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* gone: it has told why */
-    close_one(&u->data);
-}
-
 void unpacker_stop(struct unpacker *u)
 {
     if (u->pid > 0)
         kill(u->pid, SIGTERM);
-    shutdown(u->talk, SHUT_WR);
     close_one(&u->data);
 }
 
+/* When it has said the last, it has taken everything away, or is gone. */
 void unpacker_free(struct unpacker *u)
 {
-    struct unpacker_report r;
+    union said what;
 
     if (!u)
         return;
     loop_watch_free(u->watch);
     unpacker_stop(u);
     if (u->pid > 0) {
-        (void)receive(u, &r, 0); /* it has taken everything away, or is gone */
+        while (hear(u, &what, 0) == sizeof what.want)
+            continue;
         reap(u);
     }
     close_one(&u->talk);
@@ -223,23 +223,18 @@ static void tell(int code, bool inner, const struct err *e)
     (void)!write(UNPACKER_TALK, &r, sizeof r);
 }
 
-static bool is_confirmed(void)
+static bool want(void *arg, uint64_t at, uint64_t n)
 {
-    char order = 0;
-    ssize_t n;
+    struct unpacker_want w = {at, n};
 
-    do
-        n = read(UNPACKER_TALK, &order, 1);
-    while (n < 0 && errno == EINTR && !stopped);
-    return n == 1 && order == UNPACKER_CONFIRM && !stopped;
+    (void)arg;
+    return !stopped && write(UNPACKER_TALK, &w, sizeof w) == (ssize_t)sizeof w;
 }
 
 static int work(struct unpack *u, struct err *e)
 {
     int rc = unpack_run(u, e);
 
-    if (rc == 0 && !is_confirmed())
-        rc = err_set(e, ERR_CANCELED, "stopped");
     if (rc < 0)
         unpack_undo(u);
     return rc;
@@ -249,6 +244,7 @@ static int child(char **argv)
 {
     struct unpack_spec s = {.what = argv[1],
                             .in = UNPACKER_DATA,
+                            .want = want,
                             .top = argv[3],
                             .limits = UNPACK_LIMITS,
                             .stop = &stopped};

@@ -7,8 +7,12 @@
 
 #define UNPACKER_NAME "p2p-unpack"     /* argv[0] of the process */
 #define UNPACKER_WORDS 5               /* argc: name, what, folder, top, size */
-enum { UNPACKER_DATA, UNPACKER_TALK }; /* its descriptors: the archive; reports and orders */
-#define UNPACKER_CONFIRM 'c'           /* the order that the archive was whole */
+enum { UNPACKER_DATA, UNPACKER_TALK }; /* its descriptors: the archive; what it tells */
+
+/* Of two lengths, by which they are told apart. */
+struct unpacker_want {
+    uint64_t at, n;
+};
 
 struct unpacker_report {
     int32_t code;

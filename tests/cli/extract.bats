@@ -287,9 +287,11 @@ open("bad." + sys.argv[1], "wb").write(b)' $a
         says "No space left"
         [ -z "$(ls -A small)" ]
     done
-    mount -o remount,size=20m "$PWD/small"
+    # There is never more of it on the disk than what it unpacks to.
+    mount -o remount,size=4m "$PWD/small"
     status 0 p2p-get -q "$PEER" -x -o small/ "$LINK"
     diff -r src small/a/src
+    mount -o remount,size=20m "$PWD/small"
     # Not even the names fit.
     py -c '
 import tarfile
@@ -372,6 +374,24 @@ t.close()'
     wait $pid || got=$?
     [ $got -eq 3 ]
     [ -z "$(ls -A out)" ]
+}
+
+@test "unpacked as it comes: the first file is there long before the last" {
+    random_file src/a 200000
+    random_file src/b 3000000
+    tar cf a.tar src/a src/b
+    zip -q a.zip src/a src/b
+    shared --piece-size 16Ki a.tar
+    for a in a.tar a.zip; do
+        also --piece-size 16Ki $a
+        p2p-get -q "$PEER" -x --window 64Ki --limit-down 500k -o out/ "$LINK" &
+        pid=$!
+        wait_for 10 eval 'cmp -s src/a out/.a.part/*/src/a'
+        [ ! -s "$(echo out/.a.part/*)/src/b" ] || [ "$(stat -c %s out/.a.part/*/src/b)" -lt 3000000 ]
+        kill $pid
+        wait $pid || true
+        [ -z "$(ls -A out)" ]
+    done
 }
 
 @test "a deadline is for the unpacking too" {

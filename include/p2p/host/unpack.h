@@ -2,9 +2,8 @@
  * An archive from a stranger, unpacked into a folder.
  *
  * Rules
- * - What archive_in.h can read in one pass is unpacked as it comes. Zip, 7z and ISO images tell at
- *   their end, or here and there, what is in them: they are kept in a file without a name until
- *   they are whole.
+ * - It is unpacked as it comes: tar and cpio from the beginning to the end; of zip, 7z and ISO
+ *   images what tells what is in them is asked for first, and then the rest in its order.
  * - Nothing outside of the folder is ever touched (beneath.h), and what tries is refused with the
  *   whole archive: absolute names, "..", links that lead out, hard links to anything but a file of
  *   the archive, devices, FIFOs, sockets. Symbolic links are made last of all.
@@ -44,8 +43,11 @@ struct unpack_limits {
     }
 
 struct unpack_spec {
-    const char *what;         /* borrowed; what the archive is called in messages */
-    int in;                   /* the archive, from here to the end; a pipe will do */
+    const char *what; /* borrowed; what the archive is called in messages */
+    int in;           /* the archive: a file; or, with `want`, a pipe */
+    /* So many bytes from `at` on are to come next. False: they will not. NULL: from the file. */
+    bool (*want)(void *arg, uint64_t at, uint64_t n);
+    void *arg;
     uint64_t size;            /* of the archive */
     const struct beneath *to; /* borrowed; empty, or left by an earlier run of the same */
     const char *top; /* borrowed: if all of it is one folder of this name, see unpack_inner */

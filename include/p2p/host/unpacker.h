@@ -1,7 +1,7 @@
 /*
- * A process of its own that unpacks an archive (unpack.h) while it comes: bytes go in by a pipe,
- * and whatever a stranger's archive makes of the libraries that read it, what it can reach is the
- * one folder. Once it has begun to read, the process
+ * A process of its own that unpacks an archive (unpack.h) while it comes: it says which bytes it
+ * wants, and these go in by a pipe. Whatever a stranger's archive makes of the libraries that read
+ * it, what it can reach is the one folder. Once it has begun to read, the process
  * - may read, write and make nothing outside of that folder (Landlock, of Linux 5.19),
  * - may do what unpacking needs and no more: no program, no socket, no other process (seccomp),
  * - has UNPACKER_MEMORY and no more.
@@ -27,17 +27,19 @@ struct unpacker_spec {  /* borrowed during the call */
     uint64_t size;      /* of the archive */
 };
 
-/* As unpack_run ended: 0, or a code; then nothing of it is left. `inner`: as unpack_inner. */
-typedef void unpacker_ended(void *arg, int code, bool inner, const struct err *e);
+struct unpacker_calls { /* in a turn of the loop */
+    /* These bytes are to be written, when all that it wanted before have been. */
+    void (*wants)(void *arg, uint64_t at, uint64_t n);
+    /* Once, unless it is freed before: as unpack_run ended: 0, or a code, and then nothing of it is
+     * left. `inner`: as unpack_inner. */
+    void (*ended)(void *arg, int code, bool inner, const struct err *e);
+    void *arg;
+};
 
-/* `ended` is called once, in a turn of the loop, unless it is freed before. */
-struct unpacker *unpacker_new(struct loop *l, const struct unpacker_spec *s, unpacker_ended *ended,
-                              void *arg, struct err *e);
-/* To write the archive to. It stays the unpacker's; a copy of it must be closed before
- * unpacker_whole and unpacker_stop. */
+struct unpacker *unpacker_new(struct loop *l, const struct unpacker_spec *s,
+                              const struct unpacker_calls *c, struct err *e);
+/* To write to. It stays the unpacker's; a copy of it must be closed before unpacker_stop. */
 int unpacker_fd(const struct unpacker *u);
-/* All of it was written, and it is what it should be: without this nothing is unpacked. */
-void unpacker_whole(struct unpacker *u);
 /* It is to take away what it has made; then comes the end. */
 void unpacker_stop(struct unpacker *u);
 /* Stops it, and waits until it is gone. NULL is fine. */

@@ -289,25 +289,25 @@ static void bombs(void **state)
         END,
     };
 
-    limits.always = 1000000;
-    limits.times = 1;
     for (int kind = TAR_GZ; kind < KINDS; kind++) {
         struct err e = {0};
+        uint64_t size = make(kind, big);
 
-        make(kind, big);
-        assert_int_equal(unpack_it(100, NULL, NULL, &e), ERR_LIMIT);
-        assert_non_null(strstr(e.msg, "a bomb"));
-        assert_int_equal(entries_in(at("to")), 0);
+        limits.always = 1000000;
+        limits.times = 1;
+        if (kind != TAR && kind != CPIO) { /* which are as big as what is in them */
+            assert_int_equal(unpack_it(size, NULL, NULL, &e), ERR_LIMIT);
+            assert_non_null(strstr(e.msg, "a bomb"));
+            assert_int_equal(entries_in(at("to")), 0);
+        }
+        limits.always = 3000001;
         err_clear(&e);
-        assert_int_equal(unpack_it(3000001, NULL, NULL, &e), 0); /* as big as this, it is none */
-        unlink(at("to/x"));
-        unlink(at("to/big"));
+        assert_int_equal(unpack_it(size, NULL, NULL, &e), 0);
+        clear_to();
+        limits.most = 1000000;
+        assert_int_equal(unpack_it(size, NULL, NULL, &e), ERR_LIMIT);
+        limits = UNPACK_LIMITS;
     }
-    limits = UNPACK_LIMITS;
-    limits.most = 1000000;
-    struct err e = {0};
-    make(TAR, big);
-    assert_int_equal(unpack_it(3000001, NULL, NULL, &e), ERR_LIMIT);
     limits = UNPACK_LIMITS;
     for (unsigned i = 0; i <= ARCHIVE_MAX_DEPTH; i++)
         strcat(deep, "d/");
@@ -348,7 +348,7 @@ static void damaged(void **state)
             struct err e = {0};
 
             put_file(at("archive"), all, cut);
-            assert_int_equal(unpack_it(size, NULL, NULL, &e), ERR_INVALID);
+            assert_int_equal(unpack_it(cut, NULL, NULL, &e), ERR_INVALID);
             assert_int_equal(entries_in(at("to")), 0);
         }
         for (size_t flip = 0; flip < n; flip += n / 60 + 1) {
