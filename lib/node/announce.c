@@ -324,13 +324,19 @@ static usec due(const struct task *t)
     return at;
 }
 
+/* While items are still being added, more come than the gaps so far have room for in a round. */
 static usec take_turn(struct node *n, usec now)
 {
     usec gap = usec_min(TURN_GAP, ROUND / (usec)n->tasks.used);
     if (n->turn_at < now - TURNS_AT_ONCE * gap)
         n->turn_at = now - TURNS_AT_ONCE * gap;
     n->turn_at += gap;
-    return n->turn_at <= now ? now : (n->turn_at + TOGETHER - 1) / TOGETHER * TOGETHER;
+    usec at = n->turn_at;
+    if (at > now + ROUND) {
+        n->turn_at = now + ROUND;
+        at = now + (usec)rng_below(&n->rng, (uint64_t)ROUND);
+    }
+    return at <= now ? now : (at + TOGETHER - 1) / TOGETHER * TOGETHER;
 }
 
 static bool waits_for_turn(struct task *t, usec now)

@@ -260,13 +260,14 @@ static void what_was_lost_meanwhile_is_fetched(void **state)
 /* ---- announcing ---- */
 
 #define MANY 300u
+#define VERY_MANY 15000u /* more than there is room for in a round at ten a second */
 #define TRACKER "http://tracker.test/announce"
 
 struct many {
     struct node *n;
     struct rng r;
     usec now;
-    node_id task[MANY];
+    node_id task[VERY_MANY];
     unsigned announces, wanted;
     char url[1000]; /* of the last */
 };
@@ -298,6 +299,8 @@ static void pass(struct many *w, usec time)
     w->now = until;
 }
 
+static const struct tube_file TINY = {NULL, 100};
+
 static void begin_many(struct many *w, unsigned count, bool is_private)
 {
     struct node_config c = {.client = "test", .port = 6881, .no_lsd = true, .no_dht = true};
@@ -307,7 +310,8 @@ static void begin_many(struct many *w, unsigned count, bool is_private)
     for (unsigned i = 0; i < count; i++) {
         uint8_t *content;
         struct bits all;
-        struct manifest *m = tube_manifest(&w->r, "thing", &ONE, 1, 1, PIECE, &content);
+        struct manifest *m =
+            tube_manifest(&w->r, "thing", count > MANY ? &TINY : &ONE, 1, 1, PIECE, &content);
         struct node_task_config tc = {.manifest = is_private ? tube_private(m) : m, .have = &all};
         if (is_private)
             manifest_free(m);
@@ -318,6 +322,8 @@ static void begin_many(struct many *w, unsigned count, bool is_private)
         tc.goals.stay = true;
         w->task[i] = node_add(w->n, &tc, w->now, NULL);
         assert_int_not_equal(w->task[i], 0);
+        if (count > MANY && i % 500 == 499)
+            pass(w, USEC_MS);
         bits_fini(&all);
         free(content);
     }
@@ -365,6 +371,18 @@ static void many_take_turns(void **state)
     node_free(w.n);
 }
 
+/* However many there are, and though nobody knew at first how many there would be. */
+static void very_many_have_their_turn_in_a_round(void **state)
+{
+    (void)state;
+    struct many *w = mem_zero(sizeof *w);
+    begin_many(w, VERY_MANY, false);
+    pass(w, 20 * USEC_MIN + USEC_SEC);
+    assert_int_equal(w->announces, VERY_MANY);
+    node_free(w->n);
+    free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +397,7 @@ int main(void)
         cmocka_unit_test(what_was_lost_meanwhile_is_fetched),
         cmocka_unit_test(it_is_announced),
         cmocka_unit_test(many_take_turns),
+        cmocka_unit_test(very_many_have_their_turn_in_a_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
