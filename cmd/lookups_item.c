@@ -11,6 +11,7 @@
 #include <p2p/format/bencode.h>
 #include <p2p/host/entropy.h>
 #include <p2p/host/fileio.h>
+#include <p2p/host/term.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,8 +110,13 @@ static int read_value(struct look *l, struct err *e)
 {
     struct bytes b = bytes_str(l->operand);
     bool from_stdin = strcmp(l->operand, "-") == 0;
-    int rc = from_stdin ? fileio_read_fd(STDIN_FILENO, "standard input", LOOKUP_VALUE, &b, e) : 0;
+    int rc = 0;
 
+    if (from_stdin && term_is_tty(STDIN_FILENO))
+        return err_set(e, ERR_USAGE,
+                       "-: standard input is a terminal; give it a file or a pipe");
+    if (from_stdin)
+        rc = fileio_read_fd(STDIN_FILENO, "standard input", LOOKUP_VALUE, &b, e);
     if (rc < 0)
         return rc;
     bencode_put_str(&l->value, b);

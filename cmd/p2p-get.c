@@ -196,6 +196,15 @@ static void done_with(struct get *g, int status)
         engine_stop(g->engine, ENGINE_PATIENCE);
 }
 
+/* Two SOURCEs are one item: what becomes of it the other one tells. */
+static void on_twin(struct get *g, const struct engine_event *ev)
+{
+    if (events_wanted(&g->tell))
+        events_emit(&g->tell, event_new("same", ev->item));
+    output_verbose(&g->p->output, "%s: is another SOURCE's item too", item_label(ev->item));
+    done_with(g, STATUS_DONE);
+}
+
 static void on_ended(struct get *g, const struct engine_event *ev)
 {
     bool reader_gone = ev->code == ERR_CANCELED && !term_stopped();
@@ -204,6 +213,10 @@ static void on_ended(struct get *g, const struct engine_event *ev)
                                             : status_of(ev->code);
     const char *text = *ev->text ? ev->text : "stopped";
 
+    if (ev->twin) {
+        on_twin(g, ev);
+        return;
+    }
     if (ev->code != 0 && tries_again(g, ev, text))
         return;
     done_with(g, status);

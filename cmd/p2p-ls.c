@@ -286,6 +286,8 @@ static int run(struct program *p, const struct ls_options *o)
     l.sources = p->options.n_operands + o->lists.n > 0;
     if (sources_read(&sources, &so, &e) < 0 || open_catalogue(&l, &e) < 0)
         status = program_fail(p, &e);
+    else if (o->torrent && strcmp(o->torrent, "-") == 0 && p->output.out_tty)
+        status = program_usage(p, "--torrent -: standard output is a terminal; name a file");
     else if (o->torrent && sources.n != 1)
         status = program_usage(p, "--torrent: takes one SOURCE");
     else if (l.sources)

@@ -47,6 +47,8 @@ static int take_line(struct reader *r, struct bytes line, bool whole, struct err
     const char *bad = NULL;
 
     r->line++;
+    if (r->line == 1 && !r->nul && line.n >= 3 && memcmp(line.p, "\xef\xbb\xbf", 3) == 0)
+        line = BYTES(line.p + 3, line.n - 3); /* the mark that some editors put before UTF-8 */
     if (!whole)
         bad = "the line is too long";
     else if (!r->nul)

@@ -223,7 +223,7 @@ struct item {
     enum item_phase phase;
     bool dropped; /* is to end */
     int code;     /* how it ends */
-    bool temporary; /* as in engine_event */
+    bool temporary, twin; /* as in engine_event */
     struct err *why; /* in words; made before a step begins. NULL: nothing to say */
     size_t jobs, storing;    /* out with workers or waiting; those of them that write blocks */
     int writing;             /* of these, out with workers */

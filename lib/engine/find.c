@@ -201,6 +201,7 @@ static int lock_one(struct item *it, size_t which, const uint8_t *hash, size_t n
     text_hex(hex, BYTES(hash, n));
     if (lock_take(&it->locks[which], it->g->home.dir, hex, &here) == 0)
         return 0;
+    it->twin = here.code == ERR_LOCKED && lock_is_ours(it->g->home.dir, hex);
     if (here.code == ERR_LOCKED)
         return err_set(e, ERR_LOCKED, "%s: is being fetched by another p2p-get (%s)", it->label,
                        here.msg);

@@ -71,6 +71,7 @@ void item_over(struct item *it)
                                               .item = it,
                                               .code = it->code,
                                               .temporary = it->temporary,
+                                              .twin = it->twin,
                                               .text = it->why ? it->why->msg : ""});
     if (it->task) {
         map_remove(g->tasks, ID_KEY(it->task));

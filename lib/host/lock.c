@@ -159,3 +159,8 @@ long lock_holder(const char *dir, const char *name)
     close(fd);
     return pid;
 }
+
+bool lock_is_ours(const char *dir, const char *name)
+{
+    return lock_holder(dir, name) == (long)getpid();
+}

@@ -114,6 +114,37 @@ NOBODY='magnet:?xt=urn:btih:1111111111111111111111111111111111111111'
     cmp src/g o/g
 }
 
+@test "SOURCEs that mean the same, by link, hash and manifest, are fetched once: status 0" {
+    random_file src/f 3000000
+    random_file src/g 100000
+    shared -o f.torrent src/f
+    first=$LINK
+    v1=$(p2p-ls --json f.torrent | py -c 'import json, sys; print(json.loads(sys.stdin.readline())["infohash_v1"])')
+    shared src/g
+    seeding
+    printf '%s\n' "$first" "$LINK" "$first" f.torrent "$v1" >list
+    # Slowly, so that all of them are there at once.
+    status 0 p2p-get -v "$PEER" --limit-down 2M -o o --events-fd 5 -i list 5>events
+    [ "$(sort <<<"$output")" = $'o/f\no/g' ]
+    says "another SOURCE's item"
+    [ "$(grep -c '"event":"same"' events)" = 3 ]
+    [ "$(grep -c '"event":"done"' events)" = 2 ]
+    cmp src/f o/f
+    # Another program at the same is another matter.
+    P2P_HOME=slow background p2p-get -q "$PEER" --limit-down 10k -o slow/ "$first"
+    wait_for 10 eval '[ -n "$(ls slow/locks/*.lock 2>/dev/null)" ]'
+    P2P_HOME=slow status 6 p2p-get "$PEER" -o slow/ "$first"
+}
+
+@test "-i: a list that begins with a byte order mark" {
+    random_file src/f 1000
+    shared src/f
+    seeding
+    printf '\357\273\277%s\r\n' "$LINK" >list
+    status 0 p2p-get "$PEER" -i list
+    cmp src/f f
+}
+
 @test "standard input that is a terminal, or asked for twice: status 2" {
     command -v script >/dev/null || skip "no script(1)"
     script -qec "p2p-get -" /dev/null >told </dev/null && code=0 || code=$?
@@ -121,6 +152,17 @@ NOBODY='magnet:?xt=urn:btih:1111111111111111111111111111111111111111'
     grep -q "is a terminal" told
     script -qec "p2p-ls -i -" /dev/null >told </dev/null && code=0 || code=$?
     [ "$code" = 2 ]
+    for words in "p2p-rm -i -" "p2p-seed -" "p2p-add --name x -" "p2p-get --files-from - x" \
+        "p2p-node put -"; do
+        script -qec "$words" /dev/null >told </dev/null && code=0 || code=$?
+        [ "$code" = 2 ]
+        grep -q "standard input is a terminal" told
+    done
+    # Nor is a manifest of strangers' bytes for a terminal.
+    shared -o f.torrent told
+    script -qec "p2p-ls --torrent - f.torrent" /dev/null >told </dev/null && code=0 || code=$?
+    [ "$code" = 2 ]
+    grep -q "standard output is a terminal" told
     status 2 p2p-get - -
     status 2 p2p-get - --files-from -
     status 2 p2p-get -i - --files-from -

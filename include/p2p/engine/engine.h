@@ -57,6 +57,7 @@ struct engine_event {
     uint64_t bytes;
     int code;
     bool temporary; /* ENDED: nobody had it, or nobody answered; another time it may be otherwise */
+    bool twin;      /* ENDED: another item of this session is the same, and holds the lock */
     const char *text;
     const struct dht_event *dht; /* borrowed */
 };

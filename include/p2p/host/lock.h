@@ -7,6 +7,8 @@
 
 #include <p2p/base/err.h>
 
+#include <stdbool.h>
+
 struct lock;
 
 #define LOCK_SEED "seed" /* the one p2p-seed of a home */
@@ -23,5 +25,6 @@ void lock_free(struct lock *l); /* releases; NULL is fine */
 void lock_renew(struct lock *l);
 /* Process number of the holder; 0 if nobody holds it, -1 if it is not known. Takes nothing. */
 long lock_holder(const char *dir, const char *name);
+bool lock_is_ours(const char *dir, const char *name); /* this process holds it */
 
 #endif
