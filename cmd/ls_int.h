@@ -1,6 +1,6 @@
 /*
  * Inside of p2p-ls. p2p-ls.c: which items, and what is to be found out for them. ls_print.c: what
- * is printed of one.
+ * is printed of one. ls_archive.c: what is inside its archives.
  */
 #ifndef P2P_CMD_LS_INT_H
 #define P2P_CMD_LS_INT_H
@@ -33,6 +33,9 @@ struct ls_entry {
     struct ask_answer answer;
     bool asked;
 };
+
+/* ls_archive.c: the same of its archives */
+int ls_archive(struct ls *l, const struct ls_entry *n, const struct ask_options *a);
 
 /* ls_print.c. Each prints one item and says with which status. */
 int ls_print(struct ls *l, const struct ls_entry *n);

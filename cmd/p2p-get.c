@@ -1,6 +1,7 @@
 /* p2p-get: fetch what a link means, verify every byte, exit. */
 #include "events.h"
 #include "extract.h"
+#include "inside.h"
 #include "net.h"
 
 #include <fcntl.h>
@@ -141,7 +142,7 @@ static void on_complete(struct get *g, const struct engine_event *ev)
     if (events_wanted(&g->tell))
         event_done(&g->tell, ev->item, path);
     say_how(g, ev->item);
-    if (g->p->output.json || streams(g->o))
+    if (g->p->output.json || streams(g->o) || g->o->members.n)
         return;
     if (to_stdout(g->o)) {
         print_torrent(g, ev->item);
@@ -149,6 +150,11 @@ static void on_complete(struct get *g, const struct engine_event *ev)
     }
     output_str(&g->p->output, path);
     output_line(&g->p->output);
+}
+
+static void on_member(struct get *g, const struct engine_event *ev)
+{
+    inside_member(&g->tell, ev, shown_path(g, ev->path));
 }
 
 static usec gives_up_at(const struct get *g)
@@ -314,7 +320,7 @@ static void on_event(void *arg, const struct engine_event *ev)
 {
     static void (*const handlers[])(struct get * g, const struct engine_event *ev) = {
         [ENGINE_METADATA] = on_metadata, [ENGINE_FILE] = on_file,
-        [ENGINE_REUSED] = on_reused,
+        [ENGINE_REUSED] = on_reused,     [ENGINE_MEMBER] = on_member,
         [ENGINE_COMPLETE] = on_complete, [ENGINE_ENDED] = on_ended,
         [ENGINE_NOTICE] = on_notice,     [ENGINE_WARNING] = on_warning,
         [ENGINE_TICK] = on_tick,
@@ -357,6 +363,8 @@ static int check_stream(const struct get *g, const struct wishes *w, struct err 
 {
     const struct get_options *o = g->o;
 
+    if (o->members.n && inside_check(o, e) < 0)
+        return e->code;
     if (o->extract)
         return extract_check(o, e);
     if (!to_stdout(o))
@@ -407,9 +415,10 @@ static int read_wishes(struct get *g, struct wishes *w, struct err *e)
         rc = check_stream(g, w, e);
     if (rc < 0)
         return rc;
+    bool several = w->sources.n > 1 || o->members.n > 1;
     w->output = !o->output         ? NULL
-                : w->sources.n > 1 ? mem_fmt("%s/", o->output)
-                                   : mem_str(o->output);
+                : several ? mem_fmt("%s/", o->output)
+                          : mem_str(o->output);
     return 0;
 }
 
@@ -463,6 +472,8 @@ static void add_one(struct get *g, size_t i)
         .extract = o->extract,
         .stream_fd = STDOUT_FILENO,
         .window = o->window,
+        .inside = o->members.n > 0,
+        .members = {o->members.v, o->members.n},
         .archive = o->format >= 0,
         .archive_format = o->format < 0 ? ARCHIVE_TAR : (enum archive_format)o->format,
         .select = {o->select.v, o->select.n},

@@ -118,10 +118,10 @@ static int verify(struct ls *l, struct ls_entry *n)
 
 /* ---- asking others ---- */
 
-static int ask(struct ls *l, struct ls_entry *n)
+/* What was found is not to be looked for again: the link is what is asked for. */
+static struct ask_options asking(const struct ls *l, const struct ls_entry *n, const char *link)
 {
-    char *owned, *link = ls_link(n); /* what was found is not to be looked for again */
-    struct ask_options a = {
+    return (struct ask_options){
         .home = l->home.dir,
         .source = link,
         .timeout = l->o->timeout,
@@ -129,6 +129,12 @@ static int ask(struct ls *l, struct ls_entry *n)
         .bootstrap = {l->o->dht.bootstrap.v, l->o->dht.bootstrap.n},
         .version = P2P_VERSION,
     };
+}
+
+static int ask(struct ls *l, struct ls_entry *n)
+{
+    char *owned, *link = ls_link(n);
+    struct ask_options a = asking(l, n, link);
     struct err e = {0};
     int rc = 0;
 
@@ -150,6 +156,16 @@ static int ask(struct ls *l, struct ls_entry *n)
 
 /* ---- all of it ---- */
 
+static int print(struct ls *l, const struct ls_entry *n)
+{
+    char *link = ls_link(n);
+    const struct ask_options a = asking(l, n, link);
+    int status = l->o->archive ? ls_archive(l, n, &a) : ls_print(l, n);
+
+    free(link);
+    return status;
+}
+
 static int do_entry(struct ls *l, struct ls_entry *n)
 {
     int status = STATUS_DONE;
@@ -163,7 +179,7 @@ static int do_entry(struct ls *l, struct ls_entry *n)
     }
     if (status != STATUS_DONE && !n->verified)
         return status;
-    return status_worst(status, ls_print(l, n));
+    return status_worst(status, print(l, n));
 }
 
 static int list_source(struct ls *l, const struct sources *all, const struct source_entry *from)
@@ -243,6 +259,8 @@ static const char *is_wrong(const struct ls_options *o)
 {
     int instead = o->link + o->hash + o->path + (o->torrent != NULL);
 
+    if (o->archive && (instead || o->verify || o->peers))
+        return "--archive: prints what is inside and nothing else";
     if (instead > 1)
         return "--link, --hash, --path and --torrent: one of them at a time";
     if (instead && o->common.json)
@@ -281,7 +299,7 @@ static int run(struct program *p, const struct ls_options *o)
 
     if (wrong)
         return program_usage(p, "%s", wrong);
-    if (o->verify)
+    if (o->verify || o->archive)
         term_signals();
     l.sources = p->options.n_operands + o->lists.n > 0;
     if (sources_read(&sources, &so, &e) < 0 || open_catalogue(&l, &e) < 0)
@@ -290,6 +308,8 @@ static int run(struct program *p, const struct ls_options *o)
         status = program_usage(p, "--torrent -: standard output is a terminal; name a file");
     else if (o->torrent && sources.n != 1)
         status = program_usage(p, "--torrent: takes one SOURCE");
+    else if (o->archive && !l.sources)
+        status = program_usage(p, "--archive: takes a SOURCE");
     else if (l.sources)
         status = list_sources(&l, &sources);
     else

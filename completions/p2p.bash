@@ -19,7 +19,7 @@ _p2p_options()
         ;;
     p2p-get)
         echo "-i --input-file -o --output --format --window --select --exclude
-            --files-from -r --range --reuse --manifest-only -x --extract --attributes --preallocate --peer
+            --files-from -r --range --member --reuse --manifest-only -x --extract --attributes --preallocate --peer
             --sequential --timeout
             --metadata-timeout --deadline -W --wait --seed-for --seed-ratio
             --events-fd --limit-down --limit-up --port --bind --no-trackers
@@ -33,7 +33,7 @@ _p2p_options()
             --prefer-local --bootstrap --no-dht"
         ;;
     p2p-ls)
-        echo "-i --input-file -l --long --link --hash --path --torrent --verify
+        echo "-i --input-file -l --long --archive --link --hash --path --torrent --verify
             --fetch --peers --timeout --bootstrap --no-dht"
         ;;
     p2p-rm)

@@ -157,6 +157,8 @@ static const struct option_def get_what[] = {
           "only these bytes, END included; OFF- is to the end, -N the last N; repeat"),
     VALUE(0, "reuse", LIST, "PATH", get_options, reuse,
           "take what matches from this file or folder too (none: nor from the catalogue); repeat"),
+    VALUE(0, "member", LIST, "NAME", get_options, members,
+          "only what is called so inside the archive, and no more of it than that takes; repeat"),
     FLAG(0, "manifest-only", get_options, manifest_only, "get the .torrent and nothing else"),
     FLAG('x', "extract", get_options, extract,
          "unpack the archive that comes (tar, zip, 7z, ...), while it comes"),
@@ -245,6 +247,8 @@ static const struct option_def ls_what[] = {
     INPUT(ls_options),
     FLAG('l', "long", ls_options, columns,
          "more columns: format, pieces, added, uploaded, ratio, where"),
+    FLAG(0, "archive", ls_options, archive,
+         "print what is inside the archive that it is, or its archives"),
     FLAG(0, "link", ls_options, link, "print the magnet link instead"),
     FLAG(0, "hash", ls_options, hash, "print the info-hash instead"),
     FLAG(0, "path", ls_options, path, "print where it lies instead"),
@@ -253,7 +257,8 @@ static const struct option_def ls_what[] = {
 };
 static const struct option_def ls_how[] = {
     FLAG(0, "verify", ls_options, verify, "hash the data again; exit 4 if anything differs"),
-    FLAG(0, "fetch", ls_options, fetch, "get the manifest of a link from peers first"),
+    FLAG(0, "fetch", ls_options, fetch,
+         "get from peers what is lacking: the manifest of a link, an archive's directory"),
     FLAG(0, "peers", ls_options, peers, "ask trackers and the DHT who has it: seeds and peers"),
     VALUE(0, "timeout", DURATION, "DUR", ls_options, timeout,
           "give up on the network after so long"),

@@ -12,6 +12,8 @@ struct asking {
     struct engine *g;
     usec give_up;        /* USEC_NEVER: not by time */
     struct buf manifest; /* what came */
+    ask_entry_fn *entry; /* NULL: entries are not asked for */
+    void *arg;
     struct ask_answer answer;
     int code;
     struct err *e;
@@ -45,7 +47,11 @@ static void happened(void *arg, const struct engine_event *ev)
 
     switch (ev->kind) {
     case ENGINE_COMPLETE:
-        manifest_write(item_manifest(ev->item), &a->manifest);
+        if (!a->entry)
+            manifest_write(item_manifest(ev->item), &a->manifest);
+        break;
+    case ENGINE_ENTRY:
+        a->entry(a->arg, ev->path, ev->entry);
         break;
     case ENGINE_TICK:
         if (engine_now(a->g) >= a->give_up) {
@@ -118,5 +124,22 @@ int ask_peers(const struct known *k, const struct ask_options *o, struct ask_ans
         err_clear(e);
         err_set(e, rc, "it names no tracker, and no node of the DHT answered");
     }
+    return rc;
+}
+
+int ask_entries(const struct known *k, const struct ask_options *o, ask_entry_fn *entry, void *arg,
+                struct err *e)
+{
+    struct asking a = {.o = o, .e = e, .code = ERR_NOTFOUND, .entry = entry, .arg = arg};
+    struct engine_spec s = {.inside = true};
+    struct buf raw = {0};
+    int rc;
+
+    manifest_write(k->m, &raw);
+    s.torrent = buf_bytes(&raw);
+    if (k->has_link)
+        s.peers = (struct engine_words){k->link.peers, k->link.n_peers};
+    rc = session(&a, &s);
+    buf_fini(&raw);
     return rc;
 }

@@ -371,7 +371,7 @@ void disk_file_done(struct engine *g, const struct node_op *op)
     struct list_node *l = list_last(&g->names);
     struct names *s = l ? LIST_OF(l, struct names, node) : NULL;
 
-    if (it->outflow) {
+    if (it->outflow || it->member) {
         node_done(g->node, op->job, 0, NULL, g->now);
         return;
     }

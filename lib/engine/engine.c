@@ -3,6 +3,7 @@
  * performs it. Nothing here knows what a choke or a piece is.
  */
 #include "engine/moved.h"
+#include "engine/member.h"
 #include "engine/outflow.h"
 
 #include <p2p/base/mem.h>
@@ -46,6 +47,16 @@ static void ignore(struct engine *g, const struct node_op *op)
     (void)op;
 }
 
+static void forget(struct engine *g, const struct node_op *op)
+{
+    struct item *it = item_of(g, op->task);
+
+    if (it->member)
+        member_forget(it, op);
+    else
+        outflow_forget(g, op);
+}
+
 static perform_fn *const performers[] = {
     [NODE_NONE] = ignore,
     [NODE_DIAL] = conns_dial,
@@ -57,7 +68,7 @@ static perform_fn *const performers[] = {
     [NODE_LEAVES] = disk_leaves,
     [NODE_FILE_DONE] = disk_file_done,
     [NODE_CHECKPOINT] = save_checkpoint,
-    [NODE_FORGET] = outflow_forget,
+    [NODE_FORGET] = forget,
     [NODE_HTTP] = net_http,
     [NODE_RESOLVE] = net_resolve,
     [NODE_UDP] = net_udp,
@@ -188,6 +199,8 @@ static void turn_ends(void *arg)
     engine_pump(g);
     follow_turn(g);
     if (outflow_turns(g))
+        engine_pump(g);
+    if (member_turns(g))
         engine_pump(g);
     maybe_ready(g);
     maybe_halt(g);
@@ -355,6 +368,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     list_init(&g->names);
     list_init(&g->checks);
     list_init(&g->outflows);
+    list_init(&g->members);
     if (open_all(g, o, &here) < 0) {
         if (e)
             *e = here;
@@ -414,6 +428,7 @@ void engine_free(struct engine *g)
         net_free_all(g);
         disk_end(g);
         outflow_end(g);
+        member_end(g);
     }
     mapping_end(g);
     g->stopping = true;

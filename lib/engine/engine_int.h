@@ -38,6 +38,7 @@ void db_submit(struct engine *g, struct db_job *j);
 struct follow;
 struct sleeper;
 struct outflow; /* outflow.h */
+struct member;  /* member.h */
 
 struct joining { /* join.c's own */
     bool worth;       /* it was joined: there is something to remember */
@@ -84,6 +85,7 @@ struct engine {
     struct db_job *db_now;
     struct list stores; /* store batches to be submitted at the end of a turn */
     struct list outflows; /* struct outflow */
+    struct list members;  /* struct member */
     struct list names;  /* FILE_DONE batches, likewise */
     struct list checks; /* pieces that wait for others to be hashed with */
     struct loop_timer check_timer;
@@ -183,6 +185,9 @@ struct item_spec { /* engine_spec, owned */
     uint64_t window;
     bool archive;
     enum archive_format archive_format;
+    bool inside;    /* members are taken, or entries told if none is named */
+    char **members;
+    size_t n_members;
     char **select, **exclude, **files, **peers;
     size_t n_select, n_exclude, n_files, n_peers;
     char **reuse; /* paths */
@@ -298,6 +303,7 @@ struct item {
     struct outflow *outflow; /* NULL: it goes to files */
     struct reuse *reuse;     /* reuse.c; NULL: nothing is looked for */
     uint64_t turn;           /* when it was seen what is here; 0: not yet */
+    struct member *member;   /* NULL: it is taken itself, and not what is inside */
 };
 
 /* item.c: its life */

@@ -215,7 +215,8 @@ int find_lock(struct item *it, struct err *e)
     bool v1 = m ? m->has_v1 : it->link.has_v1, v2 = m ? m->has_v2 : it->link.has_v2;
     int rc = 0;
 
-    if (it->spec.serve || it->spec.manifest_only || it->spec.ask_only || it->spec.stream)
+    if (it->spec.serve || it->spec.manifest_only || it->spec.ask_only || it->spec.stream ||
+        it->spec.inside)
         return 0;
     if (v1)
         rc = lock_one(it, 0, m ? m->hash_v1 : it->link.hash_v1, SHA1_LEN, e);
@@ -242,7 +243,7 @@ void find_work(struct db_job *j, struct catalogue *c)
         rc = find_lock(it, it->why);
     it->code = rc;
     if (rc == 0 && it->own && !it->spec.manifest_only && !it->spec.ask_only &&
-        !it->spec.stream) {
+        !it->spec.stream && !it->spec.inside) {
         it->m = it->own;
         survey_work(j, c); /* at once: ten thousand items are found and surveyed one by one */
         it->surveyed = true;

@@ -3,6 +3,7 @@
  * item that is to end leaves its phase at the next such point, saves what it has, and is over when
  * the last of its jobs has come back.
  */
+#include "engine/member.h"
 #include "engine/outflow.h"
 
 #include <p2p/base/mem.h>
@@ -197,8 +198,8 @@ static node_id give_to_node(struct item *it, struct err *e)
         .uploaded = it->uploaded0,
         .downloaded = it->downloaded0,
         .sequential = it->spec.sequential,
-        .window = outflow_window(it),
-        .on_demand = it->spec.extract,
+        .window = it->spec.inside ? member_window(it) : outflow_window(it),
+        .on_demand = it->spec.inside || it->spec.extract,
         .super_seed = it->spec.super_seed,
         .survey = it->spec.ask_only,
         .manifest_only = it->spec.manifest_only,
@@ -370,7 +371,7 @@ static void begin_stream(struct item *it)
     int rc;
 
     it->phase = ITEM_SETTLING;
-    rc = outflow_begin(it, &e);
+    rc = it->spec.inside ? member_begin(it, &e) : outflow_begin(it, &e);
     if (rc < 0)
         item_fail(it, rc, &e);
     else
@@ -379,7 +380,7 @@ static void begin_stream(struct item *it)
 
 static void begin_survey(struct item *it)
 {
-    if (it->spec.stream) {
+    if (it->spec.stream || it->spec.inside) {
         begin_stream(it);
         return;
     }

@@ -1,4 +1,5 @@
 /* Items: made from a caller's wishes, and freed. */
+#include "engine/member.h"
 #include "engine/outflow.h"
 
 #include <p2p/base/mem.h>
@@ -41,6 +42,9 @@ static struct item_spec copy_spec(const struct engine_spec *s)
         .stream_fd = s->stream_fd,
         .window = s->window,
         .archive = s->archive,
+        .inside = s->inside,
+        .members = copy_words(&s->members),
+        .n_members = s->members.n,
         .archive_format = s->archive_format,
         .select = copy_words(&s->select),
         .exclude = copy_words(&s->exclude),
@@ -75,6 +79,7 @@ static void free_spec(struct item_spec *c)
     free_words(c->files, c->n_files);
     free_words(c->peers, c->n_peers);
     free_words(c->reuse, c->n_reuse);
+    free_words(c->members, c->n_members);
     free(c->source);
     free(c->output);
     free(c->data);
@@ -105,6 +110,7 @@ static void free_survey(struct item *it)
     free(it->stretches);
     tree_free(it->tree);
     outflow_free(it->outflow);
+    member_free(it->member);
     bits_fini(&it->wanted);
     bits_fini(&it->stale);
     bits_fini(&it->final);

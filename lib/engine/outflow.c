@@ -117,17 +117,17 @@ static int choose_window(struct item *it, uint64_t *window, struct err *e)
     return 0;
 }
 
-static void make_tree(struct item *it, struct outflow *s, uint64_t window)
+struct tree *outflow_tree(const struct item *it, struct window *w)
 {
     struct places p = {.m = it->m, .path = "/-"}; /* names nothing: the content is in memory */
     uint64_t *starts = mem_array(it->m->n_files ? it->m->n_files : 1, sizeof *starts);
 
     for (uint32_t i = 0; i < it->m->n_files; i++)
         starts[i] = it->m->files[i].offset;
-    s->window = window_new(it->m->piece_length, node_window_pieces(it->m, window));
-    it->tree = places_tree(it->g->files, &p);
-    tree_set_window(it->tree, s->window, starts);
+    struct tree *t = places_tree(it->g->files, &p);
+    tree_set_window(t, w, starts);
     free(starts);
+    return t;
 }
 
 static void reader_ready(void *arg, bool in, bool out)
@@ -187,7 +187,8 @@ int outflow_begin(struct item *it, struct err *e)
         return e->code;
     s->pos = it->n_stretches ? it->stretches[0].from : 0;
     s->until = s->extract ? 0 : UINT64_MAX;
-    make_tree(it, s, window);
+    s->window = window_new(it->m->piece_length, node_window_pieces(it->m, window));
+    it->tree = outflow_tree(it, s->window);
     bits_init(&it->have, it->m->n_pieces);
     bits_init(&it->stale, it->m->n_files);
     choose_pieces(it);

@@ -13,6 +13,7 @@ uint64_t outflow_window(const struct item *it); /* bytes; 0: it is no stream */
 /* The manifest is known: what is wanted, where it is kept. Then the item can run. */
 int outflow_begin(struct item *it, struct err *e);
 void outflow_free(struct outflow *s); /* NULL is fine */
+struct tree *outflow_tree(const struct item *it, struct window *w); /* of content in memory */
 bool outflow_turns(
     struct engine *g); /* writes what there is; true if the node may have been told */
 /* With --extract: what was wanted so far and has been written; the reader has all that it wants. */

@@ -283,7 +283,7 @@ void settle_finish(struct item *it)
         item_finished(it);
         return;
     }
-    if (it->outflow)
+    if (it->outflow || it->member)
         return; /* complete is what has been written */
     item_step(it, finish_work, finish_done);
 }

@@ -1,4 +1,5 @@
 /* Figures about items, for progress lines, events and p2p-seed --status. */
+#include "engine/member.h"
 #include "engine/outflow.h"
 
 #include <p2p/base/mem.h>
@@ -81,6 +82,8 @@ void item_status(struct item *it, struct item_status *s)
         s->size = it->m->size;
     if (unbegun && it->complete)
         s->wanted = s->done = it->reused;
+    if (it->member)
+        member_status(it->member, s);
 }
 
 struct engine_totals engine_totals(const struct engine *g)

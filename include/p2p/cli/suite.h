@@ -50,7 +50,7 @@ struct get_options {
     struct common_options common;
     struct option_list lists; /* of SOURCEs */
     char *output; /* NULL: "." */
-    struct option_list select, exclude, files_from, ranges, reuse;
+    struct option_list select, exclude, files_from, ranges, members, reuse;
     bool manifest_only, extract, sequential, preallocate, attributes, wait;
     struct option_list peers;
     usec timeout, metadata_timeout, deadline, seed_for;
@@ -76,7 +76,7 @@ struct seed_options {
 struct ls_options {
     struct common_options common;
     struct option_list lists; /* of SOURCEs */
-    bool columns, link, hash, path, fetch, peers, verify;
+    bool columns, archive, link, hash, path, fetch, peers, verify;
     char *torrent;
     usec timeout;
     struct dht_options dht;

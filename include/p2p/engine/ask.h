@@ -29,4 +29,10 @@ struct ask_answer {
 int ask_peers(const struct known *k, const struct ask_options *o, struct ask_answer *out,
               struct err *e);
 
+/* What is inside the archives of an item whose manifest is known (as ENGINE_ENTRY): no more of it
+ * is fetched than that takes. */
+typedef void ask_entry_fn(void *arg, const char *archive, const struct inside_entry *n);
+int ask_entries(const struct known *k, const struct ask_options *o, ask_entry_fn *entry, void *arg,
+                struct err *e);
+
 #endif

@@ -34,6 +34,7 @@
 struct engine;
 struct handed;
 struct item;
+struct inside_entry;
 struct loop;
 
 enum engine_event_kind {
@@ -47,6 +48,8 @@ enum engine_event_kind {
     ENGINE_READY, /* once: all that was added before engine_run, or that engine_follow found first,
                         has been taken up or has ended */
     ENGINE_TICK,  /* five times a second */
+    ENGINE_ENTRY,  /* item, entry: of one of its archives, in a folder that at `path`, else NULL */
+    ENGINE_MEMBER, /* item, path, text: the member called so is whole; `path` "-": it went out */
     ENGINE_DHT,   /* dht: what the DHT told the caller's look-ups (lookup.h), and of itself */
 };
 struct engine_event {
@@ -60,6 +63,7 @@ struct engine_event {
     bool twin;      /* ENDED: another item of this session is the same, and holds the lock */
     const char *text;
     const struct dht_event *dht; /* borrowed */
+    const struct inside_entry *entry; /* borrowed */
 };
 
 struct engine_words { /* strings of the caller */
@@ -129,6 +133,12 @@ struct engine_spec {
     bool extract;
     bool archive; /* in this format, also a single file; else folders as tar, the rest as it is */
     enum archive_format archive_format;
+    /* Not the content but what is inside the archives of it: these members are taken, each to a
+     * file, or to `stream_fd` with `stream`; without any, entries are told. Only what the archive's
+     * directory and the members need is fetched, into a window in memory, and what the catalogue
+     * has complete is read where it lies. */
+    bool inside;
+    struct engine_words members;
     struct engine_words select, exclude, files, peers;
     /* Files and folders that were here before: what matches is taken from them first, and from
      * the other items of the catalogue. A path that is not there is passed over. */
