@@ -7,7 +7,7 @@ those rows instead of multiplying them; each client sees each way in each role.
 
 from clients import OTHERS, OURS
 from clients.p2p import SuperSeed
-from rig import meeting, scenes, streaming
+from rig import meeting, reusing, scenes, streaming
 
 LT = OTHERS["libtorrent"]
 ARIA2, TRANSMISSION = OTHERS["aria2"], OTHERS["transmission-daemon"]
@@ -90,6 +90,11 @@ def ours():
     for leecher in (OURS, LT):
         for fmt in ("v1", "v2", "hybrid"):
             table[f"stream/p2p-to-{leecher.name}/{fmt}"] = (streaming.takes, leecher, fmt)
+    for seeder in (LT, OURS):
+        for fmt, most in (("v1", 15), ("v2", 3), ("hybrid", 3)):
+            table[f"reuse/{seeder.name}-to-p2p/{fmt}"] = (reusing.older, seeder, fmt, most)
+    for seeder in (ARIA2, TRANSMISSION, RTORRENT):
+        table[f"reuse/{seeder.name}-to-p2p/v1"] = (reusing.older, seeder, "v1", 15)
     table["stream/p2p-beside-rtorrent/v1"] = (streaming.beside, RTORRENT, "v1")
     table["bridge/rtorrent-p2p-qbittorrent"] = (scenes.bridge, RTORRENT, QBITTORRENT)
     return table
