@@ -143,11 +143,6 @@ static int show_program(struct config *c, const struct option_table *t, int argc
     return status;
 }
 
-static bool reads_configuration(const struct option_table *t)
-{
-    return t != &suite_p2p;
-}
-
 /* Nothing is shown of a configuration with which no program would run. */
 static int show_all(struct config *c)
 {
@@ -155,8 +150,7 @@ static int show_all(struct config *c)
 
     for (int quietly = 1; quietly >= 0 && status == STATUS_DONE; quietly--)
         for (size_t i = 0; suite[i]; i++)
-            if (reads_configuration(suite[i]))
-                status = status_worst(status, show_program(c, suite[i], 0, NULL, quietly));
+            status = status_worst(status, show_program(c, suite[i], 0, NULL, quietly));
     return status;
 }
 
@@ -166,7 +160,7 @@ static int unknown(struct config *c, const char *word)
     size_t n = 0;
 
     for (size_t i = 0; suite[i] && n < MAX_PROGRAMS; i++)
-        if (reads_configuration(suite[i]))
+        if (suite[i] != &suite_p2p)
             names[n++] = suite[i]->program;
     const char *near = suggest_nearest(word, names, n);
     return near ? program_usage(c->p, "%s: no program has that name (did you mean %s?)", word, near)

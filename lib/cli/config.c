@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ static int read_section(struct reader *r, char *s, struct err *e)
     s = trim(s + 1);
     r->section = suite_find(s);
     if (!r->section)
-        return bad(r, e, s, "no program has that name");
+        return bad(r, e, *s ? s : "[]", "no program has that name");
     r->lost = false;
     return 0;
 }
@@ -123,6 +124,8 @@ static int read_text(struct reader *r, struct bytes text, struct err *e)
 
     if (text.n && memchr(text.p, 0, text.n))
         return err_set(e, ERR_USAGE, "%s: is not a text file", r->file);
+    if (text.n >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
+        text = BYTES(text.p + 3, text.n - 3); /* the mark that some editors put before UTF-8 */
     while (rc == 0 && text.n > 0) {
         const uint8_t *end = memchr(text.p, '\n', text.n);
         size_t n = end ? (size_t)(end - text.p) : text.n, eaten = n + (end != NULL);
@@ -149,9 +152,14 @@ int config_apply(struct options *o, struct bytes text, const char *file, struct 
 char *config_path(void)
 {
     const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    const struct passwd *user;
 
     if (base && *base == '/') /* the XDG specification: a relative path is to be ignored */
         return mem_fmt("%s/p2p/config", base);
+    if (!home || !*home) { /* cron and service managers do not always set it */
+        user = getpwuid(geteuid());
+        home = user ? user->pw_dir : NULL;
+    }
     return home && *home ? mem_fmt("%s/.config/p2p/config", home) : NULL;
 }
 

@@ -346,7 +346,7 @@ const struct option_table suite_rm = {
 /* --- p2p-config --------------------------------------------------------------------------- */
 
 static const struct option_def config_what[] = {
-    FLAG(0, "file", config_options, file, "print the name of the configuration file instead"),
+    ACT(0, "file", config_options, file, "print the name of the configuration file instead"),
     FLAG(0, "json", config_options, common.json, "results as JSON, one object a line"),
     FLAG('0', "null", config_options, common.nul, "end records with NUL instead of newline"),
     ACT('h', "help", config_options, common.help, "show this and exit"),

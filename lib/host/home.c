@@ -50,15 +50,6 @@ static char *find_dir(const char *override, const char **variable)
     return NULL;
 }
 
-static char *find_config(void)
-{
-    const char *v = xdg_variable("XDG_CONFIG_HOME");
-    if (v)
-        return mem_fmt("%s/p2p/config", v);
-    v = user_folder();
-    return v ? mem_fmt("%s/.config/p2p/config", v) : NULL;
-}
-
 int home_find(struct home *h, const char *override, struct err *e)
 {
     memset(h, 0, sizeof *h);
@@ -67,14 +58,12 @@ int home_find(struct home *h, const char *override, struct err *e)
     h->dir = find_dir(override, &h->variable);
     if (!h->dir)
         return err_set(e, ERR_IO, "no home folder is known: set P2P_HOME or give --home");
-    h->config = find_config();
     return 0;
 }
 
 void home_fini(struct home *h)
 {
     free(h->dir);
-    free(h->config);
     memset(h, 0, sizeof *h);
 }
 

@@ -26,7 +26,7 @@ has() {
     # Each option that takes part in --help is there, but for those that ask for an answer.
     for program in add get seed ls rm node config; do
         options=$("p2p-$program" --help | grep -oE '^  (-., |    )--[a-z-]+' | sed 's/.*--//' |
-            grep -vx 'help\|version' | sort)
+            grep -vx 'help\|version\|file' | sort)
         [ "$options" = "$(grep "^p2p-$program	" <<<"$output" | cut -f 2 | sort -u)" ]
     done
     [ "$(awk -F '\t' 'NF != 4' <<<"$output")" = "" ]
@@ -99,7 +99,8 @@ has() {
 
 @test "bad lines: each is named once, with file and line; status 2, and nothing is printed" {
     conf 'port = x' 'nonsense = 1' '[foo]' 'x = y' '[p2p-get]' 'super = yes' 'timeout = z' \
-        'no sign' '[cut' 'more = of it' '[p2p-ls]' 'help = yes' 'timeout = 5s'
+        'no sign' '[cut' 'more = of it' '[p2p-ls]' 'help = yes' 'timeout = 5s' '[p2p]' 'help = yes' \
+        '[p2p-config]' 'file = yes' '[ ]'
     status 2 p2p config
     prints ""
     says "p2p-config: $FILE:1: --port: 'x' is not a port"
@@ -110,7 +111,10 @@ has() {
     says "p2p-config: $FILE:8: no sign: "
     says "p2p-config: $FILE:9: [cut: "
     says "p2p-config: $FILE:12: --help: "
-    [ "$(wc -l <<<"$stderr")" = 8 ]
+    says "p2p-config: $FILE:15: --help: "
+    says "p2p-config: $FILE:17: --file: "
+    says "p2p-config: $FILE:18: []: no program has that name"
+    [ "$(wc -l <<<"$stderr")" = 11 ]
     # Only what concerns that program.
     status 2 p2p config rm
     [ "$(grep -c "$FILE:[17]:" <<<"$stderr")" = 0 ]
@@ -131,7 +135,9 @@ has() {
     prints "$XDG_CONFIG_HOME/p2p/config"
     status 0 env -u XDG_CONFIG_HOME p2p config --file
     prints "$HOME/.config/p2p/config"
-    status 5 env -u XDG_CONFIG_HOME -u HOME p2p config --file
+    # Without HOME, as of the state.
+    status 0 env -u XDG_CONFIG_HOME -u HOME p2p config --file
+    prints "$(getent passwd "$(id -u)" | cut -d : -f 6)/.config/p2p/config"
     status 0 p2p config
     [ -z "$(grep -v '	default$\|	environment:P2P_HOME$' <<<"$output")" ]
     status 2 p2p config gte

@@ -1,7 +1,6 @@
 /*
- * Where state lives: --home, else $P2P_HOME, else $XDG_DATA_HOME/p2p, else ~/.local/share/p2p; and
- * the configuration: $XDG_CONFIG_HOME/p2p/config, else ~/.config/p2p/config. Empty variables count
- * as unset, and relative ones of XDG are ignored as its specification says.
+ * Where state lives: --home, else $P2P_HOME, else $XDG_DATA_HOME/p2p, else ~/.local/share/p2p.
+ * Empty variables count as unset, and relative ones of XDG are ignored as its specification says.
  */
 #ifndef P2P_HOST_HOME_H
 #define P2P_HOST_HOME_H
@@ -12,7 +11,6 @@ struct home {
     char *dir;    /* absolute; owned */
     const char *variable; /* of the environment, that named it; NULL: none did, it is where it
                              usually is or where --home says */
-    char *config; /* owned; the file need not exist; NULL if there is no home folder at all */
 };
 
 /* Touches no disk. `override` is the value of --home or NULL. ERR_IO when nothing tells where. */

@@ -38,6 +38,14 @@ static void settings(void **state)
     options_fini(&opt);
 }
 
+static void byte_order_mark(void **state)
+{
+    (void)state;
+    assert_int_equal(apply("\xef\xbb\xbfport = 4\r\n"), 0);
+    assert_int_equal(get.net.port, 4);
+    options_fini(&opt);
+}
+
 static void sections(void **state)
 {
     (void)state;
@@ -101,7 +109,9 @@ static void where_it_lies(void **state)
     free(at);
     setenv("XDG_CONFIG_HOME", "relative", 1);
     unsetenv("HOME");
-    assert_null(config_path());
+    at = config_path(); /* the user table tells */
+    assert_non_null(strstr(at, "/.config/p2p/config"));
+    free(at);
 }
 
 static void write_file(const char *path, size_t n)
@@ -145,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings),
+        cmocka_unit_test(byte_order_mark),
         cmocka_unit_test(sections),
         cmocka_unit_test(order_does_not_matter),
         cmocka_unit_test(mistakes),

@@ -7,17 +7,15 @@ static void clean_environment(void)
 {
     unsetenv("P2P_HOME");
     unsetenv("XDG_DATA_HOME");
-    unsetenv("XDG_CONFIG_HOME");
     setenv("HOME", "/people/ann", 1);
 }
 
-static void expect_home(const char *override, const char *dir, const char *config)
+static void expect_home(const char *override, const char *dir)
 {
     struct home h;
     struct err e = {0};
     assert_int_equal(home_find(&h, override, &e), 0);
     assert_string_equal(h.dir, dir);
-    assert_string_equal(h.config, config);
     home_fini(&h);
 }
 
@@ -35,23 +33,21 @@ static void order_of_places(void **state)
 {
     (void)state;
     clean_environment();
-    expect_home(NULL, "/people/ann/.local/share/p2p", "/people/ann/.config/p2p/config");
+    expect_home(NULL, "/people/ann/.local/share/p2p");
     expect_variable(NULL, NULL);
     setenv("XDG_DATA_HOME", "relative/is/ignored", 1);
-    setenv("XDG_CONFIG_HOME", "", 1);
     setenv("P2P_HOME", "", 1);
-    expect_home(NULL, "/people/ann/.local/share/p2p", "/people/ann/.config/p2p/config");
+    expect_home(NULL, "/people/ann/.local/share/p2p");
     setenv("XDG_DATA_HOME", "/xdg/data", 1);
-    setenv("XDG_CONFIG_HOME", "/xdg/config", 1);
-    expect_home(NULL, "/xdg/data/p2p", "/xdg/config/p2p/config");
+    expect_home(NULL, "/xdg/data/p2p");
     expect_variable(NULL, "XDG_DATA_HOME");
     setenv("P2P_HOME", "/own/place/", 1);
     expect_variable(NULL, "P2P_HOME");
     expect_variable("/by/option", NULL);
-    expect_home(NULL, "/own/place", "/xdg/config/p2p/config");
-    expect_home("/by/option", "/by/option", "/xdg/config/p2p/config");
+    expect_home(NULL, "/own/place");
+    expect_home("/by/option", "/by/option");
     assert_int_equal(chdir("/"), 0);
-    expect_home("option", "/option", "/xdg/config/p2p/config");
+    expect_home("option", "/option");
     struct home h;
     struct err e = {0};
     assert_int_equal(home_find(&h, "", &e), ERR_USAGE);
