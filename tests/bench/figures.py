@@ -12,7 +12,7 @@ UNITS = {
     "wall": "s", "rate": "MB/s", "flow": "MB/s", "cpu": "s", "seed cpu": "s", "leech cpu": "s",
     "anon": "MiB", "peak": "MiB", "seed anon": "MiB", "leech anon": "MiB", "ready": "s",
     "idle cpu": "%", "last / bound": "", "copies": "", "answered": "%", "size": "KiB",
-    "libraries": "", "time": "ms",
+    "libraries": "", "time": "ms", "came": "%",
 }
 OURS = "p2p"
 BARE = ("size", "libraries")    # one of ours is not beside one of theirs
