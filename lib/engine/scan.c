@@ -142,9 +142,26 @@ static void take_piece(void *arg, uint32_t piece, const struct scan_piece *p)
     author_set(a->author, piece, &r);
 }
 
+/* Sets the pieces that are known from the stream; the others are to be hashed. */
+static void take_flow(const struct scan_author *a, struct bits *others)
+{
+    const struct manifest *m = author_plan(a->author);
+    struct piecehash_result r;
+
+    bits_init(others, m->n_pieces);
+    for (uint32_t i = 0; i < m->n_pieces; i++) {
+        if (a->flow && flowhash_piece(a->flow, m->piece_length, i, &r))
+            author_set(a->author, i, &r);
+        else
+            bits_set(others, i);
+    }
+}
+
 static int hash_plan(struct scan_author *a, const struct scan_options *o, struct err *e)
 {
+    struct bits others = {0};
     struct scan_hash h = {
+        .only = a->flow ? &others : NULL,
         .m = author_plan(a->author),
         .source = {.ctx = a, .open = open_file, .close = close_file, .cut = file_is_cut},
         .watch = &o->watch,
@@ -154,8 +171,11 @@ static int hash_plan(struct scan_author *a, const struct scan_options *o, struct
     int rc = a->intake ? 0
                        : intake_open(&a->intake, a->plan.root, &a->plan.walk, o->follow, e);
 
-    if (rc == 0)
+    if (a->flow)
+        take_flow(a, &others);
+    if (rc == 0 && !(a->flow && others.ones == 0))
         rc = scan_hash(&h, e);
+    bits_fini(&others);
     if (rc == 0 && o->catalogue)
         rc = intake_sync(a->intake, o->now, e);
     return rc;
@@ -194,14 +214,14 @@ int scan_planned(struct scan_result *r, struct scan_author *a, const char *path,
     return 0;
 }
 
-int scan_it(struct scan_result *r, const char *path, bool stream, const struct scan_options *o,
-            struct err *e)
+int scan_it(struct scan_result *r, const char *path, const struct flowhash *flow,
+            const struct scan_options *o, struct err *e)
 {
-    struct scan_author a = {0};
+    struct scan_author a = {.flow = flow};
     int rc;
 
     *r = (struct scan_result){.where = PLACES_RAW | (o->follow ? PLACES_FOLLOW : 0)};
-    rc = scan_plan(&a.plan, r, path, stream, o, e);
+    rc = scan_plan(&a.plan, r, path, flow != NULL, o, e);
     if (rc == 0)
         rc = scan_planned(r, &a, path, o, e);
     if (rc == 0)
@@ -212,7 +232,7 @@ int scan_it(struct scan_result *r, const char *path, bool stream, const struct s
 
 int scan_path(struct scan_result *r, const char *path, const struct scan_options *o, struct err *e)
 {
-    return scan_it(r, path, false, o, e);
+    return scan_it(r, path, NULL, o, e);
 }
 
 void scan_result_fini(struct scan_result *r)

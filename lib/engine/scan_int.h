@@ -6,6 +6,7 @@
 #define LIB_ENGINE_SCAN_INT_H
 
 #include <p2p/engine/scan.h>
+#include <p2p/format/flowhash.h>
 #include <p2p/host/intake.h>
 #include <p2p/host/tree.h>
 #include <p2p/host/walk.h>
@@ -65,6 +66,7 @@ struct scan_author { /* a plan with its author */
     struct scan_plan plan;
     struct author *author;
     struct intake *intake;
+    const struct flowhash *flow; /* what is known already of a single file; borrowed, or NULL */
 };
 void scan_author_fini(struct scan_author *a);
 /*
@@ -73,9 +75,9 @@ void scan_author_fini(struct scan_author *a);
  */
 int scan_planned(struct scan_result *r, struct scan_author *a, const char *path,
                  const struct scan_options *o, struct err *e);
-/* From a path, or an open file without a name (`stream`; the catalogue is not asked). */
-int scan_it(struct scan_result *r, const char *path, bool stream, const struct scan_options *o,
-            struct err *e);
+/* From a path, or (the catalogue is not asked) an open file without a name that came as `flow`. */
+int scan_it(struct scan_result *r, const char *path, const struct flowhash *flow,
+            const struct scan_options *o, struct err *e);
 
 /* ---- scan_stream.c ---- */
 

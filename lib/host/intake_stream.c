@@ -1,7 +1,4 @@
-/*
- * Content from a stream. How long it will be nobody knows, and the piece length hangs on that, so
- * it is written first and hashed afterwards, out of the page cache as far as that reaches.
- */
+/* Content from a stream, in a file that has no name before all of it is there. */
 #include <p2p/base/mem.h>
 #include <p2p/host/fileio.h>
 #include <p2p/host/intake.h>
@@ -17,8 +14,9 @@
 #define CHUNK ((size_t)256 * 1024)
 #define TICK_MS 100
 
-static int make_file(struct intake_stream *s, const char *folder, struct err *e)
+int intake_stream_new(struct intake_stream *s, const char *folder, struct err *e)
 {
+    *s = (struct intake_stream){.fd = -1};
     s->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (s->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
         s->temp = mem_fmt("%s/.p2p-add-XXXXXX", folder);
@@ -26,8 +24,17 @@ static int make_file(struct intake_stream *s, const char *folder, struct err *e)
     }
     if (s->fd < 0)
         return err_os(e, errno, "%s", folder);
+    s->folder = mem_str(folder);
     s->path = mem_fmt("/proc/self/fd/%d", s->fd);
     return 0;
+}
+
+int intake_stream_put(struct intake_stream *s, struct bytes b, struct err *e)
+{
+    int rc = fileio_write_all(s->fd, s->folder, b, e);
+
+    s->size += rc == 0 ? b.n : 0;
+    return rc;
 }
 
 /* A silent pipe must not keep Ctrl-C waiting. */
@@ -54,31 +61,20 @@ int64_t intake_seek(int in, int64_t off, int whence)
     return lseek(in, off, whence);
 }
 
-static int copy_all(struct intake_stream *s, int in, const char *folder,
-                    bool (*tick)(void *, uint64_t), void *arg, struct err *e)
-{
-    uint8_t *mem = mem_alloc(CHUNK);
-    int64_t n;
-    int rc = 0;
-    while (rc == 0 && (n = intake_read(in, "standard input", (struct span){mem, CHUNK}, tick, arg,
-                                        s->size, e)) != 0) {
-        rc = n < 0 ? (int)n : fileio_write_all(s->fd, folder, BYTES(mem, (size_t)n), e);
-        s->size += n < 0 ? 0 : (uint64_t)n;
-    }
-    free(mem);
-    return rc;
-}
-
 int intake_stream(struct intake_stream *s, int in, struct bytes head, const char *folder,
                   bool (*tick)(void *arg, uint64_t bytes), void *arg, struct err *e)
 {
-    *s = (struct intake_stream){.fd = -1};
-    int rc = make_file(s, folder, e);
+    int rc = intake_stream_new(s, folder, e);
+    uint8_t *mem = mem_alloc(CHUNK);
+    int64_t n = 1;
+
     if (rc == 0)
-        rc = fileio_write_all(s->fd, folder, head, e);
-    s->size = head.n;
-    if (rc == 0)
-        rc = copy_all(s, in, folder, tick, arg, e);
+        rc = intake_stream_put(s, head, e);
+    while (rc == 0 && n > 0) {
+        n = intake_read(in, "standard input", (struct span){mem, CHUNK}, tick, arg, s->size, e);
+        rc = n < 0 ? (int)n : intake_stream_put(s, BYTES(mem, (size_t)n), e);
+    }
+    free(mem);
     if (rc != 0)
         intake_stream_fini(s);
     return rc;
@@ -118,5 +114,6 @@ void intake_stream_fini(struct intake_stream *s)
         unlink(s->temp);
     free(s->temp);
     free(s->path);
+    free(s->folder);
     *s = (struct intake_stream){.fd = -1};
 }

@@ -297,3 +297,31 @@ staged() { [ -n "$(find "$P2P_HOME/store" -size +100k)" ]; }
         grep -q "is a terminal" told
     done
 }
+
+@test "standard input: hashed as it flows, written once, hardly anything of it read again" {
+    command -v strace >/dev/null || skip "no strace"
+    random_file f 40000000
+    for format in v1 v2 hybrid; do
+        P2P_HOME=h.$format strace -f -qq -e trace=read,pread64,write -o calls \
+            bash -c 'cat f | p2p-add --format $0 --name f -' $format >link
+        [ "$(cat link)" = "$(like f --format $format)" ]
+        py - <<'PYTHON'
+import re
+sums = {}
+for line in open("calls"):
+    m = re.match(r"(\d+) +(\w+)\(.*\) = (\d+)$", line)
+    if m:
+        sums[m[1], m[2]] = sums.get((m[1], m[2]), 0) + int(m[3])
+again = sum(n for (pid, call), n in sums.items() if call == "pread64")
+assert again <= 40000000 / 16 + 1000000, again # the catalogue is read so, too
+# cat reads and writes all of it; so does p2p-add, once.
+assert sum(n for (pid, call), n in sums.items() if call == "write") < 81000000, sums
+assert sum(n for (pid, call), n in sums.items() if call == "read") < 81000000, sums
+PYTHON
+        # Of a file it is known how long it is: nothing at all.
+        P2P_HOME=i.$format strace -f -qq -e trace=pread64 -o calls p2p-add --format $format --name f - \
+            <f >link
+        [ "$(cat link)" = "$(like f --format $format)" ]
+        [ "$(sed -n 's/.* = \([0-9]*\)$/\1/p' calls | awk '{ n += $1 } END { print n + 0 }')" -lt 1000000 ]
+    done
+}

@@ -57,7 +57,7 @@ struct intake_stream {
     char *path; /* to read it by, while it is open; owned */
     uint64_t size;
     int fd;     /* -1: none */
-    char *temp; /* private */
+    char *temp, *folder; /* private */
 };
 /*
  * Bytes read, 0 at the end. Waits, and asks `tick` (may be NULL) meanwhile, which is told `bytes`;
@@ -68,6 +68,9 @@ int64_t intake_read(int in, const char *what, struct span to,
                     struct err *e);
 /* As lseek: where it is now, or negative, for a pipe. */
 int64_t intake_seek(int in, int64_t off, int whence);
+/* One that is written bit by bit, at its end, into the file system of `folder`. */
+int intake_stream_new(struct intake_stream *s, const char *folder, struct err *e);
+int intake_stream_put(struct intake_stream *s, struct bytes b, struct err *e);
 /*
  * Writes `head`, which was read before, and then all of `in`, into the file system of `folder`.
  * `tick` (may be NULL) is told now and then how much is there; false stops: ERR_CANCELED. Nothing
