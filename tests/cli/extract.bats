@@ -362,6 +362,24 @@ t.close()'
     [ "$(ls -A out)" = a ]
 }
 
+@test "the process that unpacks is killed: status 1, and run again it is whole" {
+    random_file src/a 9000000
+    tar cf a.tar src
+    shared a.tar
+    p2p-get -q "$PEER" -x --limit-down 1M -o out/ "$LINK" 2>err &
+    pid=$!
+    wait_for 10 eval 'test -n "$(find out -path "*.part*" -size +0 -type f 2>/dev/null)"'
+    kill -9 "$(pgrep -P $pid)"
+    got=0
+    wait $pid || got=$?
+    [ $got -eq 1 ]
+    grep -q "broke down" err
+    [ ! -e out/a ]
+    status 0 p2p-get -q "$PEER" -x -o out/ "$LINK"
+    diff -r src out/a/src
+    [ "$(ls -A out)" = a ]
+}
+
 @test "a peer that goes away: status 3 and nothing stays" {
     random_file src/a 9000000
     tar cf a.tar src
