@@ -367,7 +367,7 @@ static void zone(struct reuse *r, uint32_t from, uint32_t end)
 {
     uint16_t left = from > 0 ? reuse_way_at(r, from - 1) : 0, right = reuse_way_at(r, end);
     uint32_t n = end - from;
-    bool alike = left && (left == right) && n <= ALIKE_ZONE && r->it->m->has_v2;
+    bool alike = left && left == right && n <= ALIKE_ZONE;
 
     if (n <= SHORT_ZONE || alike) {
         for (uint32_t p = from; p < end; p++)
@@ -567,6 +567,8 @@ void reuse_tick(struct item *it)
     if (!r || !r->running || r->over || it->phase != ITEM_RUNNING)
         return;
     reuse_twins_tick(r);
+    if (node_has_peers(it->g->node, it->task))
+        reuse_ask_tick(r);
     if (reuse_busy(it))
         node_alive(it->g->node, it->task, it->g->now);
     reuse_go_on(r);

@@ -103,7 +103,8 @@ struct reuse {
     uint32_t mixed, asked; /* pieces that are MIXED; whose leaves were asked for */
     uint32_t missed;       /* probes in a row that were like nothing */
     usec pause_at;         /* before it runs: begins to run then at the latest */
-    usec told_at;          /* when leaf hashes last came */
+    usec told_at;          /* when leaf hashes last came, */
+    usec heard_at;          /* and a probe, or a worker was at it */
     struct twin *twins;
     uint32_t n_twins;
     struct buf warnings; /* of what was named and cannot be read */
@@ -135,6 +136,7 @@ void reuse_find(struct reuse *r, struct catalogue *c);
 void reuse_probe(struct reuse *r, uint32_t piece);
 void reuse_mixed(struct reuse *r, uint32_t piece);
 void reuse_ask_more(struct reuse *r);
+void reuse_ask_tick(struct reuse *r);
 void reuse_ask_free(struct reuse *r);
 
 /* ---- reuse_twin.c ---- */

@@ -12,6 +12,7 @@
 #define LEAVES_AT_ONCE 32u
 /* When nobody has told any for so long, nobody will. */
 #define LEAVES_PATIENCE (10 * USEC_SEC)
+#define PROBE_PATIENCE (4 * USEC_SEC) /* the same, of blocks that were to come */
 
 static struct reuse *of_task(struct engine *g, node_id task)
 {
@@ -113,6 +114,7 @@ void reuse_probed(struct engine *g, const struct node_op *op)
 
     if (!r || r->v[op->piece].state != REUSE_PROBED)
         return;
+    r->heard_at = g->now;
     struct lookup *l = mem_zero(sizeof *l);
     *l = (struct lookup){.r = r, .piece = op->piece, .offset = op->offset, .length = op->length};
     list_push(&r->lookups, &l->node);
@@ -122,6 +124,21 @@ void reuse_probed(struct engine *g, const struct node_op *op)
         r->n_indexed = r->n_olds;
         r->indexing = reuse_begin_job(r, reuse_index, indexed, r);
     }
+}
+
+/* Of those who are there nobody may have just these pieces: others are tried, more each time. */
+void reuse_ask_tick(struct reuse *r)
+{
+    usec now = r->it->g->now;
+
+    if (r->heard_at == 0 || r->jobs > 0)
+        r->heard_at = now;
+    if (now - r->heard_at < PROBE_PATIENCE)
+        return;
+    r->heard_at = now;
+    for (uint32_t p = 0; p < r->it->m->n_pieces; p++)
+        if (r->v[p].state == REUSE_PROBED)
+            reuse_probe_missed(r, p);
 }
 
 /* What a worker has at this moment is waited for; nothing else is. */

@@ -404,3 +404,18 @@ print(sum(e["from_peers"] + e["from_web_seeds"] for e in v))'
     status 3 p2p-get --json --timeout 12s --peer "127.0.0.1:$PORT" -o out/ box.torrent x.torrent
     cmp large out/large
 }
+
+tail_is_there() { tail -c 300000 out/new.img.part 2>/dev/null | cmp -s - want; }
+
+@test "from one who has only a part all of that comes, whatever is looked for elsewhere" {
+    made old new.img other
+    tail -c 300000 new.img >want
+    mkdir part
+    { head -c 24765824 old; tail -c 400000 new.img; } >part/new.img
+    p2p-add --no-catalogue --format v1 -o x.torrent new.img >/dev/null
+    P2P_HOME=$PWD/seeder background p2p-seed --bind 127.0.0.1 -d part x.torrent >seed.out
+    wait_for 10 grep -q listening seed.out
+    PORT=$(sed -n 's/^listening	[^	]*:\([0-9]*\)	.*/\1/p' seed.out)
+    background p2p-get -q --timeout 60s --peer "127.0.0.1:$PORT" -o out/ --reuse old x.torrent
+    wait_for 60 tail_is_there
+}
