@@ -14,6 +14,10 @@ handed() {
     wait_for 20 grep -q listening line
     AT=$(cut -f 2 line)
 }
+ended() {
+    kill $PID
+    wait $PID || [ $? = 143 ]
+}
 fetches() {
     rm -rf "$BATS_TEST_TMPDIR/getter" got
     P2P_HOME="$BATS_TEST_TMPDIR/getter" p2p-get -q "--peer=$1" --timeout 10 -o got/ "$LINK" &&
@@ -125,11 +129,11 @@ while True: print(s.recv(4096).decode(), flush=True)' "$BATS_TEST_TMPDIR/notify"
     handed tcp4 -- p2p-seed
     holds $PID udp "$AT"
     fetches "$AT"
-    kill $PID
+    ended
     handed udp4 -- p2p-seed
     holds $PID tcp "$AT"
     fetches "$AT"
-    kill $PID
+    ended
     [ -e /proc/net/if_inet6 ] || skip "no IPv6"
     handed tcp6 -- p2p-seed
     [[ $AT = "[::1]:"* ]]
@@ -146,12 +150,12 @@ while True: print(s.recv(4096).decode(), flush=True)' "$BATS_TEST_TMPDIR/notify"
         fetches "$at"
         P2P_HOME=asks status 0 p2p-node ping "$at"
     done
-    kill $PID
+    ended
     handed tcp46 -- p2p-seed
     fetches "127.0.0.1:${AT##*:}"
     P2P_HOME=asks status 0 p2p-node ping "127.0.0.1:${AT##*:}"
     P2P_HOME=asks status 0 p2p-node ping "[::1]:${AT##*:}"
-    kill $PID
+    ended
     handed udp46 -- p2p-seed
     fetches "127.0.0.1:${AT##*:}"
     fetches "[::1]:${AT##*:}"
@@ -159,7 +163,7 @@ while True: print(s.recv(4096).decode(), flush=True)' "$BATS_TEST_TMPDIR/notify"
 
 @test "sockets: --port and --bind of the configuration do not count against them; --daemon takes them along" {
     shared_file
-    printf 'port = 1\n' >>"$XDG_CONFIG_HOME/p2p/config"
+    printf '[p2p-seed]\nport = 1\n' >>"$XDG_CONFIG_HOME/p2p/config"
     py "$HAND" tcp4 udp4 -- p2p-seed --daemon >line 3>&-
     BACKGROUND+=("$(cat "$P2P_HOME/locks/seed.lock")")
     fetches "$(cut -f 2 line)"
