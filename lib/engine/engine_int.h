@@ -358,6 +358,7 @@ void reuse_survey(struct item *it, struct catalogue *c); /* on a worker, behind 
 bool reuse_first(struct item *it); /* after hashing: true: it looks, and calls item_hashed itself */
 const struct bits *reuse_holds(struct item *it, struct bits *mem); /* for node_hold; NULL: none */
 void reuse_run(struct item *it); /* the node has it */
+void reuse_end(struct item *it); /* it is complete without running */
 void reuse_tick(struct item *it);
 bool reuse_busy(const struct item *it); /* reads and hashes just now */
 void reuse_named(struct engine *g); /* files of some item have their names: others may want them */

@@ -426,6 +426,7 @@ static void run(struct item *it)
     }
     it->phase = ITEM_RUNNING;
     if (it->complete && !it->spec.serve && !it->shares) {
+        reuse_end(it);
         settle_finish(it); /* nothing to fetch and nothing to give */
         return;
     }

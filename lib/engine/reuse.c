@@ -574,6 +574,12 @@ void reuse_tick(struct item *it)
     reuse_go_on(r);
 }
 
+void reuse_end(struct item *it)
+{
+    if (it->reuse && !it->reuse->over)
+        tell(it->reuse);
+}
+
 void reuse_named(struct engine *g)
 {
     for (struct item *it = engine_next(g, NULL); it; it = engine_next(g, it))

@@ -72,7 +72,11 @@ came_below() {
         p2p-add --no-catalogue --format $format -o $format.torrent $format/film >/dev/null
         mv $format/film "$format/old/deep/of last year"
         before=$(stat -c '%i %Y %s' "$format/old/deep/of last year")
-        status 0 p2p-get -q -v --no-dht -o "out-$format/" --reuse $format/old $format.torrent
+        status 0 p2p-get --json --no-dht -o "out-$format/" --reuse $format/old $format.torrent
+        printf '%s\n' "$output" >events
+        [ "$(of_event reuse path)" = "$format/old/deep/of last year" ]
+        [ "$(of_event reuse bytes)" = 3000000 ]
+        [ "$(of_event done reused)" = 3000000 ]
         cmp "$format/old/deep/of last year" out-$format/film
         [ "$(stat -c '%i %Y %s' "$format/old/deep/of last year")" = "$before" ]
         [ "$(stat -c %i out-$format/film)" != "${before%% *}" ]

@@ -1,6 +1,6 @@
 /*
- * oldfile: what is read and what is passed over; placing bytes into a tree, with blocks shared where
- * the file system can.
+ * oldfile: what is read and what is passed over; placing bytes into a tree, with blocks shared
+ * where the file system can.
  */
 #include "scratch.h"
 
