@@ -7,78 +7,21 @@
 
 #include <stdlib.h>
 
-/* ---- near names ---- */
-
-#define NEAR 3         /* names that are told */
-#define NEAR_SHOWN 100 /* bytes of each */
-
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash && slash[1] ? slash + 1 : path;
-}
-
-static char *lower(const char *s, size_t n)
-{
-    char *out = mem_strn(s, n);
-
-    for (char *c = out; *c; c++)
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
-    return out;
-}
-
-/* How unlike a name is to what was asked for. Of a pattern that is open at one end, the other end
- * is compared. */
-static unsigned unlike(const char *asked, const char *path)
-{
-    const char *name = last_part(path), *want = last_part(asked);
-    size_t n = strlen(name), k = strlen(want);
-    bool head = k > 0 && *want == '*', tail = k > 1 && want[k - 1] == '*';
-
-    want += head;
-    k -= (size_t)head + tail;
-    if (head && !tail && n > k) {
-        name += n - k;
-        n = k;
-    } else if (tail && !head && n > k) {
-        n = k;
-    }
-    char *a = lower(want, k), *b = lower(name, n);
-    unsigned d = suggest_distance(a, b);
-    free(a);
-    free(b);
-    return d;
-}
-
 int named_not_there(const struct named_files *f, const char *asked, struct err *e)
 {
-    struct {
-        const char *path;
-        unsigned unlike;
-    } near[NEAR + 1];
-    struct buf text = {0};
-    size_t n = 0;
+    struct suggest_near near = {.asked = asked};
 
     for (size_t i = 0; i < f->n; i++) {
         const char *path = f->path(f->ctx, i);
-        unsigned d = path ? unlike(asked, path) : 0;
-        size_t at = n;
 
-        if (!path)
-            continue;
-        for (; at > 0 && near[at - 1].unlike > d; at--)
-            near[at] = near[at - 1];
-        near[at].path = path;
-        near[at].unlike = d;
-        n = n < NEAR ? n + 1 : NEAR;
+        if (path)
+            suggest_near_add(&near, path);
     }
-    for (size_t i = 0; i < n; i++)
-        buf_putf(&text, "%s'%.*s'", i ? ", " : "; it has ", NEAR_SHOWN, near[i].path);
-    char *told = buf_take_str(&text);
+    char *told = suggest_near_text(&near);
     int rc =
         err_set(e, ERR_NOTFOUND, "%.100s: no file is called '%.100s'%s", f->label, asked, told);
     free(told);
+    suggest_near_fini(&near);
     return rc;
 }
 
