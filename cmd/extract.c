@@ -15,7 +15,6 @@ int extract_check(const struct get_options *o, struct err *e)
         {o->manifest_only, "--manifest-only", "a manifest is no archive"},
         {o->format >= 0, "--format", "is for -o - only"},
         {o->ranges.n > 0, "--range", "an archive is unpacked whole"},
-        {o->members.n > 0, "--member", "one member goes as it is"},
         {o->reuse.n > 0, "--reuse", "the archive is not put together here"},
         {o->preallocate, "--preallocate", "the size of what comes out is not known before"},
         {o->seed_for != USEC_NEVER, "--seed-for", "the archive is not kept, to be shared"},

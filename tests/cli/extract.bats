@@ -462,7 +462,7 @@ t.close()'
 @test "what does not go with it is wrong usage" {
     touch keep
     shared keep
-    for o in "-o -" --manifest-only "--format tar" "--range 0-1" --preallocate "--reuse keep" "--member keep" "--seed-for 1m" "--seed-ratio 1"; do
+    for o in "-o -" --manifest-only "--format tar" "--range 0-1" --preallocate "--reuse keep" "--seed-for 1m" "--seed-ratio 1"; do
         # shellcheck disable=SC2086 # two words
         status 2 p2p-get -x $o "$LINK"
         says "-x: does not go with ${o%% *}"
