@@ -289,6 +289,7 @@ void hashes_got(struct conn *c, const struct wire_hash_req *r, struct bytes hash
         got_leaves(c, r, file, hashes, now);
     else
         got_layer(c, r, file, hashes, now);
+    part_pulse(t, now);
     if (c->phase == CONN_OPEN)
         hashes_want_layers(c, now);
 }

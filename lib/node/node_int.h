@@ -282,6 +282,7 @@ struct task {
     struct node_part *parts;      /* as given, and pieces of which only they are asked for */
     size_t n_parts;
     struct bits cut;
+    usec leaves_at; /* the last time that a peer told leaves of one of them */
     struct bits to_hold;          /* as given, until there is a picker */
     bool told_no_probes;
     struct map *open;             /* piece → open_piece */

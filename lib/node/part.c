@@ -5,6 +5,8 @@
 #include <p2p/format/merkle.h>
 #include <stdlib.h>
 
+#define WAIT_FOR_LEAVES (12 * USEC_SEC) /* without any of any piece */
+
 /* Of the tree of a file, what stands below one of its pieces. */
 struct place {
     uint32_t file;
@@ -181,6 +183,8 @@ void part_got_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t pie
         return;
     }
     bool waited = o->all_stored;
+    c->gave_leaves = true;
+    t->leaves_at = now;
     verify_leaves_known(t, piece, r->index - p.first, hashes.p, r->length, now);
     if (waited && all_here(t, o))
         part_judge(t, o, now);
@@ -188,7 +192,8 @@ void part_got_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t pie
 
 /* ---- the verdict ---- */
 
-void part_whole(struct task *t, struct open_piece *o, usec now)
+/* From now on it is fetched like any other. */
+static void part_whole(struct task *t, struct open_piece *o, usec now)
 {
     uint32_t piece = o->piece, n = o->n_blocks;
     bool wanted = !t->priority || t->priority[piece] > 0;
@@ -217,11 +222,44 @@ void part_judge(struct task *t, struct open_piece *o, usec now)
     o->all_stored = true;
     if (o->waiting_since == 0)
         o->waiting_since = now;
+    bool later = false;
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
-        if (c->phase == CONN_OPEN && !o->asked_want)
-            hashes_want_leaves(c, piece, now);
+        if (c->phase != CONN_OPEN || o->asked_want)
+            continue;
+        hashes_want_leaves(c, piece, now);
+        later |= c->v2 && !c->no_hashes && fetch_peer_has_piece(c, piece);
     }
-    if (!o->asked_want)
+    if (!o->asked_want && !later)
         part_whole(t, o, now);
+}
+
+static bool is_silent(const struct task *t, const struct open_piece *o, usec now)
+{
+    usec since = t->leaves_at > o->waiting_since ? t->leaves_at : o->waiting_since;
+
+    return now - since >= WAIT_FOR_LEAVES;
+}
+
+void part_pulse(struct task *t, usec now)
+{
+    uint32_t piece[256];
+    size_t it = 0, n = 0;
+    void *v;
+
+    while (t->cut.ones > 0 && n < sizeof piece / sizeof *piece &&
+           map_walk(t->open, &it, NULL, &v)) {
+        const struct open_piece *o = v;
+
+        if (o->all_stored && !o->want && part_cut(t, o->piece))
+            piece[n++] = o->piece;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct open_piece *o = verify_find(t, piece[i]);
+
+        if (o && is_silent(t, o, now))
+            part_whole(t, o, now);
+        else if (o && !o->asked_want)
+            part_judge(t, o, now);
+    }
 }

@@ -23,7 +23,7 @@ void part_got_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t pie
                      struct bytes hashes, usec now);
 /* The last block that was asked for is stored, or the hashes are not coming. */
 void part_judge(struct task *t, struct open_piece *o, usec now);
-/* From now on it is fetched like any other. */
-void part_whole(struct task *t, struct open_piece *o, usec now);
+/* Time passes, or a peer may be asked for more: pieces that wait for their hashes. */
+void part_pulse(struct task *t, usec now);
 
 #endif

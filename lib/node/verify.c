@@ -459,9 +459,9 @@ static bool is_abandoned(const struct task *t, const struct open_piece *o)
            !picker_is_held(t->picker, o->piece);
 }
 
-static bool waited_long(const struct open_piece *o, usec now)
+static bool waited_long(const struct task *t, const struct open_piece *o, usec now)
 {
-    return o->all_stored && now - o->waiting_since >= WAIT_FOR_LEAVES;
+    return o->all_stored && !part_cut(t, o->piece) && now - o->waiting_since >= WAIT_FOR_LEAVES;
 }
 
 static void look_at_open(struct task *t, usec now)
@@ -471,16 +471,14 @@ static void look_at_open(struct task *t, usec now)
     void *v;
     while (n < sizeof piece / sizeof *piece && map_walk(t->open, &it, NULL, &v)) {
         struct open_piece *o = v;
-        if (waited_long(o, now) || is_abandoned(t, o))
+        if (waited_long(t, o, now) || is_abandoned(t, o))
             piece[n++] = o->piece;
     }
     for (size_t i = 0; i < n; i++) {
         struct open_piece *o = verify_find(t, piece[i]); /* judging one may end another */
         if (o && is_abandoned(t, o)) {
             verify_open_free(t, o);
-        } else if (o && waited_long(o, now) && part_cut(t, o->piece)) {
-            part_whole(t, o, now);
-        } else if (o && waited_long(o, now)) {
+        } else if (o && waited_long(t, o, now)) {
             convict(t, o, o->leaf, o->n_blocks, now); /* by comparing, nobody else is asked */
         }
     }
@@ -492,6 +490,7 @@ void verify_pulse(struct task *t, usec now)
     if (t->unrecorded > 0 && !t->checkpointing && due && !t->halted)
         checkpoint(t);
     look_at_open(t, now);
+    part_pulse(t, now);
 }
 
 bool verify_busy(const struct task *t)

@@ -49,6 +49,21 @@ sent_is() { [ "$(sent)" = "$1" ]; }
     done
 }
 
+@test "many ranges: no more hashes are asked of a peer at once than it answers, and all are waited for" {
+    SEEDER="$BATS_TEST_TMPDIR/seeder"
+    random_file f $((40 << 20))
+    P2P_HOME=$SEEDER p2p-add --format v2 --piece-size 1Mi -o f.torrent f
+    seed_here "$SEEDER"
+    ranges=()
+    for ((i = 0; i < 40; i++)); do
+        ranges+=(-r "$(((i << 20) + 100000))-$(((i << 20) + 100009))")
+        bytes $(((i << 20) + 100000)) 10
+    done >wanted
+    ranged 0 "--peer=127.0.0.1:$PORT" "${ranges[@]}" f.torrent
+    cmp wanted out
+    [ "$(json from_peers)" = $((40 * 16384)) ]
+}
+
 @test "v1: whole pieces, for nothing less can be verified" {
     shared --format v1
     ranged 0 "$PEER" -r 20000000-20065535 f.torrent
