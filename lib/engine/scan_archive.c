@@ -333,6 +333,8 @@ static int plan(struct reading *d, struct scan_plan *p, const char *path, struct
     bool one = d->top && !d->several;
     size_t skip = one ? strlen(d->top) + !d->top_file : 0;
 
+    if (one && d->top_file && d->n > 1)
+        return err_set(e, ERR_INVALID, "%s: '%s' is a file in it and a folder", d->what, d->top);
     p->root = mem_str(d->what);
     p->name = d->o->author.name ? mem_str(d->o->author.name)
               : one             ? mem_str(d->top)

@@ -166,6 +166,8 @@ for top, dirs, files in os.walk("d"):
     refused 4 "folders deep" p2p-add --archive a.tar
     hostile a.tar 'put("d/a"); put("d/a/b")'
     refused 4 "a.tar: " p2p-add --archive a.tar
+    hostile a.tar 'put("d"); put("d/b")'
+    refused 4 "a.tar: 'd' is a file in it and a folder" p2p-add --archive a.tar
     hostile a.tar 'put("d/a"); put("d/l", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd")'
     status 0 p2p-add --archive a.tar
     says "a.tar/l: left out: a link to '/etc/passwd', which is not shared with it"
