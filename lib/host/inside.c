@@ -2,6 +2,7 @@
 #include "host/inside_in.h"
 
 #include <p2p/base/mem.h>
+#include <p2p/host/archive_in.h>
 
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ struct inside {
     uint32_t entries;
     uint64_t left; /* of the file that was told last */
     bool is_file;
+    uint64_t unpacked; /* what must be taken out of a filter to come to where it is */
 };
 
 /* ---- bytes ---- */
@@ -199,6 +201,14 @@ const char *inside_format(const struct inside *a)
 
 /* ---- entries ---- */
 
+static int check_bomb(const struct inside *a, uint64_t out, struct err *e)
+{
+    if (out <= ARCHIVE_BOMB_BYTES || out / ARCHIVE_BOMB_RATIO <= a->bytes.source.size)
+        return 0;
+    return err_set(e, ERR_LIMIT, "it is a bomb: more than %u times its size comes out of it",
+                   ARCHIVE_BOMB_RATIO);
+}
+
 int inside_next(struct inside *a, struct inside_entry *n, struct err *e)
 {
     int rc;
@@ -213,6 +223,10 @@ int inside_next(struct inside *a, struct inside_entry *n, struct err *e)
     if (strlen(n->path) > INSIDE_MAX_NAME || (n->target && strlen(n->target) > INSIDE_MAX_NAME))
         return err_set(e, ERR_LIMIT, "the name of an entry has more than %u bytes",
                        INSIDE_MAX_NAME);
+    if (a->filter != LA_NONE)
+        a->unpacked += n->size < UINT64_MAX - a->unpacked ? n->size : UINT64_MAX - a->unpacked;
+    if (check_bomb(a, a->unpacked, e) < 0)
+        return ERR_LIMIT;
     a->is_file = n->kind == INSIDE_FILE && !n->encrypted;
     a->left = a->is_file ? n->size : 0;
     return 1;
@@ -225,6 +239,8 @@ int64_t inside_read(struct inside *a, struct span to, struct err *e)
 
     if (!a->is_file)
         return err_set(e, ERR_USAGE, "that entry has no bytes to read");
+    if (check_bomb(a, a->left, e) < 0)
+        return ERR_LIMIT;
     if (to.n > a->left)
         to.n = (size_t)a->left;
     if (to.n == 0) /* what is behind its end is asked for too: then its checksum is looked at */

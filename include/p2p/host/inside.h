@@ -8,7 +8,8 @@
  *     inside_open → inside_next … [inside_read …] inside_next … → inside_close
  *
  * The archive is a stranger's: entries, names, directories and what is read of it are bounded, no
- * entry gives more or less than it announced, and names are bytes that are no paths yet.
+ * entry gives more or less than it announced, what comes out is in a proportion to what is put in
+ * (archive_in.h), and names are bytes that are no paths yet.
  */
 #ifndef P2P_HOST_INSIDE_H
 #define P2P_HOST_INSIDE_H

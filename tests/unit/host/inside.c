@@ -410,6 +410,62 @@ static void again_and_again(void **state)
     buf_fini(&s.all);
 }
 
+static void pack(struct store *s)
+{
+    struct archive *w = archive_write_new();
+    struct bytes b = buf_take(&s->all);
+
+    archive_write_set_format_raw(w);
+    archive_write_add_filter_gzip(w);
+    archive_write_open(w, s, NULL, append, NULL);
+    put(w, "x", AE_IFREG, b.p, b.n, NULL);
+    archive_write_close(w);
+    archive_write_free(w);
+    bytes_free(b);
+}
+
+/* Little that says it is much: it is not unpacked, nor is what stands behind it come to. */
+static void bombs(void **state)
+{
+    static uint8_t zeros[1 << 20];
+    struct inside_entry n;
+    struct err e = {0};
+    uint8_t mem[100];
+    (void)state;
+
+    for (int filter = 0; filter < 2; filter++) {
+        struct store s = {0};
+        struct archive *w = archive_write_new();
+        struct archive_entry *big = archive_entry_new();
+
+        archive_write_set_format_pax_restricted(w);
+        archive_write_set_bytes_per_block(w, 0);
+        archive_write_open(w, &s, NULL, append, NULL);
+        archive_entry_set_pathname(big, "big");
+        archive_entry_set_filetype(big, AE_IFREG);
+        archive_entry_set_size(big, (la_int64_t)1 << 40);
+        archive_write_header(w, big);
+        archive_write_data(w, zeros, sizeof zeros); /* and no more */
+        archive_entry_free(big);
+        archive_write_fail(w);
+        archive_write_free(w);
+        if (filter)
+            pack(&s);
+        struct inside_source source = source_of(&s);
+        struct inside *a = NULL;
+        err_clear(&e);
+        assert_int_equal(inside_open(&a, &source, &e), 0);
+        int64_t rc = inside_next(a, &n, &e);
+        if (!filter) {
+            assert_int_equal(rc, 1);
+            rc = inside_read(a, (struct span){mem, sizeof mem}, &e);
+        }
+        assert_int_equal(rc, ERR_LIMIT);
+        inside_close(a);
+        buf_fini(&s.all);
+    }
+}
+
 /* One entry told once and once again, as often as the end says. */
 static void endless(void **state)
 {
@@ -447,7 +503,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists),     cmocka_unit_test(takes),   cmocka_unit_test(announces),
         cmocka_unit_test(survives),  cmocka_unit_test(refuses), cmocka_unit_test(again_and_again),
-        cmocka_unit_test(hears_why), cmocka_unit_test(endless),
+        cmocka_unit_test(hears_why), cmocka_unit_test(endless), cmocka_unit_test(bombs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
