@@ -219,6 +219,16 @@ for line in open("events"):
     says "'m001.bin' is encrypted"
 }
 
+@test "an image whose folders lead to themselves, or are bigger than it" {
+    for kind in loop huge; do
+        py "$BATS_TEST_DIRNAME/badiso.py" $kind $kind.iso
+        seeded $kind $kind.iso
+        status 4 p2p-ls --archive --fetch "$LINK"
+        says "the archive is broken"
+        status 4 p2p-get "$PEER" --member F "$TORRENT"
+    done
+}
+
 @test "bytes that were changed in their archive before it was added: status 4, and no file" {
     many src 3 50000
     archive zip:compression=store a.zip src
