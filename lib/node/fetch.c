@@ -163,8 +163,7 @@ static bool is_interesting(const struct conn *c)
     const struct task *t = c->task;
     if (t->demand)
         return c->has_all || c->has.ones > 0;
-    return picker_missing(t->picker) > 0 &&
-           (c->has_all || picker_interesting(t->picker, &c->has));
+    return picker_missing(t->picker) > 0 && (c->has_all || picker_interesting(t->picker, &c->has));
 }
 
 void fetch_interest(struct conn *c, usec now)
@@ -215,7 +214,8 @@ void fetch_more(struct conn *c, usec now)
         return;
     req_drop_old_dead(c, now);
     struct task *t = c->task;
-    unsigned room = pipeline_room(&c->pipe);
+    unsigned room = pipeline_room(&c->pipe), may = flow_may_ask(c, now);
+    room = room < may ? room : may;
     while (room > 0 && c->phase == CONN_OPEN) {
         struct block_ref v[PICK_BATCH];
         struct picker_ask ask = {

@@ -5,14 +5,24 @@
  * while others wait waits behind them. Receivers woken together each have a share of what is in
  * hand, so that one with a full line does not take all of it. Senders are granted whole blocks, and
  * who has begun one goes on before others begin: a block that is given to many at once is late
- * everywhere. The bytes leave as the limit has them, so that the line sees no bursts of blocks.
- * They are handed out in portions worth a system call, not one by one as they accrue.
+ * everywhere. Before all others goes who is to have what nobody else has (queue.c). The bytes leave
+ * as the limit has them, so that the line sees no bursts of blocks. They are handed out in portions
+ * worth a system call, not one by one as they accrue.
+ *
+ * A limit on what we read bounds what we ask for, too; else the line would see what the kernels at
+ * both ends have room for.
  */
 #include "node/node_int.h"
 
-#define PORTION 4096u            /* to one receiver, when many wait */
-#define LEAST_WAIT (2 * USEC_MS) /* between two rounds while some still wait */
-#define SEGMENT 1400u            /* less than that is mostly headers */
+#include <limits.h>
+
+#define PORTION 4096u             /* to one receiver, when many wait */
+#define LEAST_WAIT (2 * USEC_MS)  /* between two rounds while some still wait */
+#define SEGMENT 1400u             /* less than that is mostly headers */
+#define ASKED_TIME (USEC_SEC / 4) /* asked for beyond a round trip, */
+#define ASKED_LEAST 2u            /* and blocks */
+#define ASKED_BATCH 16u           /* to be asked for in one go, at most */
+#define OUT_OF_REACH USEC_SEC
 
 /* What must be in hand before somebody is woken: a hundredth of a second's worth; of low rates a
  * segment, or a tenth of a second's. */
@@ -45,6 +55,32 @@ static void arm(struct node *n, usec now)
 
 /* ---- receiving ---- */
 
+/* Data has come for a while, and the limit kept it from nobody. */
+static bool is_out_of_reach(const struct node *n, usec now)
+{
+    return now - n->down_free > OUT_OF_REACH && now - n->down_at < OUT_OF_REACH;
+}
+
+/*
+ * What was asked for is sent as fast as the peer can, and waits in the kernel until it is read: so
+ * of all together no more is asked for than it takes to have the next bytes in time at the limit,
+ * but one block of each at least.
+ */
+unsigned flow_may_ask(const struct conn *c, usec now)
+{
+    const struct node *n = c->node;
+    if (n->cfg.limit_down == 0 || is_out_of_reach(n, now))
+        return UINT_MAX;
+    usec way = c->pipe.least_delay < 2 * USEC_SEC ? c->pipe.least_delay : 0;
+    double bytes = (double)n->cfg.limit_down * (double)(way + ASKED_TIME) / (double)USEC_SEC;
+    unsigned most = ASKED_LEAST + (unsigned)(bytes / LAYOUT_BLOCK), out = 0;
+    unsigned batch = most / 8 < ASKED_BATCH ? most / 8 : ASKED_BATCH;
+    const struct conn *k;
+    for (uint32_t it = 0; (k = idtab_walk(&n->conns, &it)) != NULL;)
+        out += k->pipe.out;
+    return out + batch < most ? most - out : c->pipe.out == 0;
+}
+
 size_t flow_may_receive(struct conn *c, usec now)
 {
     struct node *n = c->node;
@@ -61,6 +97,7 @@ size_t flow_may_receive(struct conn *c, usec now)
     }
     if (may > 0)
         return may;
+    n->down_free = now;
     if (!list_linked(&c->recv_wait))
         list_push(&n->recv_wait, &c->recv_wait);
     arm(n, now);
@@ -71,6 +108,9 @@ void flow_received(struct conn *c, size_t bytes, usec now)
 {
     if (c->node->cfg.limit_down == 0)
         return;
+    if (now - c->node->down_at > OUT_OF_REACH)
+        c->node->down_free = now;
+    c->node->down_at = now;
     bucket_take(&c->node->down, bytes, now);
     c->recv_share -= bytes < c->recv_share ? bytes : c->recv_share;
 }

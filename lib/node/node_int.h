@@ -372,6 +372,7 @@ struct node {
     bool paused_disk;
     size_t kept; /* bytes, of all tasks */
     struct bucket down, up;
+    usec down_at, down_free; /* data last came; since then the limit has kept none back */
     struct timer bucket_timer, pulse;
     uint32_t n_conns, n_open, n_dialing, n_no_handshake;
     struct rate given; /* payload, of all tasks */
@@ -419,6 +420,7 @@ void conn_heard(struct conn *c, usec now); /* what came of it is looked at */
 unsigned conn_count_from(const struct node *n, const struct addr *a);
 
 /* flow.c */
+unsigned flow_may_ask(const struct conn *c, usec now); /* blocks; UINT_MAX: no limit */
 size_t flow_may_receive(struct conn *c, usec now); /* bytes; 0: it waits and will be woken */
 void flow_received(struct conn *c, size_t bytes, usec now);
 void flow_wake_receivers(struct node *n, usec now);
