@@ -3,6 +3,7 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/base/suggest.h>
+#include <p2p/base/text.h>
 #include <p2p/format/names.h>
 
 #include <stdlib.h>
@@ -191,14 +192,27 @@ static int no_file(const struct inside_entry *n, const struct wish *w, struct er
     return err_set(e, ERR_NOTFOUND, "'%.100s' is no file", w->name);
 }
 
+static bool is_name(const char *path, const char *want, bool folder)
+{
+    size_t k = strlen(want);
+
+    return strncmp(path, want, k) == 0 && (path[k] == 0 || (folder && strcmp(path + k, "/") == 0));
+}
+
+/* As it is, or as it is printed in a line, where it may hold neither tab nor newline. */
 static bool is_meant(const struct wish *w, const struct inside_entry *n)
 {
     const char *path = bare(n->path), *want = bare(w->target ? w->target : w->inner);
-    size_t k = strlen(want);
+    bool folder = n->kind == INSIDE_FOLDER;
 
-    if (strncmp(path, want, k) != 0)
-        return false;
-    return path[k] == 0 || (n->kind == INSIDE_FOLDER && strcmp(path + k, "/") == 0);
+    if (is_name(path, want, folder) || !strpbrk(path, "\t\n"))
+        return is_name(path, want, folder);
+    struct buf out = {0};
+    text_plain(&out, bytes_str(path));
+    char *printed = buf_take_str(&out);
+    bool yes = is_name(printed, want, folder);
+    free(printed);
+    return yes;
 }
 
 /* Other names of a file are found under its first, when the archive is gone through once more. */
