@@ -151,14 +151,13 @@ void hint_begun(struct conn *c, uint32_t piece)
 bool hint_is_anothers(struct conn *c, uint32_t piece)
 {
     const struct task *t = c->task;
-    const struct hint *h;
     uint32_t copies = picker_availability(t->picker, piece);
-    if (copies == 0 && !bits_get(&t->begun, piece))
+    if (copies > 1)
+        return true;
+    if (copies == 0 ? !bits_get(&t->begun, piece) : !t->on_way || t->on_way[piece] == 0)
         return false;
-    if (copies == 1 && (!t->on_way || t->on_way[piece] == 0))
-        return false;
-    h = find(c, piece);
-    return copies == 0 ? !h || !h->begun : copies > 1 || !h || t->on_way[piece] > 1;
+    const struct hint *h = find(c, piece);
+    return !h || (copies == 0 ? !h->begun : t->on_way[piece] > 1);
 }
 
 void hint_more(struct conn *c, usec now)
