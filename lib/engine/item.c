@@ -427,7 +427,10 @@ static void run(struct item *it)
     it->phase = ITEM_RUNNING;
     if (it->complete && !it->spec.serve && !it->shares) {
         reuse_end(it);
-        settle_finish(it); /* nothing to fetch and nothing to give */
+        if (it->member)
+            member_run(it);
+        else
+            settle_finish(it); /* nothing to fetch and nothing to give */
         return;
     }
     if (it->task) {
@@ -442,6 +445,8 @@ static void run(struct item *it)
         slim_down(it);
     reuse_run(it);
     save_first(it);
+    if (it->member)
+        member_run(it);
 }
 
 static void settled(struct db_job *j)

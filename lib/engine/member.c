@@ -349,16 +349,18 @@ static struct dig dig_of(struct item *it, struct member *m)
     };
 }
 
-static int start(struct item *it, struct member *m, struct err *e)
+void member_run(struct item *it)
 {
+    struct member *m = it->member;
     const struct errand_calls calls = {.work = work, .asked = asked, .done = done, .arg = m};
+    struct err e = {0};
 
     m->dig = dig_of(it, m);
-    m->errand = errand_new(it->g->loop, &calls, e);
-    if (!m->errand)
-        return e->code;
-    it->jobs++;
-    return 0;
+    m->errand = errand_new(it->g->loop, &calls, &e);
+    if (m->errand)
+        it->jobs++;
+    else
+        item_fail(it, e.code, &e);
 }
 
 int member_begin(struct item *it, struct err *e)
@@ -383,9 +385,7 @@ int member_begin(struct item *it, struct err *e)
     choose_pieces(it);
     free(it->unstored);
     it->unstored = NULL;
-    if (!m->local)
-        rc = make_window(it, m, e);
-    return rc == 0 ? start(it, m, e) : rc;
+    return m->local ? 0 : make_window(it, m, e);
 }
 
 void member_free(struct member *m)

@@ -12,6 +12,7 @@
 uint64_t member_window(const struct item *it); /* bytes; 0: it is none of these */
 /* The manifest is known: then the item can run. With it->complete nothing is to be fetched. */
 int member_begin(struct item *it, struct err *e);
+void member_run(struct item *it); /* it runs, and the manifest stays: the thread begins */
 void member_free(struct member *m);  /* NULL is fine */
 bool member_turns(struct engine *g); /* answers what can be answered; true if the node was told */
 void member_end(struct engine *g);   /* the loop is to end: no thread is left */

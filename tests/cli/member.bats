@@ -294,6 +294,24 @@ z.writestr("../../up", "1"); z.writestr("/etc/abs", "2"); z.writestr("a/..", "3"
     status 3 p2p-ls --archive --fetch --timeout 1s "$TORRENT"
 }
 
+@test "several SOURCEs: each by itself, and one that is there twice" {
+    many src 2 200000
+    archive zip a.zip src
+    archive pax b.tar src
+    mkdir item
+    cp a.zip b.tar item
+    seeded s item
+    P2P_HOME="$BATS_TEST_TMPDIR/s" p2p-add -o a.torrent a.zip >/dev/null
+    P2P_HOME="$BATS_TEST_TMPDIR/s" p2p-add -o b.torrent b.tar >/dev/null
+    wait_for 10 p2p-get -q "$PEER" --timeout 1s -o first --member m000.bin b.torrent
+    status 5 p2p-get -q "$PEER" -o both --member m001.bin a.torrent b.torrent
+    cmp src/m001.bin both/m001.bin # one of the two, whole
+    [ "$(ls both)" = m001.bin ]
+    status 1 p2p-get -q "$PEER" -o twice --member m001.bin a.torrent a.torrent
+    says "being shared already"
+    cmp src/m001.bin twice/m001.bin
+}
+
 @test "wrong usage" {
     random_file f 1000
     p2p-add -o f.torrent f >/dev/null
