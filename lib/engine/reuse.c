@@ -178,7 +178,7 @@ static bool leads_to(const struct reuse *r, uint16_t way, uint32_t piece)
     return piece >= first && piece < end;
 }
 
-static void take_hash(const struct item *it, struct try_piece *t, uint32_t piece)
+void reuse_take_hash(const struct item *it, struct try_piece *t, uint32_t piece)
 {
     const uint8_t *root = it->m->has_v2 ? piecehash_expected_root(it->m, piece) : NULL;
 
@@ -249,7 +249,7 @@ static bool gather(struct reuse *r, struct walk *w, struct try_job *j)
             break;
         if (j->n > 0 && bytes + len > REUSE_BATCH_BYTES)
             return true;
-        take_hash(it, t, w->at);
+        reuse_take_hash(it, t, w->at);
         if (was_tried(p, w->way)) {
             w->misses++;
         } else if (t->has_root || t->has_v1) {
@@ -497,6 +497,7 @@ void reuse_survey(struct item *it, struct catalogue *c)
     r->it = it;
     list_init(&r->walks);
     list_init(&r->lookups);
+    list_init(&r->splits);
     r->first = mem_array(it->m->n_files, sizeof *r->first);
     reuse_find(r, c);
 }
@@ -567,8 +568,7 @@ void reuse_tick(struct item *it)
     if (!r || !r->running || r->over || it->phase != ITEM_RUNNING)
         return;
     reuse_twins_tick(r);
-    if (node_has_peers(it->g->node, it->task))
-        reuse_ask_tick(r);
+    reuse_ask_tick(r);
     if (reuse_busy(it))
         node_alive(it->g->node, it->task, it->g->now);
     reuse_go_on(r);
@@ -602,6 +602,7 @@ void reuse_free(struct item *it)
     while ((l = list_pop(&r->walks)) != NULL)
         free(LIST_OF(l, struct walk, node));
     reuse_ask_free(r);
+    reuse_splits_free(r);
     anchors_free(r->anchors);
     for (uint32_t i = 0; i < r->n_olds; i++)
         free(r->olds[i].path);

@@ -13,6 +13,7 @@
  *
  *   reuse.c       what is tried when            reuse_ask.c    what others are asked, and answers
  *   reuse_find.c  which old files to look at    reuse_try.c    reading, hashing, writing (workers)
+ *   reuse_split.c  what has changed in a piece, where nobody tells hashes of blocks
  *   reuse_twin.c  items of one session that have a file in common
  *
  * Nothing old is believed: it counts when its hash is that of the manifest, and what is hashed is
@@ -55,6 +56,7 @@ enum reuse_state {
     REUSE_WAIT,   /* held; nothing is known yet */
     REUSE_TRYING, /* with a worker */
     REUSE_PROBED, /* one of its blocks is fetched or looked for */
+    REUSE_SPLIT,  /* some of its blocks are fetched and looked at: reuse_split.c */
     REUSE_MIXED,  /* waits until its leaf hashes may be asked for */
     REUSE_LEAVES, /* they are */
     REUSE_BLOCKS, /* with a worker, block by block */
@@ -104,7 +106,8 @@ struct reuse {
     uint32_t missed;       /* probes in a row that were like nothing */
     usec pause_at;         /* before it runs: begins to run then at the latest */
     usec told_at;          /* when leaf hashes last came, */
-    usec heard_at;          /* and a probe, or a worker was at it */
+    usec heard_at;         /* and a probe, or a worker was at it */
+    struct list splits;
     struct twin *twins;
     uint32_t n_twins;
     struct buf warnings; /* of what was named and cannot be read */
@@ -139,6 +142,15 @@ void reuse_ask_more(struct reuse *r);
 void reuse_ask_tick(struct reuse *r);
 void reuse_ask_free(struct reuse *r);
 
+uint32_t reuse_probe_block(const struct reuse *r, uint32_t piece);
+
+/* ---- reuse_split.c ---- */
+/* Left and right neighbour were found along these ways (0: not). False: it is not worth it. */
+bool reuse_split(struct reuse *r, uint32_t piece, uint16_t left, uint16_t right);
+void reuse_split_probed(struct reuse *r, uint32_t piece, uint32_t block);
+void reuse_splits_drop(struct reuse *r);
+void reuse_splits_free(struct reuse *r);
+
 /* ---- reuse_twin.c ---- */
 void reuse_twins_begin(struct reuse *r);
 bool reuse_twins_wait(const struct reuse *r); /* for any */
@@ -163,6 +175,13 @@ struct try_job {
     struct err e;
 };
 void reuse_try(void *job);
+
+void reuse_take_hash(const struct item *it, struct try_piece *t, uint32_t piece); /* the loop's */
+/* Content [off, off + n) along a way, or what is in the tree (NULL); false: it is not all there. */
+bool reuse_read_along(struct reuse *r, const struct way *w, uint64_t off, uint32_t n, uint8_t *to);
+int reuse_write_along(struct reuse *r, const struct way *w, uint64_t off, struct bytes b,
+                      struct err *e);
+void reuse_judge_bytes(const struct reuse *r, struct try_piece *p, struct bytes b);
 
 struct blocks_job {
     struct reuse *r;

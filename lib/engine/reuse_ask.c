@@ -12,7 +12,7 @@
 #define LEAVES_AT_ONCE 32u
 /* When nobody has told any for so long, nobody will. */
 #define LEAVES_PATIENCE (10 * USEC_SEC)
-#define PROBE_PATIENCE (4 * USEC_SEC) /* the same, of blocks that were to come */
+#define PROBE_PATIENCE (6 * USEC_SEC) /* the same, of blocks that were to come */
 
 static struct reuse *of_task(struct engine *g, node_id task)
 {
@@ -24,7 +24,7 @@ static struct reuse *of_task(struct engine *g, node_id task)
 /* ---- probes ---- */
 
 /* A block of one file, if there is such: the middle one, or the nearest to it. */
-static uint32_t probe_block(const struct reuse *r, uint32_t piece)
+uint32_t reuse_probe_block(const struct reuse *r, uint32_t piece)
 {
     const struct manifest *m = r->it->m;
     uint32_t n = layout_blocks(m, piece), best = REUSE_NONE;
@@ -49,7 +49,7 @@ static uint32_t probe_block(const struct reuse *r, uint32_t piece)
 
 void reuse_probe(struct reuse *r, uint32_t piece)
 {
-    uint32_t block = probe_block(r, piece);
+    uint32_t block = reuse_probe_block(r, piece);
 
     if (r->v[piece].state != REUSE_WAIT)
         return;
@@ -112,9 +112,13 @@ void reuse_probed(struct engine *g, const struct node_op *op)
 {
     struct reuse *r = of_task(g, op->task);
 
+    if (r)
+        r->heard_at = g->now;
+    if (r && r->v[op->piece].state == REUSE_SPLIT)
+        reuse_split_probed(r, op->piece,
+                           (uint32_t)(op->offset % r->it->m->piece_length / LAYOUT_BLOCK));
     if (!r || r->v[op->piece].state != REUSE_PROBED)
         return;
-    r->heard_at = g->now;
     struct lookup *l = mem_zero(sizeof *l);
     *l = (struct lookup){.r = r, .piece = op->piece, .offset = op->offset, .length = op->length};
     list_push(&r->lookups, &l->node);
@@ -131,7 +135,7 @@ void reuse_ask_tick(struct reuse *r)
 {
     usec now = r->it->g->now;
 
-    if (r->heard_at == 0 || r->jobs > 0)
+    if (r->heard_at == 0 || r->jobs > 0 || !node_is_served(r->it->g->node, r->it->task))
         r->heard_at = now;
     if (now - r->heard_at < PROBE_PATIENCE)
         return;
@@ -139,6 +143,7 @@ void reuse_ask_tick(struct reuse *r)
     for (uint32_t p = 0; p < r->it->m->n_pieces; p++)
         if (r->v[p].state == REUSE_PROBED)
             reuse_probe_missed(r, p);
+    reuse_splits_drop(r);
 }
 
 /* What a worker has at this moment is waited for; nothing else is. */
@@ -152,17 +157,37 @@ void reuse_no_probes(struct engine *g, const struct node_op *op)
         if (r->v[p].state == REUSE_LEAVES)
             r->asked--;
         r->mixed -= r->v[p].state == REUSE_MIXED;
-        if (r->v[p].state != REUSE_TRYING && r->v[p].state != REUSE_BLOCKS)
+        if (r->v[p].state != REUSE_TRYING && r->v[p].state != REUSE_BLOCKS &&
+            r->v[p].state != REUSE_SPLIT)
             reuse_let_go(r, p);
     }
+    if (r)
+        reuse_splits_drop(r);
 }
 
 /* ---- leaf hashes ---- */
 
+/* Of the nearest on either side that were found. */
+static uint16_t way_near(const struct reuse *r, uint32_t piece, int step)
+{
+    uint32_t at = piece + (uint32_t)step;
+    uint16_t way = 0;
+
+    for (unsigned i = 0; i < 64 && !way && at < r->it->m->n_pieces; i++, at += (uint32_t)step)
+        way = reuse_way_at(r, at);
+    return way;
+}
+
+static void fetch_some(struct reuse *r, uint32_t piece)
+{
+    if (!reuse_split(r, piece, way_near(r, piece, -1), way_near(r, piece, 1)))
+        reuse_let_go(r, piece);
+}
+
 void reuse_mixed(struct reuse *r, uint32_t piece)
 {
     if (!r->it->m->has_v2 || r->no_probes) {
-        reuse_let_go(r, piece);
+        fetch_some(r, piece);
         return;
     }
     r->v[piece].state = REUSE_MIXED;
@@ -174,7 +199,7 @@ void reuse_mixed(struct reuse *r, uint32_t piece)
 static void nobody_tells(struct reuse *r, uint32_t piece)
 {
     r->mixed--;
-    reuse_let_go(r, piece);
+    fetch_some(r, piece);
 }
 
 void reuse_ask_more(struct reuse *r)
@@ -217,17 +242,6 @@ static void add_way(struct blocks_job *j, uint16_t way)
         return;
     j->id[j->n_ways] = way;
     j->way[j->n_ways++] = j->r->ways[way - 1];
-}
-
-/* Of the nearest on either side that were found. */
-static uint16_t way_near(const struct reuse *r, uint32_t piece, int step)
-{
-    uint32_t at = piece + (uint32_t)step;
-    uint16_t way = 0;
-
-    for (unsigned i = 0; i < 64 && !way && at < r->it->m->n_pieces; i++, at += (uint32_t)step)
-        way = reuse_way_at(r, at);
-    return way;
 }
 
 static void blocks_done(void *arg)

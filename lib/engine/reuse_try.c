@@ -192,6 +192,51 @@ static void try_small(struct try_job *j, struct opened *o, uint8_t *mem)
     }
 }
 
+void reuse_judge_bytes(const struct reuse *r, struct try_piece *p, struct bytes b)
+{
+    struct piecehash *h = begin_hash(r, p);
+
+    piecehash_more(h, b);
+    judge(p, h);
+    piecehash_free(h);
+}
+
+static bool read_tree(struct reuse *r, uint64_t off, uint32_t n, uint8_t *to)
+{
+    struct layout_iter it;
+    struct layout_seg g;
+
+    layout_iter_init(&it, r->it->m, off, n);
+    for (; layout_iter_next(&it, &g); to += g.length) {
+        struct span s = {to, (size_t)g.length};
+
+        if (g.pad)
+            memset(to, 0, s.n);
+        else if (tree_pread(r->it->tree, g.file, g.offset, s, NULL) != (int64_t)s.n)
+            return false;
+    }
+    return true;
+}
+
+bool reuse_read_along(struct reuse *r, const struct way *w, uint64_t off, uint32_t n, uint8_t *to)
+{
+    struct opened o = {.r = r};
+    bool all = w ? read_range(&o, w, off, n, to) : read_tree(r, off, n, to);
+
+    close_all(&o);
+    return all;
+}
+
+int reuse_write_along(struct reuse *r, const struct way *w, uint64_t off, struct bytes b,
+                      struct err *e)
+{
+    struct opened o = {.r = r};
+    int rc = write_range(&o, w, off, b, e);
+
+    close_all(&o);
+    return rc;
+}
+
 void reuse_try(void *job)
 {
     struct try_job *j = job;

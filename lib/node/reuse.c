@@ -15,6 +15,17 @@ void node_hold(struct node *n, node_id task, const struct bits *pieces)
     bits_copy(&t->to_hold, pieces);
 }
 
+bool node_is_served(const struct node *n, node_id task)
+{
+    const struct task *t = task_get(n, task);
+    for (struct list_node *l = t ? list_first(&t->conns) : NULL; l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        if (c->phase == CONN_OPEN && !c->peer_choking)
+            return true;
+    }
+    return false;
+}
+
 void reuse_begin(struct task *t)
 {
     const struct bits *v = &t->to_hold;

@@ -423,3 +423,25 @@ tail_is_there() { tail -c 300000 out/new.img.part 2>/dev/null | cmp -s - want; }
     background p2p-get -q --timeout 60s --peer "127.0.0.1:$PORT" -o out/ --reuse old x.torrent
     wait_for 60 tail_is_there
 }
+
+@test "large pieces of v1: a few blocks tell where something was put in or changed" {
+    made old src.img put
+    for format in v1 hybrid; do
+        rm -rf "$P2P_HOME"
+        cp src.img $format.img
+        shared --format $format --piece-size 1Mi $format.img
+        status 0 p2p-get --json --no-pex --peer "127.0.0.1:$PORT" -o out/ --reuse old x.torrent
+        printf '%s\n' "$output" >events
+        cmp src.img out/$format.img
+        came_below 250 # each of ten pieces or more was changed
+    done
+    cp old one.img
+    for i in 3 9 15 21; do
+        printf 'changed' | dd of=one.img bs=1 seek=$((i * 1048576 + 7000 * i)) conv=notrunc status=none
+    done
+    rm -rf "$P2P_HOME"
+    shared --format v1 --piece-size 1Mi one.img
+    reusing old x.torrent
+    cmp one.img out/one.img
+    came_below 160 # of four pieces not all
+}

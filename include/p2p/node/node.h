@@ -160,7 +160,8 @@ void node_probe(struct node *n, node_id task, uint32_t piece, uint32_t block, us
 enum node_leaves { NODE_LEAVES_ASKED, NODE_LEAVES_LATER, NODE_LEAVES_NEVER };
 enum node_leaves node_want_leaves(struct node *n, node_id task, uint32_t piece, usec now);
 void node_alive(struct node *n, node_id task, usec now); /* it goes on, though nothing comes */
-bool node_has_peers(const struct node *n, node_id task); /* somebody is connected */
+bool node_has_peers(const struct node *n, node_id task); /* somebody is connected, */
+bool node_is_served(const struct node *n, node_id task); /* and does not choke us */
 /*
  * A held piece was looked for. `blocks` NULL: all of it is there, written and good by its hash (v1
  * or v2); else only these blocks are, each good by its leaf hash. `leaves`: the SHA-256 of all
