@@ -231,13 +231,21 @@ static size_t wake_sender(struct conn *c, size_t share)
     return c->send_grant;
 }
 
-/* How many of those asleep have what goes before all else. */
+/* How many of those asleep go before the rest: whoever is not to wait for another of its item. */
 static size_t mark_first(struct node *n, usec now)
 {
     size_t k = 0;
-    for (struct list_node *l = list_first(&n->send_wait); l; l = list_next(&n->send_wait, l)) {
+    struct list_node *l;
+    for (l = list_first(&n->send_wait); l; l = list_next(&n->send_wait, l)) {
         struct conn *c = LIST_OF(l, struct conn, send_wait);
-        c->send_first = !c->send_woken && queue_is_first(c, now);
+        c->send_first = !c->send_woken && queue_has_first(c);
+        if (c->send_first)
+            c->task->first_at = now;
+    }
+    for (l = list_first(&n->send_wait); l; l = list_next(&n->send_wait, l)) {
+        struct conn *c = LIST_OF(l, struct conn, send_wait);
+        bool later = queue_may_wait(c, now) && c->task->first_at == now;
+        c->send_first |= !c->send_woken && !later;
         k += c->send_first;
     }
     return k;

@@ -30,7 +30,9 @@ struct hint { /* a piece on its way to a peer and, as far as we see, to nobody e
 void queue_push(struct conn *c, struct asked a);
 struct asked queue_next(struct conn *c); /* which is not empty */
 bool queue_cancel(struct conn *c, const struct asked *a);
-bool queue_is_first(struct conn *c, usec now); /* before others that wait for the limit */
+bool queue_has_first(struct conn *c); /* something that nobody else has */
+/* While others of its item that have such a thing wait for the limit. */
+bool queue_may_wait(const struct conn *c, usec now);
 /* Rejects what is not to be kept. */
 void queue_sweep(struct conn *c, bool (*keep)(struct conn *c, const struct asked *a, usec now),
                  usec now);

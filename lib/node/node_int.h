@@ -301,6 +301,7 @@ struct task {
     uint8_t **uppers;             /* by file: see upper_layer; NULL until one is asked for */
 
     struct choker choker;
+    usec first_at;     /* when somebody last waited for a first copy (queue.c) */
     struct bits begun; /* pieces of which a peer has a part from us, and nobody all */
     uint8_t *on_way;  /* by piece: peers to which a seed has suggested it; NULL: none yet */
     struct web *webs;

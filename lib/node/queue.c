@@ -62,7 +62,7 @@ bool queue_cancel(struct conn *c, const struct asked *a)
 static bool is_ordered(const struct conn *c)
 {
     const struct task *t = c->task;
-    return t->was_complete && !t->super_seed && c->fast;
+    return t && t->was_complete && !t->super_seed && c->fast;
 }
 
 /* The first one of a piece that nobody else has, or asked_n. */
@@ -84,10 +84,14 @@ struct asked queue_next(struct conn *c)
     return take(c, i < c->asked_n ? i : 0);
 }
 
-bool queue_is_first(struct conn *c, usec now)
+bool queue_has_first(struct conn *c)
 {
-    return !c->task || c->asked_n == 0 || !is_ordered(c) || now - c->last_gave >= STARVED ||
-           find_first(c) < c->asked_n;
+    return c->asked_n > 0 && is_ordered(c) && find_first(c) < c->asked_n;
+}
+
+bool queue_may_wait(const struct conn *c, usec now)
+{
+    return c->asked_n > 0 && is_ordered(c) && now - c->last_gave < STARVED;
 }
 
 void queue_sweep(struct conn *c, bool (*keep)(struct conn *c, const struct asked *a, usec now),
@@ -113,8 +117,7 @@ static bool first_waits(const struct task *t)
 {
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
-        if (list_linked(&c->send_wait) && c->asked_n > 0 && is_ordered(c) &&
-            find_first(c) < c->asked_n)
+        if (list_linked(&c->send_wait) && queue_has_first(c))
             return true;
     }
     return false;

@@ -179,6 +179,30 @@ static void others_are_served_as_they_come(void **state)
     rig_free(g);
 }
 
+/* Nor does anybody wait behind them. */
+static void others_keep_nobody_waiting(void **state)
+{
+    (void)state;
+    struct raw *v[1];
+    struct rig *g = narrow(6, v, 1);
+    struct raw *old = raw_new(g, 9);
+    assert_true(raw_comes(old));
+    old->act = note;
+    old->arg = (void *)(uintptr_t)2;
+    raw_handshake(old, false, false, false);
+    raw_simple(old, WIRE_INTERESTED);
+    others_have(g, 0, 1);
+    for (uint32_t p = 2; p < 7; p++)
+        ask(old, p);
+    ask(v[0], 0);
+    ask(v[0], 1);
+    rig_run(g, 4 * USEC_SEC);
+    assert_int_equal(of[0].n, 8);
+    assert_in_range(of[2].n, 8, 9);
+    assert_int_equal(of[0].rejected, 0);
+    rig_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +211,7 @@ int main(void)
         cmocka_unit_test(nobody_starves),
         cmocka_unit_test(what_is_begun_is_anothers_until_he_goes),
         cmocka_unit_test(others_are_served_as_they_come),
+        cmocka_unit_test(others_keep_nobody_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
