@@ -55,9 +55,10 @@ void verify_open_free(struct task *t, struct open_piece *o)
 
 static void throttle(struct node *n)
 {
-    if (!n->paused_disk && n->unstored >= NODE_MAX_UNSTORED) {
+    size_t held = n->unstored + n->kept;
+    if (!n->paused_disk && held >= NODE_MAX_UNSTORED) {
         n->paused_disk = true;
-    } else if (n->paused_disk && n->unstored <= NODE_MAX_UNSTORED / 2) {
+    } else if (n->paused_disk && held <= NODE_MAX_UNSTORED / 2) {
         n->paused_disk = false;
         flow_wake_receivers(n, n->now);
         web_wake(n);

@@ -42,8 +42,8 @@
 #define NODE_MAX_QUEUED 2048u /* requests that a peer may queue; REQQ advertised: */
 #define NODE_REQQ 2000u       /* 1 Gbit/s at 100 ms is 763 blocks, and as many wait their turn */
 #define NODE_MAX_FAST 16u /* allowed-fast pieces kept of what a peer names */
-#define NODE_MAX_KEPT (16u << 20)     /* bytes on the disk, but in memory until they are judged */
-#define NODE_MAX_UNSTORED (16u << 20) /* bytes waiting for the disk, then sockets are not read */
+#define NODE_MAX_UNSTORED (16u << 20) /* bytes waiting for the disk, then sockets are not read; */
+#define NODE_MAX_KEPT (8u << 20)      /* of them may be stored, and wait to be judged */
 #define NODE_MAX_WAITING_OUT \
     (1u << 20) /* control bytes a peer may let pile up before it is closed */
 
