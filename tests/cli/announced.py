@@ -8,6 +8,7 @@
 It prints the address to announce to first, and serves until killed.
 """
 import http.server
+import os
 import socket
 import struct
 import sys
@@ -19,7 +20,8 @@ mute = 'mute' in sys.argv
 
 
 def note(event, port, left):
-    print('%s\t%s\t%s' % (event, port, left), flush=True)
+    # In one write: those who are served at once would mix their lines.
+    os.write(1, b'%s\t%s\t%s\n' % (event.encode(), str(port).encode(), str(left).encode()))
 
 
 class Http(http.server.BaseHTTPRequestHandler):
