@@ -3,14 +3,11 @@
  * of the locale: ours is UTF-8, whatever the program's is, for the time of a call. It is loaded
  * when the first archive begins: what it needs itself maps 40 MB.
  */
-#include "host/late.h"
 #include <p2p/host/archive.h>
 
 #include <p2p/base/buf.h>
 #include <p2p/base/mem.h>
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <locale.h>
 #include <stdlib.h>
 
@@ -41,24 +38,7 @@
     X(write_set_format_zip) \
     X(write_zip_set_compression_store)
 
-static struct {
-#define CALL(name) __typeof__(archive_##name) *name;
-    CALLS(CALL)
-#undef CALL
-} la;
-
-static const struct late_place places[] = {
-#define PLACE(name) {"archive_" #name, &la.name},
-    CALLS(PLACE)
-#undef PLACE
-};
-
-static struct late late = {
-    .library = "libarchive.so.13",
-    .what = "libarchive, which archives need",
-    .places = places,
-    .n = sizeof places / sizeof *places,
-};
+#include "host/late_archive.h"
 
 struct archive_out {
     struct archive *a;

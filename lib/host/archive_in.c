@@ -5,15 +5,12 @@
  * that reads other files, one (raw) that takes anything for an archive, and filters that start a
  * program.
  */
-#include "host/late.h"
 #include <p2p/host/archive_in.h>
 
 #include <p2p/base/buf.h>
 #include <p2p/base/mem.h>
 #include <p2p/format/names.h>
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,24 +58,7 @@
     X(read_support_format_zip_seekable) \
     X(set_error)
 
-static struct {
-#define CALL(name) __typeof__(archive_##name) *name;
-    CALLS(CALL)
-#undef CALL
-} la;
-
-static const struct late_place places[] = {
-#define PLACE(name) {"archive_" #name, &la.name},
-    CALLS(PLACE)
-#undef PLACE
-};
-
-static struct late late = {
-    .library = "libarchive.so.13",
-    .what = "libarchive, which archives need",
-    .places = places,
-    .n = sizeof places / sizeof *places,
-};
+#include "host/late_archive.h"
 
 struct archive_in {
     struct archive *a;

@@ -4,12 +4,9 @@
  * which it would run another program is refused.
  */
 #include "host/inside_in.h"
-#include "host/late.h"
 
 #include <p2p/base/mem.h>
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <locale.h>
 #include <stdlib.h>
 
@@ -54,24 +51,7 @@
     X(read_support_format_tar) \
     X(read_support_format_zip_streamable)
 
-static struct {
-#define CALL(name) __typeof__(archive_##name) *name;
-    CALLS(CALL)
-#undef CALL
-} la;
-
-static const struct late_place places[] = {
-#define PLACE(name) {"archive_" #name, &la.name},
-    CALLS(PLACE)
-#undef PLACE
-};
-
-static struct late late = {
-    .library = "libarchive.so.13",
-    .what = "libarchive, which archives need",
-    .places = places,
-    .n = sizeof places / sizeof *places,
-};
+#include "host/late_archive.h"
 
 struct inside_la {
     struct archive *a;
