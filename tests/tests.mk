@@ -11,6 +11,8 @@ check: need-check all
 need-check:
 	@tests/need build check
 
+CORES := $(shell nproc)
+
 # tests/unit/FLOOR/MODULE.c is linked with its floor and those below it and nothing else,
 # so that the linker proves the floors.
 UNIT_SRC  := $(sort $(wildcard tests/unit/*/*.c))
@@ -29,7 +31,7 @@ $(B)/tests/unit/host/archive $(B)/tests/unit/host/archive_in $(B)/tests/unit/hos
 .PHONY: unit unit-build
 unit-build: $(UNIT:%=$(B)/tests/unit/%)
 unit: unit-build
-	@bad=0; for t in $(UNIT:%=$(B)/tests/unit/%); do echo "== $$t"; "$$t" || bad=1; done; exit $$bad
+	@tests/each $(CORES) env $(UNIT:%=$(B)/tests/unit/%)
 
 # The test tube: whole nodes under virtual time. Unit tests of the node floor link it too.
 TUBE_SRC := $(filter-out tests/sim/scenario_%.c,$(sort $(wildcard tests/sim/*.c)))

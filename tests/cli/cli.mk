@@ -5,4 +5,4 @@ CLI_TESTS = $(if $(T),$(T:%=tests/cli/%.bats),$(sort $(wildcard tests/cli/*.bats
 
 .PHONY: cli
 cli: $(PROGRAMS)
-	@P2P_BIN=$(abspath $(B)) bats $(CLI_TESTS)
+	@P2P_BIN=$(abspath $(B)) tests/each $$(($(CORES) * 2)) bats $(CLI_TESTS)
