@@ -4,7 +4,7 @@
  * Reading stops (recv_wait) while too much waits for the disk or the download limit is spent;
  * sending content stops (send_wait) while the upload limit is spent: see flow.c.
  */
-#include "node/node_int.h"
+#include "node/veil.h"
 
 #include <stdlib.h>
 
@@ -136,6 +136,7 @@ static void conn_free(struct conn *c)
 {
     block_free(c->node, c->rx);
     wire_free(c->wire);
+    veil_fini(c);
     outq_fini(&c->out);
     bits_fini(&c->has);
     bits_fini(&c->fast_in);
@@ -298,8 +299,12 @@ void node_received(struct node *n, node_id conn, size_t bytes, usec now)
         wire_placed(c->wire, placed);
         pipeline_alive(&c->pipe, now);
     }
-    wire_feed(c->wire, BYTES(n->scratch, bytes - placed));
-    conn_heard(c, now);
+    struct bytes b = BYTES(n->scratch, bytes - placed);
+    if (!c->incoming || c->plain || veil_lift(c, &b, now)) {
+        wire_feed(c->wire, b);
+        conn_heard(c, now);
+        veil_fini(c);
+    }
     conn_reap(n);
 }
 

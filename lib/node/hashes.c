@@ -428,6 +428,16 @@ static struct bucket *tokens(struct conn *c, usec now)
     return &k->bucket;
 }
 
+bool hashes_may(struct conn *c, uint64_t leaves, usec now)
+{
+    struct bucket *own = tokens(c, now);
+    if (bucket_avail(own, now) <= 0 || bucket_avail(&c->node->hash_bucket, now) <= 0)
+        return false;
+    bucket_take(own, leaves, now);
+    bucket_take(&c->node->hash_bucket, leaves, now);
+    return true;
+}
+
 static bool serve_leaves(struct conn *c, const struct wire_hash_req *r, uint32_t file, usec now)
 {
     struct task *t = c->task;

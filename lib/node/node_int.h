@@ -3,7 +3,7 @@
  *
  *   node.c      construction, operations queue, jobs, timers
  *   conn.c      one connection's life and its bytes in and out
- *   greet.c     handshakes, attaching a connection to a task
+ *   greet.c     handshakes, attaching a connection to a task   veil.c  encrypted ones
  *   flow.c      the rate limits, shared among connections
  *   message.c   one handler a message, in a table
  *   fetch.c     asking for blocks and taking them         serve.c     answering requests, choking
@@ -137,7 +137,7 @@ struct conn {
     bool says_v2;         /* its handshake did */
     uint16_t listen_port; /* told in the extended handshake, or what we dialled; 0 unknown */
     enum conn_phase phase;
-    bool incoming, greeted, v2, fast, extended, sent_ext, said_ext;
+    bool incoming, plain, greeted, v2, fast, extended, sent_ext, said_ext;
     bool am_choking, am_interested, peer_choking, peer_interested, upload_only;
     bool overfull;  /* more control bytes wait than NODE_MAX_WAITING_OUT */
     bool send_woken;   /* while it waits to send: it may come now */
@@ -151,6 +151,7 @@ struct conn {
     char client[EXT_MAX_CLIENT + 1];
 
     struct wire *wire;
+    struct mse *mse; /* veil.c; while an encrypted handshake is under way */
     struct wire_handshake *held; /* its item sleeps: heard when that is awake, and no more before */
     struct outq out;
     struct block *rx; /* payload under way; NULL while discarding or idle */
@@ -492,6 +493,7 @@ void hashes_want_leaves(struct conn *c, uint32_t piece,
                         usec now); /* asks c for a piece's leaves if that helps */
 void hashes_want_layers(struct conn *c, usec now);
 void hashes_tick(struct conn *c, usec now);
+bool hashes_may(struct conn *c, uint64_t leaves, usec now); /* its address has tokens: taken */
 void hashes_gone(struct conn *c, usec now);
 void hashes_layers_init(struct task *t);
 void hashes_layers_fini(struct task *t);

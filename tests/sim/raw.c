@@ -3,6 +3,7 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/format/layout.h>
+#include <p2p/proto/mse.h>
 #include <p2p/swarm/pool.h>
 #include <stdlib.h>
 
@@ -28,6 +29,7 @@ bool raw_comes(struct raw *r)
     r->wire = wire_new();
     r->conn = node_accepted(g->n, &from, g->now);
     r->closed = r->conn == 0;
+    r->begun = r->veiled = false;
     rig_pump(g);
     return r->conn != 0;
 }
@@ -63,6 +65,9 @@ void raw_bytes(struct raw *r, const void *p, size_t n)
         }
         if (got == 0)
             return;
+        if (!r->begun)
+            r->veiled = !mse_is_plain(BYTES(at - got, got));
+        r->begun = true;
         node_received(g->n, r->conn, got, g->now);
         rig_pump(g);
     }

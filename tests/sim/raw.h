@@ -22,6 +22,7 @@ struct raw {
     bool closed;      /* the node closed it (or refused it) */
     bool deaf;        /* does not read what the node sends */
     bool dial_fails;  /* the node's dials get no connection */
+    bool begun, veiled; /* its first bytes were no handshake: the answers are no messages */
     struct wire *wire;
     uint8_t *payload; /* of the last PIECE */
     unsigned got[RAW_KINDS];   /* messages by type; [RAW_HELLO] … below */

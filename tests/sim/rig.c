@@ -317,6 +317,10 @@ static void listen_to(struct rig *g, struct raw *r)
     int k = 0;
     node_id conn = r->conn;
     while (r->conn == conn && conn && (n = pull(g, r, b, max)) > 0) {
+        if (r->veiled) {
+            r->bytes_in += n;
+            continue;
+        }
         size_t placed = wire_want(r->wire).n < n ? wire_want(r->wire).n : n;
         if (placed)
             memcpy(wire_want(r->wire).p, b, placed);
