@@ -38,7 +38,7 @@ char *ls_link(const struct ls_entry *n)
 static bool size_of(const struct ls_entry *n, uint64_t *size)
 {
     *size = n->k.m ? n->k.m->size : n->k.item.piece_size ? n->k.item.size : n->k.link.size;
-    return n->k.m || *size > 0;
+    return n->k.m || n->k.item.piece_size || *size > 0;
 }
 
 static uint64_t have_of(const struct ls_entry *n)

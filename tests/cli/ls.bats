@@ -29,6 +29,13 @@ NOBODY='magnet:?xt=urn:btih:1111111111111111111111111111111111111111'
     silent
 }
 
+@test "an empty file has a size too: none of it is missing" {
+    : >f
+    hash=$(p2p-add --print hash f)
+    status 0 p2p-ls
+    prints "$(printf '%s\t0\t100%%\tf' "$hash")"
+}
+
 @test "-l: format, pieces, added, uploaded, ratio, where" {
     random_file f 40000
     p2p-add --piece-size 16Ki f
