@@ -46,7 +46,7 @@ static bool suggests(const struct conn *c)
 
 void hint_forget(struct conn *c, uint32_t i)
 {
-    if (c->hint_out[i].begun && !c->hint_out[i].had)
+    if (c->hint_out[i].begun)
         bits_unset(&c->task->begun, c->hint_out[i].piece);
     c->task->on_way[c->hint_out[i].piece]--;
     c->hint_out[i] = c->hint_out[--c->n_hint_out];

@@ -153,6 +153,27 @@ static void what_is_begun_is_anothers_until_he_goes(void **state)
     rig_free(g);
 }
 
+/* Nor is it his any more when he had all of it and went. */
+static void who_has_a_piece_and_goes_takes_it_along(void **state)
+{
+    (void)state;
+    struct raw *v[2];
+    struct rig *g = narrow(6, v, 2);
+    ask(v[0], 0);
+    rig_run(g, 2 * USEC_SEC);
+    assert_int_equal(got(0, 0), 4);
+    raw_index(v[0], WIRE_HAVE, 0);
+    raw_leaves(v[0]);
+    others_have(g, 1, 2);
+    ask(v[1], 1);
+    ask(v[1], 0);
+    rig_run(g, 3 * USEC_SEC);
+    assert_int_equal(of[1].n, 8);
+    for (unsigned i = 0; i < 8; i++) /* the line was free for the first */
+        assert_int_equal(of[1].piece[i], i > 0 && i < 5 ? 0 : 1);
+    rig_free(g);
+}
+
 /* Who knows no rejects would wait for what does not come. */
 static void others_are_served_as_they_come(void **state)
 {
@@ -210,6 +231,7 @@ int main(void)
         cmocka_unit_test(a_second_copy_waits_for_first_ones),
         cmocka_unit_test(nobody_starves),
         cmocka_unit_test(what_is_begun_is_anothers_until_he_goes),
+        cmocka_unit_test(who_has_a_piece_and_goes_takes_it_along),
         cmocka_unit_test(others_are_served_as_they_come),
         cmocka_unit_test(others_keep_nobody_waiting),
     };
