@@ -69,7 +69,7 @@ static void conn_lost(struct conn *c)
 static bool read_some(struct conn *c, size_t *budget)
 {
     struct engine *g = c->g;
-    struct span v[2];
+    struct span v[NODE_RECV_SPANS];
     size_t n = node_recv_where(g->node, c->id, v, g->now), room = 0;
 
     if (n == 0) {

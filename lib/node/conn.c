@@ -241,28 +241,7 @@ void node_closed(struct node *n, node_id conn, usec now)
 
 /* ---- in ---- */
 
-size_t node_recv_where(struct node *n, node_id conn, struct span v[2], usec now)
-{
-    struct conn *c = conn_get(n, conn, now);
-    if (!c || c->phase == CONN_DIALING || c->held)
-        return 0;
-    size_t allowed = flow_may_receive(c, now);
-    if (allowed == 0)
-        return 0;
-    size_t count = 0;
-    struct span want = wire_want(c->wire);
-    if (want.n > 0) {
-        v[count] = want;
-        if (v[count].n > allowed)
-            v[count].n = allowed;
-        allowed -= v[count++].n;
-    }
-    if (allowed > 0)
-        v[count++] = (struct span){n->scratch, allowed < SCRATCH_LEN ? allowed : SCRATCH_LEN};
-    return count;
-}
-
-static void handle_all(struct conn *c, usec now)
+void conn_handle(struct conn *c, usec now)
 {
     struct wire_msg m;
     struct err e = {0};
@@ -278,34 +257,17 @@ static void handle_all(struct conn *c, usec now)
         wire_feed(c->wire, (struct bytes){0}); /* which keeps what was not looked at */
 }
 
-void conn_heard(struct conn *c, usec now)
+void conn_asks(struct conn *c, usec now)
 {
-    handle_all(c, now);
     if (c->phase == CONN_OPEN)
         fetch_more(c, now);
     close_if_overfull(c, now);
 }
 
-void node_received(struct node *n, node_id conn, size_t bytes, usec now)
+void conn_heard(struct conn *c, usec now)
 {
-    struct conn *c = conn_get(n, conn, now);
-    if (!c)
-        return;
-    c->last_recv = now;
-    flow_received(c, bytes, now);
-    struct span want = wire_want(c->wire);
-    size_t placed = want.n < bytes ? want.n : bytes;
-    if (placed > 0) {
-        wire_placed(c->wire, placed);
-        pipeline_alive(&c->pipe, now);
-    }
-    struct bytes b = BYTES(n->scratch, bytes - placed);
-    if (!c->incoming || c->plain || veil_lift(c, &b, now)) {
-        wire_feed(c->wire, b);
-        conn_heard(c, now);
-        veil_fini(c);
-    }
-    conn_reap(n);
+    conn_handle(c, now);
+    conn_asks(c, now);
 }
 
 /* ---- out ---- */

@@ -318,7 +318,7 @@ void fetch_piece(struct conn *c, const struct wire_msg *m, usec now)
         wire_place(c->wire, NULL);
         return;
     }
-    struct block *b = block_new(c->node);
+    struct block *b = intake_block(c, m->length);
     b->ref = ref;
     b->len = m->length;
     b->sender = c->sender;

@@ -94,6 +94,7 @@ void node_free(struct node *n)
     while ((j = idtab_walk(&n->jobs, &it)) != NULL)
         job_free(n, j);
     struct list_node *b;
+    intake_fini(n);
     while ((b = list_pop(&n->free_blocks)) != NULL)
         free(LIST_OF(b, struct block, link));
     lsd_fini(n);

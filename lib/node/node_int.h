@@ -4,6 +4,7 @@
  *   node.c      construction, operations queue, jobs, timers
  *   conn.c      one connection's life and its bytes in and out
  *   greet.c     handshakes, attaching a connection to a task   veil.c  encrypted ones
+ *   intake.c    where what comes goes
  *   flow.c      the rate limits, shared among connections
  *   message.c   one handler a message, in a table
  *   fetch.c     asking for blocks and taking them         serve.c     answering requests, choking
@@ -32,6 +33,7 @@
 
 #include "node/give_int.h"
 #include "node/idtab.h"
+#include "node/intake.h"
 #include "node/outq.h"
 
 #include <p2p/base/bucket.h>
@@ -155,7 +157,7 @@ struct conn {
     struct wire_handshake *held; /* its item sleeps: heard when that is awake, and no more before */
     struct outq out;
     struct block *rx; /* payload under way; NULL while discarding or idle */
-    uint32_t rx_len;
+    size_t came;      /* bytes, by the last receive */
 
     bool has_all, early_all; /* a seed; HAVE ALL before the pieces were known */
     struct bits has;         /* unused while has_all */
@@ -390,6 +392,7 @@ struct node {
     struct tracker_udp_cache *udp_cache;
     struct list udp; /* struct announce with a UDP machine */
     struct buf udp_out;
+    struct intake intake;
     uint8_t scratch[SCRATCH_LEN];
 };
 
@@ -418,7 +421,9 @@ struct conn *conn_get(struct node *n, node_id id,
                       usec now); /* NULL if it is gone; reaps the dead */
 /* Closes the connection that was of no use for longest; false if none is to be spared. */
 bool conn_make_room(struct node *n, bool for_near, usec now);
-void conn_heard(struct conn *c, usec now); /* what came of it is looked at */
+void conn_handle(struct conn *c, usec now); /* the messages that came */
+void conn_asks(struct conn *c, usec now);   /* for more, when they were handled */
+void conn_heard(struct conn *c, usec now);  /* both */
 unsigned conn_count_from(const struct node *n, const struct addr *a);
 
 /* flow.c */

@@ -52,7 +52,7 @@ void wire_set_pieces(struct wire *w, uint32_t n_pieces)
     w->n_pieces = n_pieces;
 }
 
-static size_t unread(const struct wire *w)
+size_t wire_unread(const struct wire *w)
 {
     return w->fed.n + buf_len(&w->kept) - w->lent;
 }
@@ -128,7 +128,7 @@ static void broke(struct wire *w)
 static int next_handshake(struct wire *w, struct wire_msg *m)
 {
     /* A stranger who talks something else is known by the first bytes. */
-    size_t have = unread(w) < sizeof protocol ? unread(w) : sizeof protocol;
+    size_t have = wire_unread(w) < sizeof protocol ? wire_unread(w) : sizeof protocol;
     const uint8_t *p = have ? peek(w, have) : NULL;
     if (p && memcmp(p, protocol, have) != 0) {
         broke(w);
@@ -178,14 +178,14 @@ static int start_skip(struct wire *w, struct wire_msg *m, uint8_t type, uint32_t
 /* Only the head: the payload is IN_PIECE's. */
 static int start_piece(struct wire *w, struct wire_msg *m, uint32_t length)
 {
-    const uint8_t *p = peek(w, 13);
+    const uint8_t *p = peek(w, WIRE_PIECE_HEAD);
     if (!p)
         return 0;
     m->type = WIRE_PIECE;
     m->index = w->index = get_be32(p + 5);
     m->begin = w->begin = get_be32(p + 9);
     m->length = w->length = length - 9;
-    take(w, 13);
+    take(w, WIRE_PIECE_HEAD);
     w->place = NULL;
     w->placed = 0;
     w->state = IN_PIECE;
@@ -291,9 +291,17 @@ void wire_unplace(struct wire *w)
 struct span wire_want(const struct wire *w)
 {
     /* Bytes that came earlier belong in front of those that a receive would bring. */
-    if (w->state != IN_PIECE || !w->place || unread(w))
+    if (w->state != IN_PIECE || !w->place || wire_unread(w))
         return (struct span){NULL, 0};
     return (struct span){w->place + w->placed, w->length - w->placed};
+}
+
+size_t wire_to_payload(const struct wire *w)
+{
+    size_t have = wire_unread(w);
+    if (w->state == IN_PIECE)
+        return w->place && !have ? WIRE_PIECE_HEAD : 0;
+    return w->state == EXPECT_MESSAGE && have < WIRE_PIECE_HEAD ? WIRE_PIECE_HEAD - have : 0;
 }
 
 void wire_placed(struct wire *w, size_t n)

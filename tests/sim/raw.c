@@ -54,7 +54,7 @@ void raw_bytes(struct raw *r, const void *p, size_t n)
     const uint8_t *at = p;
     struct rig *g = r->rig;
     while (n > 0 && r->conn) {
-        struct span v[2];
+        struct span v[NODE_RECV_SPANS];
         size_t k = node_recv_where(g->n, r->conn, v, g->now), got = 0;
         for (size_t i = 0; i < k && n > 0; i++) {
             size_t len = v[i].n < n ? v[i].n : n;

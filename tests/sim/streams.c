@@ -430,7 +430,7 @@ static const struct part *part_at(const struct packet *pk, uint32_t *done)
 static size_t give(struct stream_end *end, struct packet *pk)
 {
     struct host *h = end->host;
-    struct span v[2];
+    struct span v[NODE_RECV_SPANS];
     uint32_t done;
     const struct part *p = part_at(pk, &done);
     size_t k = node_recv_where(h->node, end->conn, v, h->tube->now), got = 0;

@@ -262,10 +262,12 @@ node_id node_accepted(struct node *n, const struct addr *from, usec now);
 void node_connected(struct node *n, node_id conn, int err,
                     usec now); /* answer to NODE_DIAL: 0 or negative */
 /*
- * Where the next bytes go: up to two spans in order, a block's own place and scratch. 0 spans: do
- * not read now; NODE_RECV tells when to go on. The spans hold until the next call into the node.
+ * Where the next bytes go, in order: a block's own place, places for blocks that may follow, and
+ * scratch. 0 spans: do not read now; NODE_RECV tells when to go on. The spans hold until the next
+ * call into the node; what came into them is told by node_received.
  */
-size_t node_recv_where(struct node *n, node_id conn, struct span v[2], usec now);
+#define NODE_RECV_SPANS 34
+size_t node_recv_where(struct node *n, node_id conn, struct span v[NODE_RECV_SPANS], usec now);
 void node_received(struct node *n, node_id conn, size_t bytes, usec now);
 void node_closed(struct node *n, node_id conn,
                  usec now); /* by them, or an error; no NODE_CLOSE follows */

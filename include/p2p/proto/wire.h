@@ -29,6 +29,7 @@
 #define WIRE_MAX_HASHES 8192u                /* hashes in one HASHES message, proof included */
 #define WIRE_MAX_UNKNOWN (1u << 20)          /* a message of a type we do not know */
 #define WIRE_HANDSHAKE_LEN 68
+#define WIRE_PIECE_HEAD 13 /* of a PIECE, before its payload */
 
 enum wire_type {
     WIRE_CHOKE = 0,
@@ -97,6 +98,10 @@ void wire_set_pieces(struct wire *w, uint32_t n_pieces);
 
 struct span wire_want(const struct wire *w); /* rest of the place; n = 0 if there is none */
 void wire_placed(struct wire *w, size_t n);
+/* If a PIECE follows what is in the place and what was fed: bytes that lack to its payload. 0: that
+ * is not to be told now. */
+size_t wire_to_payload(const struct wire *w);
+size_t wire_unread(const struct wire *w); /* bytes that were fed and not looked at yet */
 void wire_feed(struct wire *w, struct bytes b);
 /* 1: *m is a message. 0: needs more. ERR_INVALID: malformed, with the reason; final. */
 int wire_next(struct wire *w, struct wire_msg *m, struct err *e);

@@ -164,7 +164,7 @@ static void what_a_caller_says_meanwhile_is_not_read(void **state)
     (void)state;
     struct rig *g = sleeper(1);
     struct raw *r = calls(g, 1);
-    struct span v[2];
+    struct span v[NODE_RECV_SPANS];
     assert_int_equal(node_recv_where(g->n, r->conn, v, g->now), 0);
     unsigned asked = g->ops[NODE_RECV];
     wake_with(g, true);
