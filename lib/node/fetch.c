@@ -227,6 +227,7 @@ void fetch_more(struct conn *c, usec now)
             .n_hint = c->n_hint_in,
             .speed = pipeline_speed(&c->pipe, t->fastest),
             .unproved = !c->pipe.proved,
+            .busy = pipeline_is_busy(&c->pipe, now),
             .snubbed = c->pipe.snubbed,
             .now = now,
         };

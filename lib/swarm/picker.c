@@ -508,7 +508,7 @@ size_t picker_pick(struct picker *p, const struct picker_ask *ask, struct block_
             o->shared = true;
         }
     }
-    if (got < n && !ask->snubbed && picker_endgame(p))
+    if (got < n && !ask->snubbed && !ask->busy && picker_endgame(p))
         got += endgame(p, ask, out + got, n - got);
     return got;
 }

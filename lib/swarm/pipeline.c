@@ -15,9 +15,10 @@
 #define WINDOW (USEC_SEC / 2)
 #define MEMORY (3 * USEC_SEC / 2) /* weight of the past in the smoothed rate */
 #define SLACK USEC_SEC
-#define DELAY_MOST (2 * USEC_SEC) /* a queue of our own making is not distance */
-#define BATCH_MOST 16u            /* what waits to be asked in one go is missing from a long pipe */
-#define RATE_STALE 1024u          /* bytes a second: below it, with nothing coming, begin anew */
+#define ANSWER_SLACK (USEC_SEC / 20) /* our own delays, before something else is asked for */
+#define DELAY_MOST (2 * USEC_SEC)    /* a queue of our own making is not distance */
+#define BATCH_MOST 16u   /* what waits to be asked in one go is missing from a long pipe */
+#define RATE_STALE 1024u /* bytes a second: below it, with nothing coming, begin anew */
 
 void pipeline_init(struct pipeline *p, usec now)
 {
@@ -134,6 +135,19 @@ unsigned pipeline_room(const struct pipeline *p)
     unsigned room = p->target - p->out;
     unsigned batch = p->target / 4;
     return room >= (batch < BATCH_MOST ? batch : BATCH_MOST) ? room : 0;
+}
+
+bool pipeline_is_busy(const struct pipeline *p, usec now)
+{
+    usec span = now - p->window_start;
+    uint64_t rate = p->rate;
+    if (rate == 0 && span > 0)
+        rate = (uint64_t)((double)p->window_bytes * (double)USEC_SEC / (double)span);
+    if (p->snubbed || rate == 0 || p->least_delay == USEC_NEVER)
+        return false;
+    usec answer = 2 * usec_min(p->least_delay, DELAY_MOST) + ANSWER_SLACK;
+    double bytes = (double)rate * (double)answer / (double)USEC_SEC;
+    return p->out > PIPELINE_MIN + (uint64_t)(bytes / BLOCK);
 }
 
 void pipeline_alive(struct pipeline *p, usec now)

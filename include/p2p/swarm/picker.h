@@ -17,8 +17,9 @@
  * 4. Endgame: when every missing block that somebody has was asked for, blocks are asked for a
  *    second time (at most ENDGAME_COPIES peers a block, not counting those that were silent for
  *    seconds), those longest outstanding first and few that were asked for this moment; the first
- *    answer cancels the others. A peer that never gave anything leaves the last place to one that
- *    did, and takes nobody's: some unchoke and give nothing.
+ *    answer cancels the others. One that has enough to do is asked for no such: it would come to
+ *    them last anyway, when they are here. A peer that never gave anything leaves the last place to
+ *    one that did, and takes nobody's: some unchoke and give nothing.
  * The picker knows nothing of files, hashes or sockets. Peers are small numbers that the owner
  * gives and reuses. Blocks: states none → asked → received → stored; a piece whose blocks are all
  * stored waits for the owner's verdict: picker_have or picker_failed.
@@ -100,6 +101,7 @@ struct picker_ask {
     uint32_t n_hint;
     unsigned speed;          /* 0 slow, 1 medium, 2 fast: by the peer's rate */
     bool unproved;           /* nothing ever came of it */
+    bool busy;               /* has enough to do: nothing that others were asked for as well */
     bool snubbed;            /* only takes one block at a time, from pieces of its own */
     bool whole_runs;         /* a web seed: prefers long runs of fresh pieces, in order, */
     uint32_t from;           /* from this piece on, and round to it again */

@@ -39,6 +39,8 @@ void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now);
 void pipeline_dropped(struct pipeline *p, unsigned n, usec now); /* rejected, cancelled, choked */
 /* How many more to ask now. In batches: 0 until a quarter of the target is free, or 16. */
 unsigned pipeline_room(const struct pipeline *p);
+/* What is outstanding lasts it for longer than an answer takes: it need not be found more. */
+bool pipeline_is_busy(const struct pipeline *p, usec now);
 /* Progress of part of a block counts as life. */
 void pipeline_alive(struct pipeline *p, usec now);
 void pipeline_tick(struct pipeline *p, usec now); /* sets snubbed; shrinks a stale rate */

@@ -507,6 +507,21 @@ static void endgame_spares_young_blocks(void **state)
     teardown(f);
 }
 
+static void the_busy_take_no_copies(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(2, 4);
+    picker_peer_all(f->p, 2);
+    struct picker_ask a = {.peer = 1, .speed = 1}, b = {.peer = 2, .speed = 1, .busy = true};
+    assert_int_equal(picker_pick(f->p, &a, f->out, 4), 4);
+    assert_int_equal(picker_pick(f->p, &b, f->out, 16), 4); /* what nobody was asked for */
+    b.now = 10 * USEC_SEC;
+    assert_int_equal(picker_pick(f->p, &b, f->out, 16), 0);
+    b.busy = false;
+    assert_int_equal(picker_pick(f->p, &b, f->out, 16), 4);
+    teardown(f);
+}
+
 static bool only_first(const void *ctx, uint32_t piece, uint32_t block)
 {
     (void)ctx;
@@ -633,6 +648,7 @@ int main(void)
         cmocka_unit_test(a_failed_piece_is_fetched_of_one),
         cmocka_unit_test(web_seeds_like_runs),
         cmocka_unit_test(endgame_spares_young_blocks),
+        cmocka_unit_test(the_busy_take_no_copies),
         cmocka_unit_test(padding),
         cmocka_unit_test(a_swarm_completes),
         cmocka_unit_test(two_million_pieces),

@@ -250,6 +250,35 @@ static void speeds(void **state)
     }
 }
 
+static void busy_while_an_answer_would_come_in_time(void **state)
+{
+    (void)state;
+    struct link l = {.rate = 1000000, .delay = 100 * USEC_MS};
+    struct pipeline p;
+    usec now = 0;
+    pipeline_init(&p, now);
+    pipeline_asked(&p, 16, now);
+    assert_false(pipeline_is_busy(&p, now)); /* nobody knows */
+    pipeline_dropped(&p, 16, now);
+    run(&l, &p, &now, 10 * USEC_SEC);
+    assert_true(pipeline_is_busy(&p, now)); /* a second's worth and more */
+    unsigned quarter = (unsigned)(l.rate / 4 / BLOCK);
+    pipeline_dropped(&p, p.out - 2 * quarter, now);
+    assert_true(pipeline_is_busy(&p, now));
+    pipeline_dropped(&p, quarter, now);
+    assert_false(pipeline_is_busy(&p, now)); /* two delays, and a little */
+    /* In its first moments as well, before a rate is known. */
+    pipeline_init(&p, now);
+    pipeline_asked(&p, 1000, now);
+    now += USEC_MS;
+    pipeline_got(&p, BLOCK, now - USEC_MS, now);
+    assert_int_equal(p.rate, 0);
+    assert_true(pipeline_is_busy(&p, now));
+    pipeline_tick(&p, now += PIPELINE_SNUB);
+    assert_true(p.snubbed);
+    assert_false(pipeline_is_busy(&p, now));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +291,7 @@ int main(void)
         cmocka_unit_test(silence_forgets_the_rate),
         cmocka_unit_test(lost_requests),
         cmocka_unit_test(speeds),
+        cmocka_unit_test(busy_while_an_answer_would_come_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
