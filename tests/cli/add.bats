@@ -464,11 +464,17 @@ PY
 
 @test "a file that changes while it is read is status 5, and nothing is recorded" {
     truncate -s 6G big
-    (sleep 0.4 && printf x >>big) &
-    status 5 p2p-add --piece-size 1Mi big
-    wait
-    says "big: it changed while it was being read"
-    prints ""
+    p2p-add --piece-size 1Mi big >out 2>err &
+    pid=$!
+    wait_for 10 opened $pid big
+    kill -STOP $pid
+    printf x >>big
+    kill -CONT $pid
+    got=0
+    wait $pid || got=$?
+    [ $got = 5 ]
+    grep -q "big: it changed while it was being read" err
+    [ ! -s out ]
     status 0 p2p-ls
     prints ""
 }
@@ -481,7 +487,7 @@ PY
             exec setsid p2p-add --piece-size 8Mi big
         ) >out 2>err &
         pid=$!
-        sleep 0.4
+        wait_for 10 opened $pid big
         kill -"${signal%:*}" $pid
         got=0
         wait $pid || got=$?

@@ -45,6 +45,12 @@ wait_for() {
     done
 }
 
+# opened NUMBER FILE: that process has it open.
+opened() { find "/proc/$1/fd" -lname "$(realpath "$2")" 2>/dev/null | grep -q .; }
+
+# holds BYTES FILE: so much of it has been written.
+holds() { [ -f "$2" ] && [ "$(($(stat -c '%b * %B' "$2")))" -ge "$1" ]; }
+
 # random_file NAME BYTES: the same content for the same name and size.
 random_file() {
     mkdir -p "$(dirname "$1")"

@@ -392,7 +392,7 @@ $files"
         exec setsid p2p-ls --verify big
     ) >out 2>err &
     pid=$!
-    sleep 0.4
+    wait_for 10 opened $pid big
     kill -INT $pid
     got=0
     wait $pid || got=$?

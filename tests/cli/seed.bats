@@ -23,6 +23,8 @@ ended() {
     wait "$SEED" && CODE=0 || CODE=$?
 }
 not() { ! "$@" 2>/dev/null; }
+# told PATTERN: a line of --status is so.
+told() { p2p-seed --status | grep -qE "$1"; }
 
 get() { P2P_HOME="$BATS_TEST_TMPDIR/getter" p2p-get -q "$PEER" --timeout 10 "$@"; }
 serves() { rm -rf "$BATS_TEST_TMPDIR/getter" got; P2P_HOME="$BATS_TEST_TMPDIR/getter" p2p-get -q "$PEER" --timeout 1 -o got/ "$1" >/dev/null 2>&1; }
@@ -65,8 +67,7 @@ serves() { rm -rf "$BATS_TEST_TMPDIR/getter" got; P2P_HOME="$BATS_TEST_TMPDIR/ge
     g=$(p2p-add g)
     wait_for 5 serves "$g"
     p2p-rm f
-    sleep 2.5
-    ! serves "$f"
+    wait_for 10 not serves "$f"
     p2p-rm g
     p2p-add g
     wait_for 5 serves "$g"
@@ -159,9 +160,8 @@ time.sleep(60)' >port
     for i in 1 2 3; do
         wait_for 5 serves "$f"
         cmp f got/f
-        sleep 1
+        wait_for 10 told "	f	[0-9]+	${i}00000	"
         [ "$(p2p-seed --status | wc -l)" = 2 ]
-        p2p-seed --status | grep -qE "	f	[0-9]+	${i}00000	"
         p2p-seed --status | grep -qE "	g	0	0	0	"
     done
     kill "$SEED"
