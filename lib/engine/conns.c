@@ -16,8 +16,9 @@ struct conn {
     struct engine *g;
     node_id id;
     struct tcp *tcp;
-    bool open;        /* connected */
-    bool read, write; /* what is wanted of the loop */
+    bool open;              /* connected */
+    bool read, write;       /* what is wanted of the loop */
+    struct list_node heard; /* in engine.heard: in this turn, and nothing was said since */
 };
 
 static struct conn *conn_of(const struct engine *g, node_id id)
@@ -47,6 +48,7 @@ static void conn_free(struct conn *c)
 {
     struct engine *g = c->g;
 
+    list_remove(&g->heard, &c->heard);
     map_remove(g->conns, ID_KEY(c->id));
     tcp_close(c->tcp);
     free(c);
@@ -97,6 +99,8 @@ static void readable(void *owner)
     size_t budget = RECV_TURN;
 
     c->g->now = loop_now(c->g->loop);
+    if (!list_linked(&c->heard))
+        list_push(&c->g->heard, &c->heard);
     while (read_some(c, &budget))
         ;
 }
@@ -110,6 +114,16 @@ void conns_recv(struct engine *g, const struct node_op *op)
     c = conn_of(g, op->conn);
     if (c)
         want(c, true, c->write);
+}
+
+/* What was answered in this turn is acknowledged by that; the rest would wait. Also with those that
+ * wait to be writable: there may be nothing left to say when they are. */
+void conns_turn(struct engine *g)
+{
+    struct list_node *l;
+
+    while ((l = list_pop(&g->heard)) != NULL)
+        tcp_acknowledge(LIST_OF(l, struct conn, heard)->tcp);
 }
 
 /* ---- out ---- */
@@ -146,6 +160,8 @@ static void send_all(struct conn *c)
             return;
         }
         node_sent(g->node, c->id, (size_t)sent, g->now);
+        if (sent > 0)
+            list_remove(&g->heard, &c->heard);
         budget -= (size_t)sent < budget ? (size_t)sent : budget;
         whole = (size_t)sent == s->total;
         if (whole && !good) {

@@ -202,6 +202,7 @@ static void turn_ends(void *arg)
         engine_pump(g);
     if (member_turns(g))
         engine_pump(g);
+    conns_turn(g);
     maybe_ready(g);
     maybe_halt(g);
 }
@@ -362,6 +363,7 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
         g->bind = *o->bind;
     list_init(&g->items);
     list_init(&g->awake);
+    list_init(&g->heard);
     list_init(&g->sleepers);
     list_init(&g->db_waiting);
     list_init(&g->stores);

@@ -78,6 +78,7 @@ struct engine {
     struct list sleepers;
     struct map *asleep;  /* node_id → sleeper */
     struct map *conns;   /* node_id → conn */
+    struct list heard;   /* of them, those that are to be acknowledged at the turn's end */
     struct stage *stage; /* of all connections; NULL: nothing was sent yet */
     struct moved *moved; /* redirects of web seeds */
     struct map *nets;    /* node_id of a job → net_job: HTTP, web seeds, look-ups */
@@ -115,6 +116,7 @@ void conns_dial(struct engine *g, const struct node_op *op);
 void conns_close(struct engine *g, const struct node_op *op);
 void conns_send(struct engine *g, const struct node_op *op);
 void conns_recv(struct engine *g, const struct node_op *op);
+void conns_turn(struct engine *g);
 void conns_free_all(struct engine *g);
 
 /* net.c */

@@ -203,6 +203,12 @@ ssize_t tcp_send(struct tcp *c, const struct bytes *v, size_t n)
     return r >= 0 ? r : failed_net(c, errno);
 }
 
+void tcp_acknowledge(struct tcp *c)
+{
+    int on = 1;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 const struct addr *tcp_peer(const struct tcp *c)
 {
     return &c->peer;

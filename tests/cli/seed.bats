@@ -302,3 +302,19 @@ print(s.recv(4096).decode(), flush=True)' "$BATS_TEST_TMPDIR/notify" >told
     echo "done: $done"
     [ "$done" = 383616 ]
 }
+
+@test "what a peer says is acknowledged at once, answered or not: some say no more before" {
+    [ "$(id -u)" = 0 ] && unshare -n true 2>/dev/null || skip "no namespaces here"
+    random_file f 100000
+    p2p-add --format v1 f >/dev/null
+    hash=$(p2p-ls --hash f)
+    late=$(timeout 20 unshare -n bash -c '
+        ip link set lo up || exit 90
+        p2p-seed --bind 127.0.0.1 --bootstrap none >ready 2>/dev/null &
+        until [ -s ready ]; do sleep 0.05; done
+        port=$(sed "s/.*:\\([0-9]*\\)\t.*/\\1/" ready)
+        python3 "$1" "$port" "$2" 30 2>&1
+        kill %1
+        wait' - "$BATS_TEST_DIRNAME/words.py" "$hash")
+    [ "$late" -lt 15 ] # all 30 otherwise; a busy machine may be late now and then
+}

@@ -47,6 +47,10 @@ ssize_t tcp_recv(struct tcp *c, const struct span *v, size_t n);
 /* Bytes the kernel took of v in order; 0: none now, want writable; ERR_NET. */
 ssize_t tcp_send(struct tcp *c, const struct bytes *v, size_t n);
 
+/* What was received is acknowledged now, if it was not by what was sent since. Else the kernel
+ * waits up to 40 ms for something to send along, and a peer without TCP_NODELAY stays silent. */
+void tcp_acknowledge(struct tcp *c);
+
 const struct addr *tcp_peer(const struct tcp *c);
 bool tcp_local(const struct tcp *c, struct addr *out);
 int tcp_errno(const struct tcp *c); /* errno of the last ERR_NET or ERR_IO; 0 if none */

@@ -2,6 +2,8 @@
 #include "looptest.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <p2p/base/mem.h>
 #include <p2p/host/tcp.h>
 #include <stdlib.h>
@@ -414,6 +416,43 @@ struct turns {
     int n;
 };
 
+static uint32_t unacknowledged(int fd)
+{
+    struct tcp_info info;
+    socklen_t n = sizeof info;
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n), 0);
+    return info.tcpi_unacked;
+}
+
+/* Both have said something, so the kernel would now wait for an answer to acknowledge with. */
+static void test_acknowledge(void **state)
+{
+    (void)state;
+    struct place p;
+    char got[6];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    place_open(&p, "127.0.0.1:0");
+    at.sin_port = htons(tcp_listener_port(p.s));
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    p.b.out = (const uint8_t *)"answer";
+    for (size_t i = 1; i <= 4; i++) {
+        assert_int_equal(write(fd, "a word", 6), 6);
+        p.b.until = i * 6;
+        looptest_run(&p.t);
+        if (i == 4)
+            break;
+        p.b.sent = 0;
+        p.b.total = 6;
+        on_writable(&p.b);
+        assert_int_equal(read(fd, got, sizeof got), 6);
+    }
+    tcp_acknowledge(p.b.c);
+    assert_int_equal(unacknowledged(fd), 0);
+    close(fd);
+    place_close(&p);
+}
+
 static void on_turn(void *arg)
 {
     struct turns *t = arg;
@@ -464,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_listener_freed_in_accepted),
         cmocka_unit_test(test_recv_without_room),
         cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_acknowledge),
         cmocka_unit_test(test_out_of_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
