@@ -63,6 +63,14 @@ int64_t bucket_avail(struct bucket *b, usec now)
     return b->micro > 0 ? b->micro / MICRO : 0;
 }
 
+uint64_t bucket_debt(struct bucket *b, usec now)
+{
+    if (!b->rate)
+        return 0;
+    refill(b, now);
+    return b->micro < 0 ? (uint64_t)((MICRO - 1 - b->micro) / MICRO) : 0;
+}
+
 void bucket_take(struct bucket *b, uint64_t n, usec now)
 {
     if (!b->rate)
@@ -70,6 +78,15 @@ void bucket_take(struct bucket *b, uint64_t n, usec now)
     refill(b, now);
     int64_t cost = (n < (uint64_t)MOST ? (int64_t)n : MOST) * MICRO;
     b->micro = b->micro < cost - MOST * MICRO ? -MOST * MICRO : b->micro - cost;
+}
+
+void bucket_give(struct bucket *b, uint64_t n, usec now)
+{
+    if (!b->rate)
+        return;
+    refill(b, now);
+    uint64_t gap = (uint64_t)(full(b) - b->micro);
+    b->micro += n < gap / (uint64_t)MICRO ? (int64_t)n * MICRO : (int64_t)gap;
 }
 
 usec bucket_when(struct bucket *b, uint64_t n, usec now)

@@ -334,6 +334,8 @@ static void open_node(struct engine *g, const struct engine_options *o)
     peerid_make(c.peer_id, o->version, &r);
     g->now = loop_now(g->loop);
     g->node = node_new(&c, rng_u64(&r), g->now);
+    if (g->http)
+        http_set_room(g->http, node_web_room(g->node));
     g->tasks = map_new(rng_u64(&r));
     g->asleep = map_new(rng_u64(&r));
     g->conns = map_new(rng_u64(&r));

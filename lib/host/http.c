@@ -96,9 +96,9 @@ static void on_soon(void *arg)
             destroy(q);
         } else if (q->e.code) {
             finish(q);
-        } else if (q->active && q->paused && !q->pause) {
-            q->paused = false;
-            curl.easy_pause(q->easy, CURLPAUSE_CONT);
+        } else if (q->active && q->paused != q->pause) {
+            q->paused = q->pause;
+            curl.easy_pause(q->easy, q->pause ? CURLPAUSE_RECV : CURLPAUSE_CONT);
         }
     }
     start_waiting(h);
@@ -133,7 +133,7 @@ struct http_req *http_get(struct http *h, const struct http_request *r,
 void http_pause(struct http_req *q, bool paused)
 {
     q->pause = paused;
-    if (!paused && q->paused)
+    if (paused != q->paused)
         http_later(q);
 }
 
@@ -319,4 +319,9 @@ void http_set_bind(struct http *h, const struct addr *from)
 {
     h->bind = from ? *from : (struct addr){0};
     h->bind.port = 0;
+}
+
+void http_set_room(struct http *h, size_t bytes)
+{
+    h->room = bytes < HTTP_ROOM ? bytes : 0;
 }

@@ -17,7 +17,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define RANGED_BUFFER (256L << 10)
 #define REDIRECT_BODY_MAX (1u << 20) /* read, so that the connection can be kept, and ignored */
 
 static int fail(struct http_req *q, int code, const char *why)
@@ -69,6 +68,8 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
     if (from->family && from->family != a.family)
         return CURL_SOCKET_BAD;
     int fd = sock_new(a.family, SOCK_STREAM);
+    if (fd >= 0 && q->h->room > 0)
+        sock_set_room(fd, q->h->room);
     if (fd >= 0 && from->family) {
         struct sockaddr_storage ss;
         socklen_t len = sock_from_addr(&ss, from);
@@ -303,7 +304,7 @@ static void set_request(struct http_req *q)
             snprintf(range, sizeof range, "%llu-%llu", (unsigned long long)q->r.first,
                      (unsigned long long)q->r.last);
         curl_easy_setopt(c, CURLOPT_RANGE, range);
-        curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RANGED_BUFFER);
+        curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)(q->h->room > 0 ? q->h->room : HTTP_ROOM));
     } else if (q->r.compressed) {
         curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
     }

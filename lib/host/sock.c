@@ -143,3 +143,9 @@ int sock_pair(int fd[2], const struct addr *at, uint16_t port, int type, int bac
     }
     return r < 0 ? err_os(e, -r, "cannot %s port %u", what, port) : 0;
 }
+
+void sock_set_room(int fd, size_t bytes)
+{
+    int room = (int)bytes;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+}

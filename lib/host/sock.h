@@ -14,6 +14,8 @@ bool sock_name(int fd, struct addr *out); /* the local address */
 
 /* Non-blocking, close-on-exec, IPv6 without IPv4 in it. -errno on failure. */
 int sock_new(int family, int type);
+/* Bounds what the kernel keeps of what was not read yet. */
+void sock_set_room(int fd, size_t bytes);
 /* Bound (and with TCP listening) at `a`: the descriptor, or -errno. */
 int sock_bound(const struct addr *a, int type, int backlog);
 /*

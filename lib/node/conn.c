@@ -2,7 +2,7 @@
  * One connection: its life, its bytes in and out, its timer.
  *
  * Reading stops (recv_wait) while too much waits for the disk or the download limit is spent;
- * sending content stops (send_wait) while the upload limit is spent: see flow.c.
+ * sending content stops (send_wait) while the upload limit is spent: see inlet.c and flow.c.
  */
 #include "node/veil.h"
 
@@ -63,6 +63,7 @@ struct conn *conn_new(struct node *n, const struct addr *a, bool incoming, usec 
     c->connected_at = c->last_recv = c->last_sent = c->choke_since = now;
     c->gave_piece = c->grace_piece = c->hint_at = UINT32_MAX;
     c->timer.fire = conn_tick;
+    list_init(&c->slices);
     c->id = idtab_put(&n->conns, c);
     pipeline_init(&c->pipe, now);
     rate_init(&c->down, now);
@@ -126,7 +127,7 @@ void conn_close(struct conn *c, bool tell_host, const char *why, usec now)
     if (tell_host)
         node_op(n, NODE_CLOSE)->conn = c->id;
     timer_set(n, &c->timer, USEC_NEVER);
-    flow_gone(c);
+    flow_gone(c, now);
     idtab_remove(&n->conns, c->id);
     n->n_conns--;
     list_push(&n->dead, &c->in_dead);
@@ -144,6 +145,7 @@ static void conn_free(struct conn *c)
     buf_fini(&c->early_bits);
     free(c->early_haves);
     free(c->held);
+    slices_free(c);
     free(c->req);
     free(c->asked);
     free(c);
@@ -309,9 +311,9 @@ void node_sent(struct node *n, node_id conn, size_t bytes, usec now)
         return;
     c->last_sent = now;
     uint64_t content = outq_sent(&c->out, bytes);
+    flow_sent(c, content, bytes - content, now);
     if (content == 0 || !c->task)
         return;
-    flow_sent(c, content, now);
     c->last_gave = now;
     rate_add(&c->up, content, now);
     rate_add(c->task->up, content, now);

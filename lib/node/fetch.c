@@ -4,8 +4,10 @@
  * A request stays in the ring until its block, its reject or the end of the connection comes. What
  * we cancelled, or a choke swept away, stays as "dead": it may still arrive and is then thrown away
  * without blame. A block that is not in the ring was never asked for: the connection is closed.
+ * Under a low limit a request is for a part of a block (slices.h); if one of them is given up, the
+ * others of its block are, too.
  */
-#include "node/node_int.h"
+#include "node/inlet.h"
 
 #include <stdlib.h>
 
@@ -45,13 +47,20 @@ static void req_remove(struct conn *c, uint32_t i)
     c->req_n--;
 }
 
-/* One given up and asked again stands here twice: the live one is meant. */
-static struct request *req_find(const struct conn *c, struct block_ref ref, uint32_t *index)
+static bool is_of(const struct request *r, struct block_ref ref)
 {
+    return r->ref.piece == ref.piece && r->ref.block == ref.block;
+}
+
+/* One given up and asked again stands here twice: the live one is meant. */
+static struct request *req_find(const struct conn *c, const struct wire_msg *m, uint32_t *index)
+{
+    struct block_ref ref = {m->index, m->begin / LAYOUT_BLOCK};
     struct request *dead = NULL;
     for (uint32_t i = 0; i < c->req_n; i++) {
         struct request *r = req_at(c, i);
-        if (r->ref.piece != ref.piece || r->ref.block != ref.block || (dead && r->dead))
+        bool same = is_of(r, ref) && r->from == m->begin % LAYOUT_BLOCK && r->len == m->length;
+        if (!same || (dead && r->dead))
             continue;
         *index = i;
         if (!r->dead)
@@ -79,6 +88,39 @@ static void req_drop_old_dead(struct conn *c, usec now)
         req_remove(c, 0);
 }
 
+static void req_die(struct conn *c, struct request *r, usec now)
+{
+    r->dead = true;
+    r->of = NULL;
+    pipeline_dropped(&c->pipe, 1, now);
+    if (!r->coming)
+        inlet_unasked(c, r->len, now);
+}
+
+/* The other parts of the block that were asked for are of no use any more. */
+static void drop_slices(struct conn *c, struct slices *s, usec now)
+{
+    for (uint32_t i = 0; i < c->req_n; i++) {
+        struct request *r = req_at(c, i);
+        if (r->of != s)
+            continue;
+        if (r->coming)
+            wire_unplace(c->wire);
+        req_die(c, r, now);
+    }
+    slices_drop(c, s);
+}
+
+/* It will not come from here: somebody else may have the block. */
+static void req_lose(struct conn *c, struct request *r, usec now)
+{
+    picker_drop(c->task->picker, r->ref, c->sender);
+    if (r->of)
+        drop_slices(c, r->of, now);
+    else
+        req_die(c, r, now);
+}
+
 /* Others are answered but not these: they were lost, and may be asked for again. */
 static void req_kill_lost(struct conn *c, usec now)
 {
@@ -87,26 +129,33 @@ static void req_kill_lost(struct conn *c, usec now)
         struct request *r = req_at(c, i);
         if (r->dead || now - r->asked < limit || c->last_block < r->asked + limit / 2)
             continue;
-        r->dead = true;
-        picker_drop(c->task->picker, r->ref, c->sender);
-        pipeline_dropped(&c->pipe, 1, now);
+        req_lose(c, r, now);
     }
 }
 
 /* The peer will not deliver what is outstanding now. */
 static void req_kill_all(struct conn *c, usec now)
 {
-    unsigned n = 0;
-    for (uint32_t i = 0; i < c->req_n; i++) {
-        struct request *r = req_at(c, i);
-        if (r->dead)
+    for (uint32_t i = 0; i < c->req_n; i++)
+        if (!req_at(c, i)->dead)
+            req_lose(c, req_at(c, i), now);
+}
+
+/* Blocks of which parts are still to be asked for, and no request is out that could be rejected. */
+static void drop_unasked(struct conn *c, usec now)
+{
+    struct list_node *next;
+    for (struct list_node *l = list_first(&c->slices); l; l = next) {
+        struct slices *s = LIST_OF(l, struct slices, link);
+        uint32_t i = 0;
+        next = list_next(&c->slices, l);
+        while (i < c->req_n && req_at(c, i)->of != s)
+            i++;
+        if (i < c->req_n)
             continue;
-        r->dead = true;
-        picker_drop(c->task->picker, r->ref, c->sender);
-        n++;
+        picker_drop(c->task->picker, s->ref, c->sender);
+        drop_slices(c, s, now);
     }
-    if (n)
-        pipeline_dropped(&c->pipe, n, now);
 }
 
 /* ---- what the peer has ---- */
@@ -182,20 +231,48 @@ void fetch_interest(struct conn *c, usec now)
 
 /* ---- asking ---- */
 
+static void send_request(struct conn *c, struct request r, usec now)
+{
+    uint32_t begin = r.ref.block * LAYOUT_BLOCK + r.from;
+    req_push(c, r);
+    wire_put_block(&c->out.bytes, WIRE_REQUEST, r.ref.piece, begin, r.len);
+    inlet_asked(c, r.len, now);
+}
+
+/* Asks for these blocks, or takes note that they are to be asked for in parts. */
 static void ask_for(struct conn *c, const struct block_ref *v, size_t n, usec now)
 {
     struct task *t = c->task;
-    uint32_t last = UINT32_MAX;
+    uint32_t last = UINT32_MAX, whole = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t len = layout_block_len(t->m, v[i].piece, v[i].block);
-        req_push(c, (struct request){.ref = v[i], .len = len, .asked = now});
-        wire_put_block(&c->out.bytes, WIRE_REQUEST, v[i].piece, v[i].block * LAYOUT_BLOCK, len);
+        if (len > c->pipe.unit)
+            slices_begin(c, v[i], len);
+        else
+            send_request(c, (struct request){.ref = v[i], .len = len, .asked = now}, now);
+        whole += len <= c->pipe.unit;
         if (v[i].piece != last)
             hashes_want_leaves(c, v[i].piece, now);
         last = v[i].piece;
     }
-    pipeline_asked(&c->pipe, (unsigned)n, now);
+    pipeline_asked(&c->pipe, whole, now);
     conn_flush(c);
+}
+
+/* Asks for so many parts of blocks that are begun, or for all of them. Returns how many. */
+static unsigned ask_slices(struct conn *c, unsigned most, usec now)
+{
+    struct request r;
+    unsigned n = 0;
+    while (n < most && slices_next(c, c->pipe.unit, &r, now)) {
+        send_request(c, r, now);
+        n++;
+    }
+    if (n > 0) {
+        pipeline_asked(&c->pipe, n, now);
+        conn_flush(c);
+    }
+    return n;
 }
 
 static bool may_ask(struct conn *c, usec now)
@@ -208,38 +285,50 @@ static bool may_ask(struct conn *c, usec now)
     return !c->peer_choking || c->fast_in.ones > 0;
 }
 
+static size_t pick(struct conn *c, struct block_ref *v, size_t most, usec now)
+{
+    struct task *t = c->task;
+    struct picker_ask ask = {
+        .peer = c->sender,
+        .has = c->has_all ? NULL : &c->has,
+        .only = c->peer_choking ? &c->fast_in : NULL,
+        .avoid = near_hold(c),
+        .hint = c->hint_in,
+        .n_hint = c->n_hint_in,
+        .speed = pipeline_speed(&c->pipe, t->fastest),
+        .unproved = !c->pipe.proved,
+        .busy = pipeline_is_busy(&c->pipe, now),
+        .snubbed = c->pipe.snubbed,
+        .now = now,
+    };
+    return picker_pick(t->picker, &ask, v, most);
+}
+
 void fetch_more(struct conn *c, usec now)
 {
     if (!may_ask(c, now))
         return;
     req_drop_old_dead(c, now);
-    struct task *t = c->task;
-    unsigned room = pipeline_room(&c->pipe), may = flow_may_ask(c, now);
-    room = room < may ? room : may;
+    c->pipe.unit = inlet_unit(c->node);
+    unsigned room = pipeline_room(&c->pipe), may = room > 0 ? inlet_may_ask(c, now) : 0;
+    bool more = room > may;
+    room = more ? may : room;
     while (room > 0 && c->phase == CONN_OPEN) {
         struct block_ref v[PICK_BATCH];
-        struct picker_ask ask = {
-            .peer = c->sender,
-            .has = c->has_all ? NULL : &c->has,
-            .only = c->peer_choking ? &c->fast_in : NULL,
-            .avoid = near_hold(c),
-            .hint = c->hint_in,
-            .n_hint = c->n_hint_in,
-            .speed = pipeline_speed(&c->pipe, t->fastest),
-            .unproved = !c->pipe.proved,
-            .busy = pipeline_is_busy(&c->pipe, now),
-            .snubbed = c->pipe.snubbed,
-            .now = now,
-        };
-        size_t n = picker_pick(t->picker, &ask, v, room < PICK_BATCH ? room : PICK_BATCH);
-        if (n == 0) {
+        bool in_parts = c->pipe.unit < LAYOUT_BLOCK;
+        unsigned asked = ask_slices(c, room, now), most = in_parts ? 1 : PICK_BATCH;
+        room -= asked;
+        size_t n = room > 0 ? pick(c, v, room < most ? room : most, now) : 0;
+        if (room > 0 && n == 0) {
             if (c->pipe.out == 0)
                 fetch_interest(c, now);
             return;
         }
         ask_for(c, v, n, now);
-        room -= (unsigned)n;
+        room -= in_parts ? 0 : (unsigned)n;
     }
+    if (more && c->phase == CONN_OPEN)
+        inlet_wait(c, now);
 }
 
 void fetch_all(struct task *t, usec now)
@@ -258,13 +347,19 @@ void fetch_all(struct task *t, usec now)
 
 void fetch_cancel(struct conn *c, struct block_ref ref, usec now)
 {
-    uint32_t i;
-    struct request *r = req_find(c, ref, &i);
-    if (!r || r->dead)
-        return;
-    r->dead = true;
-    wire_put_block(&c->out.bytes, WIRE_CANCEL, ref.piece, ref.block * LAYOUT_BLOCK, r->len);
-    pipeline_dropped(&c->pipe, 1, now);
+    struct slices *of = NULL;
+    for (uint32_t i = 0; i < c->req_n; i++) {
+        struct request *r = req_at(c, i);
+        if (r->dead || !is_of(r, ref))
+            continue;
+        of = r->of;
+        wire_put_block(&c->out.bytes, WIRE_CANCEL, ref.piece, ref.block * LAYOUT_BLOCK + r->from,
+                       r->len);
+        if (!of)
+            req_die(c, r, now);
+    }
+    if (of)
+        drop_slices(c, of, now);
     conn_flush(c);
 }
 
@@ -275,24 +370,22 @@ void fetch_choked(struct conn *c, usec now)
     /* With the fast extension each request is rejected one by one. */
     if (c->task->picker && !c->fast)
         req_kill_all(c, now);
+    drop_unasked(c, now);
     c->hold_until = now + HOLD_AFTER_REJECT; /* who turns about at once gets no burst each time */
 }
 
 void fetch_reject(struct conn *c, const struct wire_msg *m, usec now)
 {
     struct task *t = c->task;
-    struct block_ref ref = {m->index, m->begin / LAYOUT_BLOCK};
     uint32_t i;
-    struct request *r = t->picker ? req_find(c, ref, &i) : NULL;
+    struct request *r = t->picker ? req_find(c, m, &i) : NULL;
     if (!r)
         return; /* a reject of something answered already does no harm */
-    if (!r->dead) {
-        picker_drop(t->picker, ref, c->sender);
-        pipeline_dropped(&c->pipe, 1, now);
-    }
+    if (!r->dead)
+        req_lose(c, r, now);
     req_remove(c, i);
     if (c->peer_choking && c->fast_in.n)
-        bits_unset(&c->fast_in, ref.piece);
+        bits_unset(&c->fast_in, m->index);
     if (++c->rejects >= REJECTS_IN_A_ROW)
         c->hold_until = now + HOLD_AFTER_REJECT; /* it would go on so as fast as the line is */
 }
@@ -302,30 +395,42 @@ static void count_waste(struct task *t, uint32_t len)
     t->wasted += len;
 }
 
+/* Where its payload goes: NULL if nobody needs it. */
+static uint8_t *place_of(struct conn *c, const struct request *r)
+{
+    struct block **b = r->of ? &r->of->b : &c->rx;
+    if (!*b) {
+        *b = r->of ? block_new(c->node) : intake_block(c, r->len);
+        (*b)->ref = r->ref;
+        (*b)->len = r->of ? r->of->len : r->len;
+        (*b)->sender = c->sender;
+        (*b)->task = c->task->id;
+    }
+    return (*b)->data + r->from;
+}
+
 void fetch_piece(struct conn *c, const struct wire_msg *m, usec now)
 {
     struct task *t = c->task;
-    struct block_ref ref = {m->index, m->begin / LAYOUT_BLOCK};
     uint32_t i;
-    struct request *r = t->picker && m->begin % LAYOUT_BLOCK == 0 ? req_find(c, ref, &i) : NULL;
-    if (!r || r->len != m->length) {
+    struct request *r = t->picker ? req_find(c, m, &i) : NULL;
+    if (!r) {
         conn_close(c, true, "sends a block that was not asked for", now);
         return;
     }
     r->coming = true;
-    bool want = picker_is_wanted(t->picker, ref) && t->state == NODE_DOWNLOADING;
-    if (!want) {
-        count_waste(t, m->length);
-        wire_place(c->wire, NULL);
+    if (!r->dead)
+        inlet_comes(c, r->len);
+    bool want = picker_is_wanted(t->picker, r->ref) && t->state == NODE_DOWNLOADING;
+    if (!want && r->of)
+        req_lose(c, r, now);
+    bool whole = r->len == layout_block_len(t->m, r->ref.piece, r->ref.block);
+    if (want && (r->of || whole)) {
+        wire_place(c->wire, place_of(c, r));
         return;
     }
-    struct block *b = intake_block(c, m->length);
-    b->ref = ref;
-    b->len = m->length;
-    b->sender = c->sender;
-    b->task = t->id;
-    c->rx = b;
-    wire_place(c->wire, b->data);
+    count_waste(t, m->length);
+    wire_place(c->wire, NULL);
 }
 
 void fetch_piece_done(struct conn *c, const struct wire_msg *m, usec now)
@@ -338,13 +443,16 @@ void fetch_piece_done(struct conn *c, const struct wire_msg *m, usec now)
     c->last_block = now;
     struct request *r = req_coming(c, &i);
     if (r) {
+        struct slices *of = r->of;
         if (r->dead)
             pipeline_alive(&c->pipe, now);
         else
             pipeline_got(&c->pipe, m->length, r->asked, now);
-        if (!r->dead && !b)
+        if (!r->dead && !b && !of)
             picker_drop(t->picker, r->ref, c->sender);
         req_remove(c, i);
+        if (of)
+            b = slices_got(c, of, m->length);
     }
     req_drop_old_dead(c, now);
     rate_add(&c->down, m->length, now);

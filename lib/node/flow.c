@@ -1,28 +1,20 @@
 /*
- * The rate limits, shared among connections.
+ * The limit on what goes out, shared among connections.
  *
  * Who finds the limit spent waits in a queue, and goes to its end each time it is served; who comes
- * while others wait waits behind them. Receivers woken together each have a share of what is in
- * hand, so that one with a full line does not take all of it. Senders are granted whole blocks, and
- * who has begun one goes on before others begin: a block that is given to many at once is late
- * everywhere. Before all others goes who is to have what nobody else has (queue.c). The bytes leave
- * as the limit has them, so that the line sees no bursts of blocks. They are handed out in portions
- * worth a system call, not one by one as they accrue.
+ * while others wait waits behind them. Senders are granted whole blocks, and who has begun one goes
+ * on before others begin: a block that is given to many at once is late everywhere. Before all
+ * others goes who is to have what nobody else has (queue.c). The bytes leave as the limit has them,
+ * so that the line sees no bursts of blocks. They are handed out in portions worth a system call,
+ * not one by one as they accrue.
  *
- * A limit on what we read bounds what we ask for, too; else the line would see what the kernels at
- * both ends have room for.
+ * Other messages never wait, and count too; but no more than half of the limit goes to them: who
+ * asks for much and gives little would give nothing.
  */
-#include "node/node_int.h"
+#include "node/inlet.h"
 
-#include <limits.h>
-
-#define PORTION 4096u             /* to one receiver, when many wait */
-#define LEAST_WAIT (2 * USEC_MS)  /* between two rounds while some still wait */
-#define SEGMENT 1400u             /* less than that is mostly headers */
-#define ASKED_TIME (USEC_SEC / 4) /* asked for beyond a round trip, */
-#define ASKED_LEAST 2u            /* and blocks */
-#define ASKED_BATCH 16u           /* to be asked for in one go, at most */
-#define OUT_OF_REACH USEC_SEC
+#define LEAST_WAIT (2 * USEC_MS) /* between two rounds while some still wait */
+#define SEGMENT 1400u            /* less than that is mostly headers */
 
 /* What must be in hand before somebody is woken: a hundredth of a second's worth; of low rates a
  * segment, or a tenth of a second's. */
@@ -34,7 +26,7 @@ static uint64_t quantum(uint64_t rate)
     return tenth > SEGMENT ? SEGMENT : tenth > 0 ? tenth : 1;
 }
 
-static void arm_at(struct node *n, usec at)
+void flow_arm(struct node *n, usec at)
 {
     if (n->bucket_timer.at.index == 0 || n->bucket_timer.at.at > at)
         timer_set(n, &n->bucket_timer, at);
@@ -42,115 +34,10 @@ static void arm_at(struct node *n, usec at)
 
 static void arm(struct node *n, usec now)
 {
-    usec soon = now + LEAST_WAIT;
-    if (n->recv_wait.count > 0 && !n->paused_disk) {
-        usec at = bucket_when(&n->down, quantum(n->cfg.limit_down), now);
-        arm_at(n, at > soon ? at : soon);
-    }
-    if (n->send_asleep > 0) {
-        usec at = bucket_when(&n->up, quantum(n->cfg.limit_up), now);
-        arm_at(n, at > soon ? at : soon);
-    }
+    usec soon = now + LEAST_WAIT, at = bucket_when(&n->up, quantum(n->cfg.limit_up), now);
+    if (n->send_asleep > 0)
+        flow_arm(n, at > soon ? at : soon);
 }
-
-/* ---- receiving ---- */
-
-/* Data has come for a while, and the limit kept it from nobody. */
-static bool is_out_of_reach(const struct node *n, usec now)
-{
-    return now - n->down_free > OUT_OF_REACH && now - n->down_at < OUT_OF_REACH;
-}
-
-/*
- * What was asked for is sent as fast as the peer can, and waits in the kernel until it is read: so
- * of all together no more is asked for than it takes to have the next bytes in time at the limit,
- * but one block of each at least.
- */
-unsigned flow_may_ask(const struct conn *c, usec now)
-{
-    const struct node *n = c->node;
-    if (n->cfg.limit_down == 0 || is_out_of_reach(n, now))
-        return UINT_MAX;
-    usec way = c->pipe.least_delay < 2 * USEC_SEC ? c->pipe.least_delay : 0;
-    double bytes = (double)n->cfg.limit_down * (double)(way + ASKED_TIME) / (double)USEC_SEC;
-    unsigned most = ASKED_LEAST + (unsigned)(bytes / LAYOUT_BLOCK), out = 0;
-    unsigned batch = most / 8 < ASKED_BATCH ? most / 8 : ASKED_BATCH;
-    const struct conn *k;
-    for (uint32_t it = 0; (k = idtab_walk(&n->conns, &it)) != NULL;)
-        out += k->pipe.out;
-    return out + batch < most ? most - out : c->pipe.out == 0;
-}
-
-size_t flow_may_receive(struct conn *c, usec now)
-{
-    struct node *n = c->node;
-    size_t may = 0;
-    if (n->cfg.limit_down == 0) {
-        may = n->paused_disk ? 0 : SIZE_MAX;
-    } else if (!n->paused_disk) {
-        int64_t avail = bucket_avail(&n->down, now);
-        may = avail > 0 ? (size_t)avail : 0;
-        if (n->recv_wait.count > 0 && may > c->recv_share)
-            may = c->recv_share;
-        else if (n->recv_wait.count == 0 && may < quantum(n->cfg.limit_down) / 2)
-            may = 0;
-    }
-    if (may > 0)
-        return may;
-    n->down_free = now;
-    if (!list_linked(&c->recv_wait))
-        list_push(&n->recv_wait, &c->recv_wait);
-    arm(n, now);
-    return 0;
-}
-
-void flow_received(struct conn *c, size_t bytes, usec now)
-{
-    if (c->node->cfg.limit_down == 0)
-        return;
-    if (now - c->node->down_at > OUT_OF_REACH)
-        c->node->down_free = now;
-    c->node->down_at = now;
-    bucket_take(&c->node->down, bytes, now);
-    c->recv_share -= bytes < c->recv_share ? bytes : c->recv_share;
-}
-
-static void wake_receiver(struct node *n, size_t share)
-{
-    struct conn *c = LIST_OF(list_pop(&n->recv_wait), struct conn, recv_wait);
-    c->recv_share = share;
-    node_op(n, NODE_RECV)->conn = c->id;
-}
-
-void flow_wake_receivers(struct node *n, usec now)
-{
-    size_t k = n->recv_wait.count, share = SIZE_MAX;
-    if (n->paused_disk)
-        return;
-    if (n->cfg.limit_down > 0) {
-        int64_t avail = bucket_avail(&n->down, now);
-        size_t most = avail > PORTION ? (size_t)avail / PORTION : 1;
-        k = avail < (int64_t)quantum(n->cfg.limit_down) / 2 ? 0 : k < most ? k : most;
-        share = k > 0 ? (size_t)avail / k : 0;
-    }
-    while (k-- > 0)
-        wake_receiver(n, share);
-    arm(n, now);
-}
-
-/* A transfer from a web seed took so much; true: it has to wait. */
-bool flow_charge_web(struct node *n, size_t bytes, usec now)
-{
-    if (n->cfg.limit_down == 0)
-        return false;
-    bucket_take(&n->down, bytes, now);
-    if (bucket_avail(&n->down, now) > 0)
-        return false;
-    arm_at(n, bucket_when(&n->down, 1, now));
-    return true;
-}
-
-/* ---- sending ---- */
 
 /* Where a block takes longer than a second it leaves at once, into debt: whatever we say next to
  * that peer waits behind it. */
@@ -184,12 +71,16 @@ size_t flow_may_send(struct conn *c, usec now)
     return worth_waking(may, n->cfg.limit_up) ? may : 0;
 }
 
-void flow_sent(struct conn *c, uint64_t bytes, usec now)
+void flow_sent(struct conn *c, uint64_t content, uint64_t words, usec now)
 {
-    if (c->node->cfg.limit_up == 0)
+    struct node *n = c->node;
+    if (n->cfg.limit_up == 0)
         return;
-    bucket_take(&c->node->up, bytes, now);
-    c->send_grant -= bytes < c->send_grant ? (size_t)bytes : c->send_grant;
+    uint64_t counted = (uint64_t)bucket_avail(&n->words, now);
+    counted = words < counted ? words : counted;
+    bucket_take(&n->words, counted, now);
+    bucket_take(&n->up, content + counted, now);
+    c->send_grant -= content < c->send_grant ? (size_t)content : c->send_grant;
 }
 
 void flow_wait_send(struct conn *c, usec now)
@@ -206,11 +97,10 @@ void flow_wait_send(struct conn *c, usec now)
     arm(c->node, now);
 }
 
-void flow_gone(struct conn *c)
+void flow_gone(struct conn *c, usec now)
 {
     struct node *n = c->node;
-    if (list_linked(&c->recv_wait))
-        list_remove(&n->recv_wait, &c->recv_wait);
+    inlet_gone(c, now);
     if (!list_linked(&c->send_wait))
         return;
     list_remove(&n->send_wait, &c->send_wait);

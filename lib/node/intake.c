@@ -4,6 +4,7 @@
  * A block that was laid out becomes that of a payload if the PIECE's header ends where it begins.
  * Until then it is nobody's: other bytes that it was filled with may be copied from it into blocks.
  */
+#include "node/inlet.h"
 #include "node/veil.h"
 
 #define PIECE_HEAD WIRE_PIECE_HEAD
@@ -58,7 +59,7 @@ size_t node_recv_where(struct node *n, node_id conn, struct span v[NODE_RECV_SPA
     in->n = 0;
     if (!c || c->phase == CONN_DIALING || c->held)
         return 0;
-    size_t allowed = flow_may_receive(c, now);
+    size_t allowed = inlet_may_receive(c, now);
     struct span want = wire_want(c->wire);
     lay_out(in, want.p, want.n, NULL, &allowed);
     if (lay_out_blocks(c, &allowed) < INTAKE_BLOCKS)
@@ -114,13 +115,13 @@ void node_received(struct node *n, node_id conn, size_t bytes, usec now)
         return;
     c->last_recv = now;
     c->came = bytes;
-    flow_received(c, bytes, now);
     for (in->at = 0; in->at < in->n && bytes > 0 && c->phase != CONN_DEAD; in->at++) {
         size_t got = bytes < in->v[in->at].n ? bytes : in->v[in->at].n;
         bytes -= got;
         look_at(c, got, now);
     }
     in->n = 0;
+    inlet_received(c, c->came, now);
     conn_asks(c, now);
     conn_reap(n);
 }

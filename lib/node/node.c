@@ -1,6 +1,6 @@
 /* The node: construction, the queue of operations, jobs, timers, blocks. */
+#include "node/inlet.h"
 #include "node/kept.h"
-#include "node/node_int.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,9 +29,8 @@ void node_arm_pulse(struct node *n, struct timer *t, usec now)
 static void bucket_filled(struct node *n, struct timer *t, usec now)
 {
     (void)t;
-    flow_wake_receivers(n, now);
+    inlet_turn(n, now);
     flow_wake_senders(n, now);
-    web_wake(n);
 }
 
 struct node *node_new(const struct node_config *c, uint64_t seed, usec now)
@@ -50,13 +49,16 @@ struct node *node_new(const struct node_config *c, uint64_t seed, usec now)
     n->by_hash = map_new(rng_u64(&n->rng));
     list_init(&n->dead);
     list_init(&n->recv_wait);
+    list_init(&n->ask_wait);
+    list_init(&n->web_wait);
     list_init(&n->send_wait);
     list_init(&n->free_blocks);
     list_init(&n->udp);
     list_init(&n->working);
     rate_init(&n->given, now);
-    bucket_init(&n->down, c->limit_down, 0, now);
+    inlet_begin(n, c->limit_down, now);
     bucket_init(&n->up, c->limit_up, 0, now);
+    bucket_init(&n->words, (c->limit_up + 1) / 2, 0, now);
     bucket_init(&n->hash_bucket, 4 * HASH_RATE, 4 * HASH_BURST, now);
     n->key = (uint32_t)rng_u64(&n->rng);
     n->udp_cache = tracker_udp_cache_new();
@@ -122,10 +124,10 @@ void node_set_limits(struct node *n, uint64_t down, uint64_t up, usec now)
     n->cfg.limit_up = up;
     bucket_set_rate(&n->down, down, now);
     bucket_set_rate(&n->up, up, now);
+    bucket_set_rate(&n->words, (up + 1) / 2, now);
     n->now = now;
-    flow_wake_receivers(n, now);
+    inlet_turn(n, now);
     flow_wake_senders(n, now);
-    web_wake(n);
 }
 
 /* ---- operations ---- */

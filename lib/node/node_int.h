@@ -5,7 +5,8 @@
  *   conn.c      one connection's life and its bytes in and out
  *   greet.c     handshakes, attaching a connection to a task   veil.c  encrypted ones
  *   intake.c    where what comes goes
- *   flow.c      the rate limits, shared among connections
+ *   inlet.c     the limit on what comes in, shared by all    flow.c   and on what goes out
+ *   slices.c    blocks asked for in parts, under a low limit
  *   message.c   one handler a message, in a table
  *   fetch.c     asking for blocks and taking them         serve.c     answering requests, choking
  *   queue.c     what a peer has asked for, and what of it goes first
@@ -35,6 +36,7 @@
 #include "node/idtab.h"
 #include "node/intake.h"
 #include "node/outq.h"
+#include "node/slices.h"
 
 #include <p2p/base/bucket.h>
 #include <p2p/base/heap.h>
@@ -114,7 +116,8 @@ struct sender {
 
 struct request { /* asked of a peer */
     struct block_ref ref;
-    uint32_t len;
+    struct slices *of;  /* NULL: it is a whole block, or nobody needs it any more */
+    uint32_t from, len; /* in the block */
     usec asked;
     bool coming; /* its header is in */
     bool dead; /* cancelled or dropped by a choke: may still come, is not waited for */
@@ -132,7 +135,7 @@ struct conn {
     node_id id;
     struct node *node;
     struct task *task; /* NULL until an accepted one has named its item */
-    struct list_node in_task, in_dead, recv_wait, send_wait;
+    struct list_node in_task, in_dead, recv_wait, ask_wait, send_wait;
     struct timer timer;
     struct addr addr;
     bool dial_v2;         /* its address was heard of under the v2 hash only */
@@ -145,7 +148,9 @@ struct conn {
     bool send_woken;   /* while it waits to send: it may come now */
     bool send_first;   /* and before others */
     size_t send_grant; /* content that it may send, */
-    size_t recv_share; /* and bytes that it may read, before others that wait */
+    size_t recv_share; /* and bytes that it may read, before others that wait, */
+    size_t ask_share;  /* and ask for */
+    uint64_t due, paid; /* under a limit: bytes asked for; of a message that is coming */
     bool idle_out;  /* the host was told there is nothing to send */
     bool useful;    /* it delivered something good */
     bool told_have; /* BITFIELD, HAVE ALL or HAVE NONE came */
@@ -169,6 +174,7 @@ struct conn {
     struct pipeline pipe;
     struct request *req; /* ring in order of asking */
     uint32_t req_head, req_n, req_cap;
+    struct list slices; /* blocks that are asked for in parts */
     usec last_block; /* when one came whole */
     usec last_gave;  /* when payload went to it */
     struct bits fast_in; /* pieces it allows us while choked; n = 0 if none */
@@ -369,14 +375,13 @@ struct node {
     uint32_t ops_head, ops_n, ops_cap;
     char *op_text;    /* of the operation pulled last */
     struct list dead; /* connections to free */
-    struct list recv_wait, send_wait;
+    struct list recv_wait, ask_wait, web_wait, send_wait;
     uint32_t send_asleep; /* of those in send_wait that were not woken */
     struct list free_blocks;
     uint64_t unstored; /* bytes waiting for the disk */
     bool paused_disk;
     size_t kept; /* bytes, of all tasks */
-    struct bucket down, up;
-    usec down_at, down_free; /* data last came; since then the limit has kept none back */
+    struct bucket down, up, words; /* words: of what goes out, what is not content */
     struct timer bucket_timer, pulse;
     uint32_t n_conns, n_open, n_dialing, n_no_handshake;
     struct rate given; /* payload, of all tasks */
@@ -427,16 +432,12 @@ void conn_heard(struct conn *c, usec now);  /* both */
 unsigned conn_count_from(const struct node *n, const struct addr *a);
 
 /* flow.c */
-unsigned flow_may_ask(const struct conn *c, usec now); /* blocks; UINT_MAX: no limit */
-size_t flow_may_receive(struct conn *c, usec now); /* bytes; 0: it waits and will be woken */
-void flow_received(struct conn *c, size_t bytes, usec now);
-void flow_wake_receivers(struct node *n, usec now);
+void flow_arm(struct node *n, usec at); /* both limits are looked at then */
 size_t flow_may_send(struct conn *c, usec now); /* bytes of content; SIZE_MAX: no limit */
-void flow_sent(struct conn *c, uint64_t bytes, usec now); /* of content */
+void flow_sent(struct conn *c, uint64_t content, uint64_t words, usec now); /* bytes; the rest */
 void flow_wait_send(struct conn *c, usec now);
 void flow_wake_senders(struct node *n, usec now);
-void flow_gone(struct conn *c);
-bool flow_charge_web(struct node *n, size_t bytes, usec now);
+void flow_gone(struct conn *c, usec now);
 
 /* greet.c */
 void greet_send(struct conn *c, usec now);
@@ -601,7 +602,7 @@ struct web *web_by_number(struct task *t, uint32_t number);
 bool web_exhausted(const struct task *t);
 bool web_busy(const struct task *t);           /* a transfer is under way */
 usec web_time(const struct task *t, usec now); /* for so long one brought something */
-void web_wake(struct node *n);
+void web_wake(struct node *n, size_t most, usec now); /* so many lanes that wait */
 
 /* Is the item to be found by its trackers alone (BEP 27)? Unknown before the manifest is here. */
 bool task_is_private(const struct task *t);

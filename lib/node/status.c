@@ -1,5 +1,5 @@
 /* Figures for people: what a task and its peers are doing. */
-#include "node/node_int.h"
+#include "node/inlet.h"
 #include "node/passing.h"
 
 #include <p2p/proto/peerid.h>
@@ -25,7 +25,7 @@ static enum waits_for what(const struct task *t, usec now)
     struct node *n = t->node;
     if (n->paused_disk)
         return own_work(t);
-    if (n->cfg.limit_down && (n->recv_wait.count > 0 || bucket_avail(&n->down, now) <= 0))
+    if (inlet_is_spent(n, now))
         return WAITS_LIMIT;
     if (is_asked_for(t))
         return WAITS_NETWORK;

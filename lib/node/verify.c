@@ -8,6 +8,7 @@
  * A hybrid passes both. Progress is recorded in checkpoints: the host syncs, then records. What is
  * complete has none of its own: the host records that without being asked.
  */
+#include "node/inlet.h"
 #include "node/kept.h"
 #include "node/part.h"
 #include "node/reuse.h"
@@ -60,8 +61,7 @@ static void throttle(struct node *n)
         n->paused_disk = true;
     } else if (n->paused_disk && held <= NODE_MAX_UNSTORED / 2) {
         n->paused_disk = false;
-        flow_wake_receivers(n, n->now);
-        web_wake(n);
+        inlet_turn(n, n->now);
     }
 }
 

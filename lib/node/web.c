@@ -7,7 +7,7 @@
  * lane from the start of a file onwards, keeping what is wanted. Failures back off; whoever sends
  * data that does not match, or fails too often, is dropped.
  */
-#include "node/node_int.h"
+#include "node/inlet.h"
 #include "node/reuse.h"
 
 #include <p2p/proto/webseed.h>
@@ -32,15 +32,17 @@
 
 struct lane {
     struct web *web;
-    struct job *job;    /* the transfer; NULL: idle */
-    uint64_t pos, end;  /* of content space: next byte, end of the run */
-    uint32_t asked;     /* blocks of the run; 0: it is no run */
-    uint64_t part_left; /* bytes that this transfer still brings */
-    uint64_t skip;      /* bytes to throw away first */
+    struct list_node wait; /* while it is paused: in web_wait */
+    struct job *job;       /* the transfer; NULL: idle */
+    uint64_t pos, end;     /* of content space: next byte, end of the run */
+    uint32_t asked;        /* blocks of the run; 0: it is no run */
+    uint64_t part_left;    /* bytes that this transfer still brings */
+    uint64_t skip;         /* bytes to throw away first */
+    uint64_t ahead;        /* bytes still to be read that the limit was told of */
     struct webseed_part part;
-    struct block *b;      /* the block being filled */
-    bool paused, partial; /* partial: the start of the block at pos is missing */
-    bool brings;          /* its answer has begun */
+    struct block *b; /* the block being filled */
+    bool partial;    /* the start of the block at pos is missing */
+    bool brings;     /* its answer has begun */
     usec begun;
 };
 
@@ -81,11 +83,20 @@ static void lane_brings(struct lane *l, bool something, usec now)
     l->brings = something;
 }
 
+static void waits_no_more(struct lane *l, usec now)
+{
+    inlet_web_ends(l->web->t->node, l->ahead, now);
+    l->ahead = 0;
+    if (list_linked(&l->wait))
+        list_remove(&l->web->t->node->web_wait, &l->wait);
+}
+
 static void lane_cancel(struct lane *l, usec now)
 {
     if (l->job)
         job_cancel(l->web->t->node, l->job);
     l->job = NULL;
+    waits_no_more(l, now);
     lane_brings(l, false, now);
 }
 
@@ -94,7 +105,7 @@ static void lane_ends(struct lane *l, usec now)
     if (l->job)
         job_free(l->web->t->node, l->job);
     l->job = NULL;
-    l->paused = false;
+    waits_no_more(l, now);
     lane_brings(l, false, now);
 }
 
@@ -148,7 +159,7 @@ void web_guilty(struct web *w, usec now)
 
 /* ---- asking ---- */
 
-static bool next_transfer(struct lane *l)
+static bool next_transfer(struct lane *l, usec now)
 {
     struct web *w = l->web;
     struct task *t = w->t;
@@ -175,6 +186,7 @@ static bool next_transfer(struct lane *l)
     node_op_text(t->node, buf_take_str(&url));
     j->arg = l;
     l->job = j;
+    l->ahead = inlet_web_begins(t->node, op->length, now);
     return true;
 }
 
@@ -201,7 +213,7 @@ static void begin_whole(struct lane *l, usec now)
     l->end = t->m->space;
     l->asked = 0;
     l->begun = now;
-    next_transfer(l);
+    next_transfer(l, now);
 }
 
 /* Will peers perhaps be found in a moment, with whom this can be shared? */
@@ -220,10 +232,10 @@ static uint32_t run_length(const struct web *w, usec now)
     else if (t->node->cfg.prefer_local && t->n_open > 0)
         run = run / SHARE_UNDER_WAY / (t->n_open + 1);
     else
-        return w->run;
+        return inlet_web_run(t->node, w->run);
     run = run < RUN_LEAST ? RUN_LEAST : run;
     uint64_t most = t->n_open > 0 && w->run > RUN_FIRST ? RUN_FIRST : w->run;
-    return run < most ? (uint32_t)run : (uint32_t)most;
+    return inlet_web_run(t->node, run < most ? (uint32_t)run : (uint32_t)most);
 }
 
 /*
@@ -272,7 +284,7 @@ static void begin_run(struct lane *l, usec now)
     for (; i < n; i++)
         picker_drop(t->picker, v[i], w->sender);
     l->begun = now;
-    next_transfer(l);
+    next_transfer(l, now);
 }
 
 void web_run(struct task *t, usec now)
@@ -287,6 +299,8 @@ void web_run(struct task *t, usec now)
         for (unsigned k = 0; k < lanes; k++) {
             if (w->lane[k].job)
                 continue;
+            if (!inlet_web_may_begin(t->node, &w->lane[k].wait, now))
+                return;
             if (w->no_range)
                 begin_whole(&w->lane[k], now);
             else
@@ -403,9 +417,11 @@ static bool nothing_wanted_ahead(const struct lane *l)
 
 static void charge(struct node *n, struct lane *l, size_t bytes, bool *pause, usec now)
 {
+    uint64_t left = l->part_left + l->skip, known = l->ahead > left ? l->ahead - left : 0;
+    known = known < bytes ? known : bytes;
+    l->ahead -= known;
     rate_add(l->web->t->down, bytes, now);
-    bool slow = flow_charge_web(n, bytes, now);
-    l->paused = *pause = slow || n->paused_disk;
+    *pause = inlet_web(n, &l->wait, bytes - (size_t)known, now);
 }
 
 bool node_web_data(struct node *n, node_id job, struct bytes b, bool *pause, usec now)
@@ -461,7 +477,7 @@ void node_web_end(struct node *n, node_id job, int err, const struct err *why, i
         return;
     }
     w->failures = 0;
-    if (l->pos < l->end && next_transfer(l))
+    if (l->pos < l->end && next_transfer(l, now))
         return;
     if (l->b)
         drop_rest(l);
@@ -470,21 +486,16 @@ void node_web_end(struct node *n, node_id job, int err, const struct err *why, i
     web_run(w->t, now);
 }
 
-void web_wake(struct node *n)
+void web_wake(struct node *n, size_t most, usec now)
 {
-    if (n->paused_disk || flow_charge_web(n, 0, n->now))
-        return;
-    uint32_t it = 0;
-    const struct task *t;
-    while ((t = idtab_walk(&n->tasks, &it)) != NULL)
-        for (uint32_t i = 0; i < t->n_webs; i++)
-            for (unsigned k = 0; k < LANES; k++) {
-                struct lane *l = &t->webs[i].lane[k];
-                if (!l->paused || !l->job)
-                    continue;
-                l->paused = false;
-                node_op(n, NODE_RECV)->job = l->job->id;
-            }
+    struct list_node *at;
+    for (; most > 0 && (at = list_pop(&n->web_wait)) != NULL; most--) {
+        const struct lane *l = LIST_OF(at, struct lane, wait);
+        if (l->job)
+            node_op(n, NODE_RECV)->job = l->job->id;
+        else
+            web_run(l->web->t, now);
+    }
 }
 
 /* ---- life ---- */

@@ -23,6 +23,7 @@
 void pipeline_init(struct pipeline *p, usec now)
 {
     *p = (struct pipeline){
+        .unit = BLOCK,
         .reqq = REQQ_DEFAULT,
         .target = PIPELINE_START,
         .slow_start = true,
@@ -73,7 +74,7 @@ static void follow_rate(struct pipeline *p)
 {
     usec delay = p->least_delay == USEC_NEVER ? SLACK : usec_min(p->least_delay, DELAY_MOST);
     double bytes = (double)p->rate * (double)(delay + SLACK) / (double)USEC_SEC;
-    set_target(p, (uint64_t)(bytes / BLOCK) + 1);
+    set_target(p, (uint64_t)(bytes / p->unit) + 1);
 }
 
 static void end_window(struct pipeline *p, usec now)
@@ -147,7 +148,7 @@ bool pipeline_is_busy(const struct pipeline *p, usec now)
         return false;
     usec answer = 2 * usec_min(p->least_delay, DELAY_MOST) + ANSWER_SLACK;
     double bytes = (double)rate * (double)answer / (double)USEC_SEC;
-    return p->out > PIPELINE_MIN + (uint64_t)(bytes / BLOCK);
+    return p->out > PIPELINE_MIN + (uint64_t)(bytes / p->unit);
 }
 
 void pipeline_alive(struct pipeline *p, usec now)
@@ -184,7 +185,7 @@ usec pipeline_timeout(const struct pipeline *p)
 {
     if (p->rate < RATE_STALE)
         return 2 * PIPELINE_SNUB;
-    usec queue = (usec)((uint64_t)p->target * BLOCK * (uint64_t)USEC_SEC / p->rate);
+    usec queue = (usec)((uint64_t)p->target * p->unit * (uint64_t)USEC_SEC / p->rate);
     usec t = 4 * (queue + SLACK);
     return t < PIPELINE_SNUB / 2 ? PIPELINE_SNUB / 2 : usec_min(t, 2 * PIPELINE_SNUB);
 }

@@ -95,12 +95,19 @@ static struct event *get_event(struct web_get *g, usec at, enum event_kind kind)
     return e;
 }
 
+static size_t chunk(const struct web_get *g, uint64_t left)
+{
+    size_t room = node_web_room(g->host->node), most = room < CHUNK ? room : CHUNK;
+    return left < most ? (size_t)left : most;
+}
+
 static void send_more(struct web_get *g)
 {
     struct tube *t = g->host->tube;
     struct origin *o = &t->origin[g->origin];
-    while (g->left > 0 && g->arriving + g->ready < AT_ONCE) {
-        size_t n = g->left < CHUNK ? (size_t)g->left : CHUNK;
+    size_t room = 2 * node_web_room(g->host->node), at_once = room < AT_ONCE ? room : AT_ONCE;
+    while (g->left > 0 && g->arriving + g->ready < at_once) {
+        size_t n = chunk(g, g->left);
         struct event *e = get_event(g, net_through(&o->line, t->now, n), EV_WEB_DATA);
         e->n = n;
         e->hop = 2;
@@ -129,7 +136,7 @@ static void feed(struct web_get *g)
     struct origin *o = &t->origin[g->origin];
     g->refs++;
     while (g->ready > 0 && !g->paused && !g->over) {
-        size_t n = g->ready < CHUNK ? (size_t)g->ready : CHUNK;
+        size_t n = chunk(g, g->ready);
         uint8_t *copy = g->flip ? mem_dup(o->content + g->content_at, n) : NULL;
         if (copy)
             copy[g->content_at % LAYOUT_BLOCK < PHANTOM_MARK ? 0 : n / 2] ^= 4;

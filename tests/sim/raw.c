@@ -27,6 +27,7 @@ bool raw_comes(struct raw *r)
     from.port = (uint16_t)(20000 + rng_below(&g->rng, 40000));
     wire_free(r->wire);
     r->wire = wire_new();
+    buf_fini(&r->unread);
     r->conn = node_accepted(g->n, &from, g->now);
     r->closed = r->conn == 0;
     r->begun = r->veiled = false;
@@ -48,29 +49,36 @@ void raw_leaves(struct raw *r)
     rig_pump(r->rig);
 }
 
-/* What the node does not read now is lost, but only tests that limit or hold see that. */
-void raw_bytes(struct raw *r, const void *p, size_t n)
+/* As much as the node reads now of what was said; the rest when it reads on. */
+void raw_heard(struct raw *r)
 {
-    const uint8_t *at = p;
     struct rig *g = r->rig;
-    while (n > 0 && r->conn) {
+    while (buf_len(&r->unread) > 0 && r->conn) {
+        struct bytes b = buf_bytes(&r->unread);
         struct span v[NODE_RECV_SPANS];
         size_t k = node_recv_where(g->n, r->conn, v, g->now), got = 0;
-        for (size_t i = 0; i < k && n > 0; i++) {
-            size_t len = v[i].n < n ? v[i].n : n;
-            memcpy(v[i].p, at, len);
-            at += len;
-            n -= len;
+        for (size_t i = 0; i < k && got < b.n; i++) {
+            size_t len = v[i].n < b.n - got ? v[i].n : b.n - got;
+            memcpy(v[i].p, b.p + got, len);
             got += len;
         }
         if (got == 0)
             return;
         if (!r->begun)
-            r->veiled = !mse_is_plain(BYTES(at - got, got));
+            r->veiled = !mse_is_plain(BYTES(b.p, got));
         r->begun = true;
+        buf_eat(&r->unread, got);
         node_received(g->n, r->conn, got, g->now);
         rig_pump(g);
     }
+}
+
+void raw_bytes(struct raw *r, const void *p, size_t n)
+{
+    if (!r->conn)
+        return;
+    buf_put(&r->unread, p, n);
+    raw_heard(r);
 }
 
 void raw_send(struct raw *r, struct buf *b)

@@ -25,6 +25,7 @@ struct raw {
     bool begun, veiled; /* its first bytes were no handshake: the answers are no messages */
     struct wire *wire;
     uint8_t *payload; /* of the last PIECE */
+    struct buf unread; /* said, and not read by the node yet */
     unsigned got[RAW_KINDS];   /* messages by type; [RAW_HELLO] … below */
     struct wire_msg last[RAW_KINDS];
     struct ext_handshake hello; /* the node's */
@@ -92,6 +93,7 @@ void raw_leaves(struct raw *r);
 void raw_listens(struct raw *r);             /* no longer deaf: reads what has piled up */
 void raw_send(struct raw *r, struct buf *b); /* sends and clears b */
 void raw_bytes(struct raw *r, const void *p, size_t n);
+void raw_heard(struct raw *r);               /* the rig's: the node reads on */
 void raw_simple(struct raw *r, enum wire_type t);
 void raw_index(struct raw *r, enum wire_type t, uint32_t index);
 void raw_block(struct raw *r, enum wire_type t, uint32_t index, uint32_t begin, uint32_t length);

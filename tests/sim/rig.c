@@ -48,6 +48,7 @@ void rig_free(struct rig *g)
     node_free(g->n);
     for (size_t i = 0; i < g->n_raws; i++) {
         wire_free(g->raws[i]->wire);
+        buf_fini(&g->raws[i]->unread);
         free(g->raws[i]->payload);
         free(g->raws[i]);
     }
@@ -231,6 +232,7 @@ static void dialled(struct rig *g, const struct node_op *op)
         if (r->dial_fails)
             break;
         wire_free(r->wire);
+        buf_fini(&r->unread);
         r->wire = wire_new();
         r->conn = op->conn;
         r->closed = false;
@@ -358,6 +360,8 @@ static void network(struct rig *g, const struct node_op *op)
     }
     if (op->kind == NODE_SEND && r && !r->deaf)
         listen_to(g, r);
+    if (op->kind == NODE_RECV && r)
+        raw_heard(r);
 }
 
 static void perform(struct rig *g, const struct node_op *op)

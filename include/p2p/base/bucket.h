@@ -22,7 +22,11 @@ void bucket_init(struct bucket *b, uint64_t rate, uint64_t burst, usec now);
 void bucket_set_rate(struct bucket *b, uint64_t rate, usec now);
 /* Tokens in hand: at least 0; INT64_MAX when unlimited. */
 int64_t bucket_avail(struct bucket *b, usec now);
+/* Tokens overdrawn. */
+uint64_t bucket_debt(struct bucket *b, usec now);
 void bucket_take(struct bucket *b, uint64_t n, usec now);
+/* What was taken and turned out not to be needed; no more than the burst is ever in hand. */
+void bucket_give(struct bucket *b, uint64_t n, usec now);
 /* When at least n (or the burst, if less) will be there; `now` if they are. */
 usec bucket_when(struct bucket *b, uint64_t n, usec now);
 

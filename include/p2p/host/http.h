@@ -29,6 +29,7 @@
 #define HTTP_CONNECT_TIMEOUT (20 * USEC_SEC)
 #define HTTP_STALL_TIMEOUT (30 * USEC_SEC)  /* no byte for so long (not while paused) */
 #define HTTP_MANIFEST_MAX (64u << 20)       /* caps for http_fetch, by what is fetched */
+#define HTTP_ROOM (256u << 10)
 #define HTTP_TRACKER_MAX (1u << 20)
 
 struct http;     /* the connections and what they share */
@@ -85,6 +86,9 @@ void http_free(struct http *h);
 void http_set_ca(struct http *h, const char *file);
 /* Address of this host to connect from; NULL or family 0: the kernel's choice. */
 void http_set_bind(struct http *h, const struct addr *from);
+/* So much of an answer is read at once, and about as much waits in the kernel: what is paused soon
+ * stops the server. HTTP_ROOM or more: as is fastest. For connections made from now on. */
+void http_set_room(struct http *h, size_t bytes);
 
 /* Never NULL: what is wrong with a request is told by `end`. */
 struct http_req *http_get(struct http *h, const struct http_request *r,

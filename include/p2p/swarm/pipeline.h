@@ -18,6 +18,7 @@
 #define PIPELINE_SNUB_NEW (5 * USEC_SEC) /* nor ever before */
 
 struct pipeline {
+    uint32_t unit;      /* bytes of a request: a block, unless its owner says otherwise */
     uint32_t reqq;      /* most the peer queues (250 if it did not say) */
     uint32_t target;    /* requests to keep outstanding */
     uint32_t out;       /* outstanding now */

@@ -45,6 +45,26 @@ static void debt_is_paid_first(void **state)
     assert_int_equal(bucket_avail(&b, 9 * USEC_SEC), 100);
 }
 
+static void given_back(void **state)
+{
+    (void)state;
+    struct bucket b;
+    bucket_init(&b, 1000, 100, 0);
+    bucket_take(&b, 350, 0);
+    assert_int_equal(bucket_debt(&b, 0), 250);
+    assert_int_equal(bucket_debt(&b, 1500), 249); /* tokens owed are whole */
+    bucket_give(&b, 240, 1500);
+    assert_int_equal(bucket_debt(&b, 1500), 9);
+    bucket_give(&b, 50, 1500);
+    assert_int_equal(bucket_debt(&b, 1500), 0);
+    assert_int_equal(bucket_avail(&b, 1500), 41);
+    bucket_give(&b, UINT64_MAX, 1500);
+    assert_int_equal(bucket_avail(&b, 1500), 100);
+    bucket_init(&b, 0, 0, 0);
+    bucket_give(&b, 5, 0);
+    assert_true(bucket_debt(&b, 0) == 0 && bucket_avail(&b, 0) == INT64_MAX);
+}
+
 static void when(void **state)
 {
     (void)state;
@@ -160,6 +180,7 @@ int main(void)
         cmocka_unit_test(exact_over_time), cmocka_unit_test(large_messages_keep_the_rate),
         cmocka_unit_test(huge),            cmocka_unit_test(clock_that_goes_back),
         cmocka_unit_test(rate_changes),
+        cmocka_unit_test(given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

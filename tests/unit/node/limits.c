@@ -11,8 +11,9 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#define MAX 8
+#define MAX 9
 #define LOOK (10 * USEC_MS)
+#define ORIGIN "http://origin.test/"
 #define TENTH 10u /* looks in 100 ms */
 
 struct world {
@@ -22,16 +23,18 @@ struct world {
     struct host *host[MAX], *held;
     size_t n;
     bool up;
-    uint64_t *seen; /* bytes that passed the limit, at each look */
+    uint64_t *seen; /* bytes that passed the limit, at each look; down: that were sent to it */
     size_t looks;
 };
 
 static void look(struct tube *t, void *arg)
 {
     struct world *w = arg;
-    (void)t;
     w->seen = mem_grow(w->seen, w->looks + 1, sizeof *w->seen);
-    w->seen[w->looks++] = w->up ? host_sent(w->held) : host_received(w->held);
+    uint64_t bytes = w->up ? host_sent(w->held) : tube_origin_sent(t);
+    for (size_t i = 0; i < w->n && !w->up; i++)
+        bytes += w->host[i] == w->held ? 0 : host_sent(w->host[i]);
+    w->seen[w->looks++] = bytes;
 }
 
 /* Leeches know the seeds, and nobody of their own kind. */
@@ -41,6 +44,8 @@ static void add(struct world *w, const struct host_config *c, bool seed, size_t 
     bits_init(&have, w->m->n_pieces);
     bits_fill(&have, seed);
     struct node_task_config tc = {.manifest = tube_copy(w->m), .have = &have};
+    if (n_seeds == 0)
+        manifest_add_web_seed(tc.manifest, ORIGIN);
     goals_init(&tc.goals);
     tc.goals.stay = true;
     w->host[w->n] = tube_host(w->t, c);
@@ -53,10 +58,10 @@ static void add(struct world *w, const struct host_config *c, bool seed, size_t 
     bits_fini(&have);
 }
 
-/* One with the limit and `n` without, on the other side of it. */
+/* One with the limit and `n` without, on the other side of it; of none, an origin. */
 static struct world world(bool up, uint64_t rate, size_t n, double seconds)
 {
-    double each = (double)rate * (seconds + 2) / (up ? (double)n : 1.0);
+    double each = (double)rate * (seconds + 4) / (up ? (double)n : 1.0);
     uint32_t piece = rate > 1000000 ? 1u << 20 : 1u << 16;
     struct tube_file one = {NULL, (uint64_t)each + piece};
     struct world w = {.t = tube_new(rate + n), .up = up};
@@ -64,6 +69,8 @@ static struct world world(bool up, uint64_t rate, size_t n, double seconds)
     *(up ? &held.limit_up : &held.limit_down) = rate;
     w.m = tube_manifest(tube_rng(w.t), "thing", &one, 1, 1, piece, &w.content);
     tube_phantom(w.t, w.m, w.content);
+    if (n == 0)
+        tube_origin(w.t, ORIGIN, w.m, w.content, 0, false, 0);
     size_t seeds = up ? 1 : n;
     for (size_t i = 0; i < n + 1; i++)
         add(&w, (up ? i == 0 : i == n) ? &held : &open, i < seeds, seeds);
@@ -79,37 +86,65 @@ static void end(struct world *w)
     free(w->seen);
 }
 
-/* From the first block on: its beginning is the one burst that there is. */
-static void limit_holds(bool up, uint64_t rate, size_t n, double seconds)
+/* The most that passed in `span` looks, of those from `from` on; *least: and the least. */
+static uint64_t most_in(const struct world *w, size_t from, size_t span, uint64_t *least)
 {
-    struct world w = world(up, rate, n, seconds);
+    uint64_t most = 0;
+    *least = UINT64_MAX;
+    for (size_t i = from; i + span < w->looks; i++) {
+        uint64_t n = w->seen[i + span] - w->seen[i];
+        most = n > most ? n : most;
+        *least = n < *least ? n : *least;
+    }
+    return most;
+}
+
+/* From the first block on: its beginning is the one burst that there is. And in any span of time
+ * after the first second. */
+static void limit_holds(struct world w, uint64_t rate, double seconds)
+{
     tube_observe(w.t, LOOK, look, &w);
-    tube_run(w.t, (usec)((seconds + 1) * 1e6), NULL, NULL);
+    tube_run(w.t, (usec)((seconds + 3) * 1e6), NULL, NULL);
     size_t first = 0, span = (size_t)(seconds * USEC_SEC / LOOK);
-    while (first < w.looks && w.seen[first] < 2048)
+    while (first < w.looks && w.seen[first] < 900)
         first++;
-    assert_true(first > 0 && first-- + span < w.looks);
-    uint64_t burst = 0;
-    for (size_t i = first; i + TENTH < w.looks; i++)
-        if (w.seen[i + TENTH] - w.seen[i] > burst)
-            burst = w.seen[i + TENTH] - w.seen[i];
-    double off = (double)(w.seen[first + span] - w.seen[first]) / seconds / (double)rate - 1;
-    print_message("%s %9u B/s, %u: %+.2f %%, at most %u B in 100 ms\n", up ? "up  " : "down",
-                  (unsigned)rate, (unsigned)n, off * 100, (unsigned)burst);
-    assert_true(off < 0.02 && off > -0.02);
-    assert_true(burst <= rate / 10 * 3 / 2 + 4096); /* a quarter of a block beyond its share */
+    assert_true(first > 0 && first-- + span + 10 * TENTH < w.looks);
+    uint64_t least, all = (uint64_t)((double)rate * seconds);
+    uint64_t burst = most_in(&w, first, TENTH, &least);
+    uint64_t begin = w.seen[first + span] - w.seen[first];
+    uint64_t most = most_in(&w, first + 10 * TENTH, span, &least);
+    print_message("%s %9u B/s, %u: %+.2f %%, later %+.2f to %+.2f %%, at most %u B in 100 ms\n",
+                  w.up    ? "up  "
+                  : w.n > 1 ? "down"
+                            : "web ",
+                  (unsigned)rate, (unsigned)w.n - 1, (double)begin * 100 / (double)all - 100,
+                  (double)least * 100 / (double)all - 100, (double)most * 100 / (double)all - 100,
+                  (unsigned)burst);
+    assert_in_range(begin, all - all / 50, all + all / 50);
+    assert_true(least >= all - all / 50 && most <= all + all / 50);
+    /* A quarter of a block beyond its share; an answer of an origin fills the room that it has. */
+    assert_true(burst <= rate / 10 * (w.n == 1 ? 4 : 3) / 2 + 4096);
     end(&w);
 }
 
+static const uint64_t RATE[] = {20000, 50000, 100000, 1000000, 20000000, 100000000};
+static const double SECONDS[] = {10, 10, 10, 10, 4, 2.5};
+#define RATES (sizeof RATE / sizeof *RATE)
+
 static void limits_hold(void **state)
 {
-    static const uint64_t rate[] = {20000, 100000, 1000000, 20000000, 100000000};
-    static const double seconds[] = {10, 10, 10, 4, 2.5};
     (void)state;
     for (int up = 0; up < 2; up++)
-        for (size_t i = 0; i < sizeof rate / sizeof *rate; i++)
+        for (size_t i = 0; i < RATES; i++)
             for (size_t n = 1; n < MAX; n += MAX - 2)
-                limit_holds(up, rate[i], n, seconds[i]);
+                limit_holds(world(up, RATE[i], n, SECONDS[i]), RATE[i], SECONDS[i]);
+}
+
+static void of_web_seeds_too(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i + 1 < RATES; i++) /* a range of the last is much of so short a time */
+        limit_holds(world(false, RATE[i], 0, SECONDS[i]), RATE[i], SECONDS[i]);
 }
 
 /* Of so little that a block takes four seconds, each leaves whole. */
@@ -178,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_hold),
+        cmocka_unit_test(of_web_seeds_too),
         cmocka_unit_test(very_low_limit),
         cmocka_unit_test(shares_are_fair),
         cmocka_unit_test(blocks_in_turn),
