@@ -6,6 +6,10 @@
  * is rate * (least delay + SLACK): the slack keeps the pipe full when the rate was measured low
  * because the queue was short, so the depth finds its way up by itself, and covers our own delays
  * (disk, rate limits).
+ *
+ * Of a fast peer a second would be many megabytes. It needs no more than some times what the path
+ * holds; the rest would lie in our receive buffer whenever we are the slower one, as with several
+ * fast peers, and there is dearer: cold when it is read, behind a window that has to be opened.
  */
 #include <p2p/swarm/pipeline.h>
 
@@ -15,6 +19,9 @@
 #define WINDOW (USEC_SEC / 2)
 #define MEMORY (3 * USEC_SEC / 2) /* weight of the past in the smoothed rate */
 #define SLACK USEC_SEC
+#define NEAR_SLACK (5 * USEC_MS / 2) /* the same for fast peers, beside PATHS times the delay */
+#define PATHS 4u
+#define NEAR_LEAST (512u << 10)      /* bytes */
 #define ANSWER_SLACK (USEC_SEC / 20) /* our own delays, before something else is asked for */
 #define DELAY_MOST (2 * USEC_SEC)    /* a queue of our own making is not distance */
 #define BATCH_MOST 16u   /* what waits to be asked in one go is missing from a long pipe */
@@ -70,11 +77,27 @@ static void follow_delay(struct pipeline *p)
     p->window_delay = USEC_NEVER;
 }
 
-static void follow_rate(struct pipeline *p)
+static uint64_t in_time(uint64_t rate, usec t)
+{
+    return (uint64_t)((double)rate * (double)t / (double)USEC_SEC);
+}
+
+/* The depth for such a rate. */
+static uint64_t enough(const struct pipeline *p, uint64_t rate)
 {
     usec delay = p->least_delay == USEC_NEVER ? SLACK : usec_min(p->least_delay, DELAY_MOST);
-    double bytes = (double)p->rate * (double)(delay + SLACK) / (double)USEC_SEC;
-    set_target(p, (uint64_t)(bytes / p->unit) + 1);
+    uint64_t near = in_time(rate, PATHS * delay + NEAR_SLACK), slack = in_time(rate, SLACK);
+    near = near < NEAR_LEAST ? NEAR_LEAST : near;
+    return (in_time(rate, delay) + (near < slack ? near : slack)) / p->unit + 1;
+}
+
+/* Of late, also before the first window ends; 0: nothing came yet. */
+static uint64_t rate_of_late(const struct pipeline *p, usec now)
+{
+    usec span = now - p->window_start;
+    uint64_t of_window =
+        span > 0 ? (uint64_t)((double)p->window_bytes * (double)USEC_SEC / (double)span) : 0;
+    return p->rate > of_window ? p->rate : of_window;
 }
 
 static void end_window(struct pipeline *p, usec now)
@@ -99,7 +122,7 @@ static void end_window(struct pipeline *p, usec now)
     if (p->slow_start && bytes && p->window_rate < before + before / 8)
         p->slow_start = false;
     if (!p->slow_start)
-        follow_rate(p);
+        set_target(p, enough(p, p->rate));
 }
 
 void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now)
@@ -114,7 +137,7 @@ void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now)
     p->window_bytes += bytes;
     p->least_delay = usec_min(p->least_delay, delay);
     p->window_delay = usec_min(p->window_delay, delay);
-    if (p->slow_start && in_use)
+    if (p->slow_start && in_use && p->target < enough(p, rate_of_late(p, now)))
         set_target(p, (uint64_t)p->target + 1);
     if (now - p->window_start >= WINDOW)
         end_window(p, now);
