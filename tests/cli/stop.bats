@@ -102,6 +102,7 @@ not() { ! "$@" 2>/dev/null; }
     (cd "$folder" && exec opentracker -i 127.0.0.1 -p "$port" -P "$port" -d . -w hashes) >/dev/null 2>&1 3>&- &
     BACKGROUND+=("$!")
     known() { p2p-ls --peers --no-dht f | grep -qx ".*	$1	0"; }
+    wait_for 20 known 0 # a seed that found nobody there would wait before it asks again
     background p2p-seed --bind 127.0.0.1 >line
     SEED=$!
     wait_for 20 known 1
