@@ -91,12 +91,16 @@ static uint64_t enough(const struct pipeline *p, uint64_t rate)
     return (in_time(rate, delay) + (near < slack ? near : slack)) / p->unit + 1;
 }
 
-/* Of late, also before the first window ends; 0: nothing came yet. */
-static uint64_t rate_of_late(const struct pipeline *p, usec now)
+static uint64_t rate_of_window(const struct pipeline *p, usec now)
 {
     usec span = now - p->window_start;
-    uint64_t of_window =
-        span > 0 ? (uint64_t)((double)p->window_bytes * (double)USEC_SEC / (double)span) : 0;
+    return span > 0 ? (uint64_t)((double)p->window_bytes * (double)USEC_SEC / (double)span) : 0;
+}
+
+/* Slow start may be ahead of the smoothed rate. */
+static uint64_t rate_of_late(const struct pipeline *p, usec now)
+{
+    uint64_t of_window = rate_of_window(p, now);
     return p->rate > of_window ? p->rate : of_window;
 }
 
@@ -163,15 +167,11 @@ unsigned pipeline_room(const struct pipeline *p)
 
 bool pipeline_is_busy(const struct pipeline *p, usec now)
 {
-    usec span = now - p->window_start;
-    uint64_t rate = p->rate;
-    if (rate == 0 && span > 0)
-        rate = (uint64_t)((double)p->window_bytes * (double)USEC_SEC / (double)span);
+    uint64_t rate = p->rate ? p->rate : rate_of_window(p, now);
     if (p->snubbed || rate == 0 || p->least_delay == USEC_NEVER)
         return false;
     usec answer = 2 * usec_min(p->least_delay, DELAY_MOST) + ANSWER_SLACK;
-    double bytes = (double)rate * (double)answer / (double)USEC_SEC;
-    return p->out > PIPELINE_MIN + (uint64_t)(bytes / p->unit);
+    return p->out > PIPELINE_MIN + in_time(rate, answer) / p->unit;
 }
 
 void pipeline_alive(struct pipeline *p, usec now)
