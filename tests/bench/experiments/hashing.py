@@ -1,7 +1,6 @@
 """How fast content becomes a manifest, with all cores and on one, of one big file and of many small
 ones; and how fast what lies here is verified. `openssl speed` tells what one core can do. Where the
-processor has SHA instructions, all are also played with OpenSSL, which all of them use, told to
-leave these alone: so fare machines without."""
+processor has SHA instructions, all are also played without them (without.py)."""
 
 import os
 import re
@@ -12,11 +11,11 @@ from clients.p2p import program
 from contenders import CLIENTS, MAKERS
 from measure import to_end
 from rig.process import Failed, Program, clean_env, run
+from without import NO_SHA, has_sha
 
 SIZES = ("one file of the size; 20,000 files of some 13 KiB (254 MiB)",
          "one file of twice the size; 2,000 files of some 13 KiB (25 MiB)")
 ONE_CORE = ("taskset", "-c", "0")
-NO_SHA = ("env", "OPENSSL_ia32cap=:~0x20000000")    # bit 29 of EBX of CPUID leaf 7
 SLOW = "not with QUICK=1: it hashes gigabytes of padding"
 
 
@@ -67,11 +66,6 @@ def verifying(bench, folder):
             runs.append(("verify v1", client.name,
                          lambda a=argv: timed(bench, a, size)))
     return runs
-
-
-def has_sha():
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
-        return "sha_ni" in f.read().split()
 
 
 def openssl(bench, digest, wrap=()):

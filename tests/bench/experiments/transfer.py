@@ -4,7 +4,8 @@ Every client has the same content and, in its format, the same .torrent; it meet
 address where it can be told one, else by opentracker. "wall" is what a user waits, from the start
 of the program to its word that all is there, so it holds a client's own slowness to begin; "flow"
 is the rate from the first data that arrived. CPU is user and system; memory is what is held of
-anonymous memory, a peak of samples, while the transfer runs.
+anonymous memory, a peak of samples, while the transfer runs. Where the processor has SHA
+instructions, those who have something to hash with are also played without them (without.py).
 """
 
 import os
@@ -13,6 +14,7 @@ import time
 from contenders import CLIENTS, OURS, REFERENCES, SLOW
 from measure import FirstByte, Watch
 from rig.process import Failed, wait_until
+from without import NO_SHA, has_sha
 
 SIZES = ("a file of the size; all pairs", "a file of the size; pairs with ours")
 
@@ -99,6 +101,22 @@ def four(bench):
             for k in kinds]
 
 
+def wrap_all(words):
+    def dress(_stage, seeds, leech):
+        for one in seeds + [leech]:
+            one.wrap = words
+    return dress
+
+
+def without_sha(bench):
+    """Each to itself on a machine without SHA instructions."""
+    kinds, dress = [CLIENTS[n] for n in ("p2p", "rtorrent", "libtorrent", "aria2")], wrap_all(NO_SHA)
+    return [(f"transfer {fmt}{of}, without SHA instructions", k.name,
+             lambda k=k, f=fmt, n=n: once(bench, k, k, f, n, dress))
+            for fmt, of, n in (("v1", "", 1), ("v2", "", 1), ("v1", ", four seeds", 4))
+            for k in kinds if fmt in k.formats and has_sha()]
+
+
 def tell_pairs(bench, figures):
     """The pairs once more by seed and by leech, where ours and the others stand side by side."""
     values, notes = figures.values, figures.notes
@@ -126,5 +144,5 @@ def _place(key):
 
 
 def play(bench):
-    bench.rounds(alone(bench) + pairs(bench) + four(bench), once=SLOW)
+    bench.rounds(alone(bench) + pairs(bench) + four(bench) + without_sha(bench), once=SLOW)
     tell_pairs(bench, bench.figures)
