@@ -279,7 +279,7 @@ void conn_flush(struct conn *c)
     if (c->phase == CONN_DEAD)
         return;
     outq_note(&c->out);
-    if (buf_len(&c->out.bytes) > NODE_MAX_WAITING_OUT)
+    if (outq_words(&c->out) > NODE_MAX_WAITING_OUT)
         c->overfull = true; /* closed when nobody is at work on it */
     if (c->idle_out && c->phase != CONN_DIALING) {
         c->idle_out = false;

@@ -345,7 +345,11 @@ void hashes_gone(struct conn *c, usec now)
     }
 }
 
-/* ---- serving ---- */
+/*
+ * ---- serving ----
+ *
+ * Answers go before the blocks that are queued, which are judged by them.
+ */
 
 struct leaves_wanted { /* a request that waits for a piece to be read */
     node_id conn;
@@ -356,9 +360,9 @@ struct leaves_wanted { /* a request that waits for a piece to be read */
 static void answer(struct conn *c, const struct wire_hash_req *r, const struct buf *hashes)
 {
     if (!hashes)
-        wire_put_hash_req(&c->out.bytes, WIRE_HASH_REJECT, r);
+        wire_put_hash_req(&c->out.soon, WIRE_HASH_REJECT, r);
     else
-        wire_put_hashes(&c->out.bytes, r, buf_bytes(hashes));
+        wire_put_hashes(&c->out.soon, r, buf_bytes(hashes));
     conn_flush(c);
 }
 
@@ -541,7 +545,7 @@ void hashes_request(struct conn *c, const struct wire_hash_req *r, usec now)
                 r->index % r->length == 0 && t->picker;
     uint32_t file = sane && t->m ? manifest_find_root(t->m, r->root) : UINT32_MAX;
     if (file == UINT32_MAX || bucket_avail(tokens(c, now), now) <= 0 ||
-        buf_len(&c->out.bytes) > NODE_MAX_WAITING_OUT / 2) {
+        outq_words(&c->out) > NODE_MAX_WAITING_OUT / 2) {
         answer(c, r, NULL);
         return;
     }

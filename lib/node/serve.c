@@ -106,8 +106,9 @@ static void put_block(struct conn *c, const struct asked *a)
     uint32_t data = layout_piece_len(m, a->piece) - a->begin;
     if (data > a->length)
         data = a->length;
+    outq_note(&c->out);
     wire_put_piece(&c->out.bytes, a->piece, a->begin, a->length);
-    outq_content(&c->out, (uint64_t)a->piece * m->piece_length + a->begin, data);
+    outq_block(&c->out, (uint64_t)a->piece * m->piece_length + a->begin, data);
     size_t zeros = a->length - data;
     if (zeros > 0) {
         memset(buf_room(&c->out.bytes, zeros), 0, zeros);

@@ -160,6 +160,56 @@ static void other_roots(void **state)
     rig_free(g);
 }
 
+static void blocks_before(struct raw *r, const struct wire_msg *m)
+{
+    unsigned *n = r->arg;
+    if (m->type == WIRE_HASHES || m->type == WIRE_HASH_REJECT)
+        n[r->got[WIRE_HASHES] + r->got[WIRE_HASH_REJECT]] = r->got[WIRE_PIECE];
+}
+
+/* Blocks that wait on the way out are judged by them. */
+static void answers_go_first(void **state)
+{
+    unsigned n[4] = {9, 9, 9, 9};
+    struct node_out v[8];
+    (void)state;
+    struct rig *g = rig(21, 2);
+    rig_seed(g);
+    struct raw *r = raw_acting(g, 1, blocks_before);
+    r->arg = n;
+    raw_simple(r, WIRE_INTERESTED);
+    rig_run(g, USEC_SEC);
+    r->deaf = true;
+    for (uint32_t i = 0; i < 8; i++)
+        raw_block(r, WIRE_REQUEST, i, 0, MERKLE_BLOCK);
+    assert_true(node_send_what(g->n, r->conn, v, 8, g->now) >= 4);
+    ask(r, 2, 0, 16, 0);
+    ask(r, 0, 0, 4, 0);
+    ask(r, 7, 0, 4, 0);
+    raw_listens(r);
+    rig_run(g, USEC_SEC);
+    assert_int_equal(r->got[WIRE_PIECE], 8);
+    assert_int_equal(r->got[WIRE_HASHES], 2);
+    assert_int_equal(r->got[WIRE_HASH_REJECT], 1);
+    for (unsigned i = 1; i < 4; i++)
+        assert_int_equal(n[i], 0);
+    rig_free(g);
+}
+
+/* Who does not read them gets no more of them, and has to go in the end. */
+static void answers_pile_up(void **state)
+{
+    (void)state;
+    struct rig *g = rig(22, 2);
+    rig_seed(g);
+    struct raw *r = raw_friend(g, 1);
+    r->deaf = true;
+    for (unsigned i = 0; i < NODE_MAX_WAITING_OUT / 60 && !r->closed; i++)
+        ask(r, i % 2 ? 2 : 7, 0, 16, 0);
+    assert_true(r->closed);
+    rig_free(g);
+}
+
 /* How many of so many questions had hashes computed for them. */
 static unsigned flood(struct rig *g, struct raw *r, unsigned n)
 {
@@ -357,7 +407,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions),    cmocka_unit_test(large_layer),
-        cmocka_unit_test(other_roots),
+        cmocka_unit_test(other_roots),  cmocka_unit_test(answers_go_first),
+        cmocka_unit_test(answers_pile_up),
         cmocka_unit_test(floods_from_everywhere),
         cmocka_unit_test(floods),       cmocka_unit_test(unasked),
         cmocka_unit_test(layers),       cmocka_unit_test(late_answers),
