@@ -61,7 +61,7 @@ struct conn *conn_new(struct node *n, const struct addr *a, bool incoming, usec 
     c->wire = wire_new();
     c->sender = NO_SENDER;
     c->connected_at = c->last_recv = c->last_sent = c->choke_since = now;
-    c->gave_piece = c->grace_piece = c->hint_at = UINT32_MAX;
+    c->asked_piece = c->gave_piece = c->grace_piece = c->hint_at = UINT32_MAX;
     c->timer.fire = conn_tick;
     list_init(&c->slices);
     c->id = idtab_put(&n->conns, c);

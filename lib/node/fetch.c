@@ -8,6 +8,7 @@
  * others of its block are, too.
  */
 #include "node/inlet.h"
+#include "node/part.h"
 
 #include <stdlib.h>
 
@@ -239,6 +240,21 @@ static void send_request(struct conn *c, struct request r, usec now)
     inlet_asked(c, r.len, now);
 }
 
+/*
+ * Leaves tell at once which block is bad. To a seed they are a piece read and hashed once more, so
+ * they are asked for where that is worth it: of a piece that somebody else has begun, when there
+ * was waste before, and by a reader who is not to wait for whole pieces. A piece all from one peer
+ * is judged by its root, and if that is wrong there is nobody else to blame.
+ */
+static void want_leaves(struct conn *c, struct block_ref b, usec now)
+{
+    const struct task *t = c->task;
+    bool begun_elsewhere = b.piece != c->asked_piece && b.block > 0;
+    c->asked_piece = b.piece;
+    if (begun_elsewhere || t->wasted > 0 || t->stream || t->demand || part_cut(t, b.piece))
+        hashes_want_leaves(c, b.piece, now);
+}
+
 /* Asks for these blocks, or takes note that they are to be asked for in parts. */
 static void ask_for(struct conn *c, const struct block_ref *v, size_t n, usec now)
 {
@@ -252,7 +268,7 @@ static void ask_for(struct conn *c, const struct block_ref *v, size_t n, usec no
             send_request(c, (struct request){.ref = v[i], .len = len, .asked = now}, now);
         whole += len <= c->pipe.unit;
         if (v[i].piece != last)
-            hashes_want_leaves(c, v[i].piece, now);
+            want_leaves(c, v[i], now);
         last = v[i].piece;
     }
     pipeline_asked(&c->pipe, whole, now);

@@ -175,6 +175,7 @@ struct conn {
     struct request *req; /* ring in order of asking */
     uint32_t req_head, req_n, req_cap;
     struct list slices; /* blocks that are asked for in parts */
+    uint32_t asked_piece; /* of the block asked for last; UINT32_MAX: none */
     usec last_block; /* when one came whole */
     usec last_gave;  /* when payload went to it */
     struct bits fast_in; /* pieces it allows us while choked; n = 0 if none */

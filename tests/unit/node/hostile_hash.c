@@ -328,15 +328,22 @@ static void serves_with_hashes(struct raw *r, const struct wire_msg *m)
         give(r, &m->hash, a->how);
 }
 
-static struct raw *seed_with(struct rig *g, unsigned host, struct answers *a)
+static struct raw *seed_acting(struct rig *g, unsigned host,
+                               void (*act)(struct raw *, const struct wire_msg *),
+                               struct answers *a)
 {
     struct raw *r = raw_new(g, host);
-    r->act = serves_with_hashes;
+    r->act = act;
     r->arg = a;
     raw_comes(r);
     raw_handshake(r, true, true, true);
     raw_hello(r, (uint32_t)g->m->info.n);
     return r;
+}
+
+static struct raw *seed_with(struct rig *g, unsigned host, struct answers *a)
+{
+    return seed_acting(g, host, serves_with_hashes, a);
 }
 
 /* A link to a v2 item needs the layers before anything else: from whoever tells the truth. */
@@ -379,6 +386,42 @@ static void late_answers(void **state)
     rig_free(g);
 }
 
+/* Leaves cost who tells them a piece read once more: not asked for where one peer gives it all, and
+ * nothing has been wrong. */
+static void leaves_of_one(void **state)
+{
+    (void)state;
+    struct rig *g = rig(10, 2);
+    struct answers a = {.how = TRUE_ONES};
+    rig_leech(g);
+    struct raw *r = seed_with(g, 1, &a);
+    assert_true(rig_until(g, &g->complete, USEC_MIN));
+    assert_int_equal(r->got[WIRE_HASH_REQUEST], 0);
+    rig_free(g);
+}
+
+static void gives_two_blocks(struct raw *r, const struct wire_msg *m)
+{
+    if (m->type != WIRE_REQUEST || r->got[WIRE_REQUEST] <= 2)
+        raw_serves(r, m);
+}
+
+/* The rest of a piece comes from another than its beginning: that is to be told apart. */
+static void leaves_of_two(void **state)
+{
+    (void)state;
+    struct rig *g = rig(11, 2);
+    struct answers a = {.how = TRUE_ONES};
+    rig_leech(g);
+    struct raw *first = seed_acting(g, 1, gives_two_blocks, NULL);
+    rig_run(g, USEC_SEC);
+    raw_leaves(first);
+    struct raw *second = seed_with(g, 2, &a);
+    assert_true(rig_until(g, &g->complete, USEC_MIN));
+    assert_int_equal(second->got[WIRE_HASH_REQUEST], 1);
+    rig_free(g);
+}
+
 /* The leaves are known, so a bad block is named at once and its sender alone goes. */
 static void bad_block_named(void **state)
 {
@@ -412,6 +455,7 @@ int main(void)
         cmocka_unit_test(floods_from_everywhere),
         cmocka_unit_test(floods),       cmocka_unit_test(unasked),
         cmocka_unit_test(layers),       cmocka_unit_test(late_answers),
+        cmocka_unit_test(leaves_of_one), cmocka_unit_test(leaves_of_two),
         cmocka_unit_test(bad_block_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
