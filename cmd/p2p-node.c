@@ -166,7 +166,7 @@ static int make_key(struct node_program *n, const char *operand)
     return lookups_make_key(n->p, operand);
 }
 
-enum { WITH_SCRAPE = 1, WITH_KEY = 2, WITH_SALT = 4 };
+enum { WITH_SCRAPE = 1, WITH_KEY = 2, WITH_SALT = 4, WITH_TIMEOUT = 8, WITH_NODE = 16 };
 
 static const struct command {
     const char *name;
@@ -175,30 +175,30 @@ static const struct command {
     int (*run)(struct node_program *n, const char *operand);
     unsigned with; /* options that make sense for it */
 } commands[] = {
-    {"get-peers", 1, 1, "HASH or LINK", look_up, WITH_SCRAPE},
-    {"put", 1, 1, "VALUE", look_up, WITH_KEY | WITH_SALT},
-    {"get", 1, 1, "TARGET or PUBLICKEY", look_up, WITH_SALT},
-    {"ping", 1, 1, "HOST:PORT", look_up, 0},
-    {"sample", 0, 1, "TARGET", look_up, 0},
+    {"get-peers", 1, 1, "HASH or LINK", look_up, WITH_TIMEOUT | WITH_SCRAPE},
+    {"put", 1, 1, "VALUE", look_up, WITH_TIMEOUT | WITH_KEY | WITH_SALT},
+    {"get", 1, 1, "TARGET or PUBLICKEY", look_up, WITH_TIMEOUT | WITH_SALT},
+    {"ping", 1, 1, "HOST:PORT", look_up, WITH_TIMEOUT},
+    {"sample", 0, 1, "TARGET", look_up, WITH_TIMEOUT},
     {"key", 1, 1, "FILE", make_key, 0},
     {"status", 0, 0, "operand", ask_status, 0},
 };
 
+/* What is typed for another use is a mistake; in the configuration it is there for that other. */
 static int misplaced(struct node_program *n, const struct command *c)
 {
-    const struct node_options *o = n->o;
-    const struct {
-        bool given;
+    static const struct {
         const char *name;
         unsigned needs;
     } table[] = {
-        {o->scrape, "scrape", WITH_SCRAPE},   {o->key != NULL, "key", WITH_KEY},
-        {o->seq != NULL, "seq", WITH_KEY},    {o->cas != NULL, "cas", WITH_KEY},
-        {o->salt != NULL, "salt", WITH_SALT},
+        {"for", WITH_NODE}, {"daemon", WITH_NODE},   {"timeout", WITH_TIMEOUT},
+        {"key", WITH_KEY},  {"scrape", WITH_SCRAPE}, {"seq", WITH_KEY},
+        {"cas", WITH_KEY},  {"salt", WITH_SALT},
     };
+    unsigned with = c ? c->with : WITH_NODE;
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].given && !(c && c->with & table[i].needs))
+        if (!(with & table[i].needs) && options_typed(&n->p->options, table[i].name))
             return program_usage(n->p, "--%s: %s has no use for it", table[i].name,
                                  c ? c->name : "the node");
     return STATUS_DONE;

@@ -282,6 +282,14 @@ const struct option_def *options_find(const struct option_table *t, const char *
     return p.def;
 }
 
+bool options_typed(const struct options *o, const char *name)
+{
+    struct place p;
+
+    return find(o->table, name, o->values, &p) && o->layer[p.index] == OPTION_ARGV &&
+           (!is_flag(p.def) || *(const bool *)p.at);
+}
+
 static int put(struct options *o, struct place p, const char *value, enum option_layer layer,
                struct err *e)
 {

@@ -90,6 +90,8 @@ look() { # [OPTION…] LOOK-UP…
     status 2 p2p-node status all
     status 2 p2p-node --scrape
     says "the node has no use for it"
+    status 2 p2p-node --timeout 5s
+    says "--timeout: the node has no use for it"
     status 2 p2p-node put --scrape x
     status 2 p2p-node get --key k 0123456789012345678901234567890123456789
     status 2 p2p-node put --seq 1 x
@@ -99,6 +101,21 @@ look() { # [OPTION…] LOOK-UP…
     says "64 at most"
     status 3 p2p-node get-peers no-such-file
     status 4 p2p-node get-peers 'magnet:?xt=urn:btih:zz'
+}
+
+@test "--for and --daemon are the node's: typed with anything else, status 2" {
+    for what in "ping 127.0.0.1:1" "get-peers $(printf '%040d' 0)" "key k" status; do
+        status 2 p2p-node --for 1s $what
+        says "--for: ${what%% *} has no use for it"
+        status 2 p2p-node --daemon $what
+        says "--daemon: ${what%% *} has no use for it"
+    done
+    [ ! -e k ]
+    status 2 p2p-node --timeout 1s status
+    status 0 p2p-node --no-daemon key k
+    printf 'timeout = 5s\n[p2p-node]\nfor = 5h\ndaemon = yes\nscrape = yes\nkey = k\n' >>"$XDG_CONFIG_HOME/p2p/config"
+    status 3 p2p-node --timeout 1s ping 127.0.0.1:1
+    status 0 p2p-node --no-daemon key other
 }
 
 @test "with nobody to ask: status 3, at once; with nobody who answers: in time" {

@@ -97,6 +97,9 @@ int options_set(struct options *o, const char *name, const char *value, enum opt
 /* Reads the command line; argv is permuted as getopt_long does. ERR_USAGE: "WHAT: WHY". */
 int options_argv(struct options *o, int argc, char **argv, struct err *e);
 
+/* Is it there by the command line, not by the configuration? A switch: is it on by that? */
+bool options_typed(const struct options *o, const char *name);
+
 /* The definition of a long name in any group; NULL if there is none. *undo: the name undoes it. */
 const struct option_def *options_find(const struct option_table *t, const char *name, bool *undo);
 /* The text of --help, no line wider than 80 columns. */

@@ -119,6 +119,22 @@ static void undone(void **state)
     REFUSES("--no-help: there is no such option (did you mean --help?)", "--no-help");
 }
 
+static void typed(void **state)
+{
+    struct err e = {0};
+    (void)state;
+    assert_int_equal(READ("--timeout=1", "--json", "--no-quiet"), 0);
+    assert_int_equal(options_set(&opt, "quiet", "yes", OPTION_SECTION, &e), 0);
+    assert_int_equal(options_set(&opt, "output", "x", OPTION_SECTION, &e), 0);
+    assert_true(options_typed(&opt, "timeout"));
+    assert_true(options_typed(&opt, "json"));
+    assert_false(options_typed(&opt, "quiet"));
+    assert_false(options_typed(&opt, "output"));
+    assert_false(options_typed(&opt, "verbose"));
+    assert_false(options_typed(&opt, "no-such"));
+    DONE();
+}
+
 static void abbreviated(void **state)
 {
     (void)state;
@@ -285,7 +301,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(presets),         cmocka_unit_test(values),
         cmocka_unit_test(operands),        cmocka_unit_test(the_last_counts),
-        cmocka_unit_test(undone),          cmocka_unit_test(abbreviated),
+        cmocka_unit_test(undone),          cmocka_unit_test(typed),
+        cmocka_unit_test(abbreviated),
         cmocka_unit_test(addresses_and_words),
         cmocka_unit_test(mistakes),        cmocka_unit_test(sizes_and_enums),
         cmocka_unit_test(layers),          cmocka_unit_test(stops_at_an_operand),
