@@ -200,7 +200,7 @@ static int add_all(struct add *a)
 
 /* ---- what was asked for ---- */
 
-static const char *is_wrong(const struct add_options *o, const struct sources *paths)
+static const char *is_wrong(const struct add_options *o, const struct sources *paths, bool out_tty)
 {
     size_t stdin_times = 0;
 
@@ -226,6 +226,10 @@ static const char *is_wrong(const struct add_options *o, const struct sources *p
         return "--output: one FILE cannot hold the torrents of several PATHs";
     if (paths->n > 1 && o->print == PRINT_TORRENT)
         return "--print torrent: one stream cannot hold the torrents of several PATHs";
+    if (to_stdout(o) && out_tty)
+        return o->print == PRINT_TORRENT
+                   ? "--print torrent: standard output is a terminal; name a file with -o instead"
+                   : "-o -: standard output is a terminal; name a file";
     if (to_stdout(o) && o->common.json)
         return "--json: the torrent goes to standard output already";
     if (o->piece_size > AUTHOR_MAX_PIECE)
@@ -339,7 +343,7 @@ static int run(struct program *p, const struct add_options *o)
     int rc = sources_read(&a.sources, &so, &e);
     if (rc == 0)
         rc = configure(&a, &e);
-    const char *wrong = rc == 0 ? is_wrong(o, &a.sources) : NULL;
+    const char *wrong = rc == 0 ? is_wrong(o, &a.sources, p->output.out_tty) : NULL;
     if (rc == 0 && !wrong)
         rc = read_names(&a, &e);
     if (rc < 0 || wrong) {

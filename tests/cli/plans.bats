@@ -163,6 +163,14 @@ NOBODY='magnet:?xt=urn:btih:1111111111111111111111111111111111111111'
     script -qec "p2p-ls --torrent - f.torrent" /dev/null >told </dev/null && code=0 || code=$?
     [ "$code" = 2 ]
     grep -q "standard output is a terminal" told
+    printf x >one
+    for words in "-o -" "--print torrent" "--print torrent -o f.torrent"; do
+        script -qec "p2p-add $words one" /dev/null >told </dev/null && code=0 || code=$?
+        [ "$code" = 2 ]
+        grep -q "standard output is a terminal" told
+    done
+    status 0 p2p-ls
+    [[ $output != *one* ]] # nor was anything recorded
     status 2 p2p-get - -
     status 2 p2p-get - --files-from -
     status 2 p2p-get -i - --files-from -
