@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct reader {
@@ -163,6 +164,20 @@ char *config_path(void)
     return home && *home ? mem_fmt("%s/.config/p2p/config", home) : NULL;
 }
 
+/* A FIFO is opened without waiting for who writes, and then told apart. */
+static int open_file(const char *file, struct err *e)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
+
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR ? ERR_NOTFOUND : err_os(e, errno, "%s", file);
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return fd;
+    close(fd);
+    return err_set(e, ERR_IO, "%s: is no regular file, as a configuration has to be", file);
+}
+
 static int read_whole(int fd, const char *file, struct buf *out, struct err *e)
 {
     for (;;) {
@@ -184,26 +199,18 @@ static int load(struct reader *r, struct err *e)
 {
     char *file = config_path();
     struct buf text = {0};
-    int rc = 0, fd = -1;
+    int fd = file ? open_file(file, e) : ERR_NOTFOUND, rc = fd;
 
-    if (!file)
-        goto out;
-    r->file = file;
-    fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        if (errno != ENOENT && errno != ENOTDIR)
-            rc = err_os(e, errno, "%s", file);
-        goto out;
-    }
-    rc = read_whole(fd, file, &text, e);
-    if (rc == 0)
-        rc = read_text(r, buf_bytes(&text), e);
-out:
-    if (fd >= 0)
+    if (fd >= 0) {
+        r->file = file;
+        rc = read_whole(fd, file, &text, e);
         close(fd);
+        if (rc == 0)
+            rc = read_text(r, buf_bytes(&text), e);
+    }
     buf_fini(&text);
     free(file);
-    return rc;
+    return rc == ERR_NOTFOUND ? 0 : rc;
 }
 
 int config_load(struct options *o, struct err *e)

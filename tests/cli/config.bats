@@ -127,6 +127,25 @@ has() {
     rm "$FILE"
     mkdir "$FILE"
     status 5 p2p config
+    says "$FILE: is no regular file"
+}
+
+@test "a FIFO for a configuration: said at once, not waited for" {
+    conf 'quiet = yes'
+    rm "$FILE"
+    mkfifo "$FILE"
+    for cmd in "p2p config" "p2p-ls" "p2p-add f"; do
+        status 5 timeout 60 $cmd
+        says "$FILE: is no regular file"
+    done
+    sleep 60 3<>"$FILE" >"$FILE" & # nor is one with a writer
+    BACKGROUND+=($!)
+    status 5 timeout 60 p2p-ls
+    status 0 p2p-ls --help
+    rm "$FILE"
+    printf 'json = yes\n' >elsewhere
+    ln -s "$PWD/elsewhere" "$FILE" # a link to a file is one
+    status 0 p2p-ls
 }
 
 @test "--file; wrong usage; a configuration that is not there" {
