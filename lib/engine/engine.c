@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #define TICK (USEC_SEC / 5)
+#define DB_TURN (2 * USEC_MS)
 #define UDP_TRIES 16 /* for a free port that TCP and UDP can both have */
 
 /* ---- telling ---- */
@@ -123,40 +124,69 @@ void engine_job_done(struct engine *g)
     g->now = loop_now(g->loop);
 }
 
+/* A worker goes on with what waits: to wake it, and then us, costs more than most jobs take. */
 static void db_work(void *arg)
 {
-    struct db_job *j = arg;
+    struct engine *g = arg;
+    usec until = loop_clock() + DB_TURN;
+    struct list_node *l;
 
-    j->work(j, j->g->catalogue);
+    while ((l = list_pop(&g->db_taken)) != NULL) {
+        struct db_job *j = LIST_OF(l, struct db_job, node);
+
+        j->work(j, g->catalogue);
+        list_push(&g->db_ran, l);
+        if (loop_clock() >= until)
+            break;
+    }
+}
+
+static void move_all(struct list *from, struct list *to)
+{
+    struct list_node *l;
+
+    while ((l = list_pop(from)) != NULL)
+        list_push(to, l);
 }
 
 static void db_next(struct engine *g);
 
 static void db_done(void *arg)
 {
-    struct db_job *j = arg;
-    struct engine *g = j->g;
+    struct engine *g = arg;
+    struct list ran;
+    struct list_node *l;
 
     engine_job_done(g);
-    g->db_now = NULL;
+    g->db_busy = false;
+    list_init(&ran);
+    move_all(&g->db_ran, &ran);
     db_next(g);
-    j->done(j);
+    while ((l = list_pop(&ran)) != NULL) {
+        struct db_job *j = LIST_OF(l, struct db_job, node);
+
+        g->db_jobs--;
+        j->done(j);
+    }
 }
 
+/* What is taken already goes first. */
 static void db_next(struct engine *g)
 {
-    struct list_node *l = g->db_now ? NULL : list_pop(&g->db_waiting);
-
-    if (!l)
+    if (g->db_busy)
         return;
-    g->db_now = LIST_OF(l, struct db_job, node);
-    engine_work(g, db_work, db_done, g->db_now);
+    move_all(&g->db_waiting, &g->db_taken);
+    if (g->db_taken.count == 0)
+        return;
+    g->db_busy = true;
+    engine_work(g, db_work, db_done, g);
 }
 
 void db_submit(struct engine *g, struct db_job *j)
 {
     j->g = g;
     j->node = (struct list_node){0};
+    g->db_jobs++;
     list_push(&g->db_waiting, &j->node);
     db_next(g);
 }
@@ -368,6 +398,8 @@ struct engine *engine_new(const struct engine_options *o, struct err *e)
     list_init(&g->heard);
     list_init(&g->sleepers);
     list_init(&g->db_waiting);
+    list_init(&g->db_taken);
+    list_init(&g->db_ran);
     list_init(&g->stores);
     list_init(&g->names);
     list_init(&g->checks);

@@ -83,7 +83,9 @@ struct engine {
     struct moved *moved; /* redirects of web seeds */
     struct map *nets;    /* node_id of a job → net_job: HTTP, web seeds, look-ups */
     struct list db_waiting;
-    struct db_job *db_now;
+    struct list db_taken, db_ran; /* the worker's while it is busy */
+    bool db_busy;
+    size_t db_jobs; /* in all of these lists */
     struct list stores; /* store batches to be submitted at the end of a turn */
     struct list outflows; /* struct outflow */
     struct list members;  /* struct member */

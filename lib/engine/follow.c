@@ -201,7 +201,7 @@ void follow_turn(struct engine *g)
 
     if (!f || !f->taking || g->stopping)
         return;
-    while (f->at < f->n && g->db_waiting.count < AT_A_TIME)
+    while (f->at < f->n && g->db_jobs < AT_A_TIME)
         take_up(g, &f->v[f->at++]);
     if (f->at < f->n)
         return;

@@ -140,12 +140,17 @@ void loop_free(struct loop *l)
     free(l);
 }
 
+usec loop_clock(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (usec)ts.tv_sec * USEC_SEC + ts.tv_nsec / 1000;
+}
+
 usec loop_now(struct loop *l)
 {
     if (!l->now_known) {
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        l->now = (usec)ts.tv_sec * USEC_SEC + ts.tv_nsec / 1000;
+        l->now = loop_clock();
         l->now_known = true;
     }
     return l->now;

@@ -40,6 +40,7 @@ void loop_free(struct loop *l);
 void loop_run(struct loop *l);  /* turns until loop_stop(); may be called again after */
 void loop_stop(struct loop *l); /* loop_run returns at the end of this turn (or of its first) */
 usec loop_now(struct loop *l);  /* monotonic; sampled once a turn */
+usec loop_clock(void); /* the clock of loop_now(), read anew; workers may */
 int loop_workers(const struct loop *l); /* threads that jobs run on */
 
 struct loop_timer {
