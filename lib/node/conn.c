@@ -68,6 +68,7 @@ struct conn *conn_new(struct node *n, const struct addr *a, bool incoming, usec 
     pipeline_init(&c->pipe, now);
     rate_init(&c->down, now);
     rate_init(&c->up, now);
+    rate_init(&c->fed, now);
     timer_set(n, &c->timer, now + TICK);
     n->n_conns++;
     if (incoming)

@@ -188,6 +188,7 @@ void fetch_peer_has(struct conn *c, uint32_t piece, usec now)
     if (c->has_all || !bits_set(&c->has, piece))
         return;
     picker_peer_have(t->picker, piece, 1);
+    spread_peer_has(c, piece, now);
     hint_peer_has(c, piece, now);
     near_has(c, piece, now);
     if (!c->am_interested && picker_wanted(t->picker, piece))

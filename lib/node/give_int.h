@@ -1,4 +1,5 @@
-/* The inside of giving: queue.c (asked of us), hint.c (suggested), super.c (shown one by one). */
+/* The inside of giving: queue.c (asked of us), hint.c (suggested), super.c (shown one by one),
+ * spread.c (left to others). */
 #ifndef P2P_NODE_GIVE_INT_H
 #define P2P_NODE_GIVE_INT_H
 
@@ -46,6 +47,7 @@ void hint_suggested(struct conn *c, uint32_t piece);       /* by the peer, to us
 void hint_more(struct conn *c, usec now);                  /* by us, if that helps */
 void hint_asked(struct conn *c, uint32_t piece, usec now); /* it asks for a block of this piece */
 void hint_peer_has(struct conn *c, uint32_t piece, usec now);
+bool hint_is_out(struct conn *c, uint32_t piece); /* it is on its way to c, or was given */
 /* It is choked: others may have what was meant for it, but not this piece. */
 void hint_choked(struct conn *c, uint32_t but);
 void hint_gone(struct conn *c);
@@ -57,6 +59,11 @@ uint32_t hint_unspread(struct conn *c);
 bool hint_note(struct conn *c, uint32_t piece, bool asked, usec now);
 void hint_forget(struct conn *c, uint32_t i);
 void hint_expire(struct conn *c, usec now); /* what was not asked for or not given on for long */
+
+/* spread.c */
+void spread_peer_has(struct conn *c, uint32_t piece, usec now);
+void spread_pulse(struct task *t, usec now);
+bool spread_feeds(const struct conn *c, usec now); /* others do, and we leave it to them */
 
 /* super.c */
 void super_greet(struct conn *c, usec now);

@@ -136,6 +136,11 @@ static struct hint *find(struct conn *c, uint32_t piece)
     return NULL;
 }
 
+bool hint_is_out(struct conn *c, uint32_t piece)
+{
+    return find(c, piece) != NULL;
+}
+
 void hint_begun(struct conn *c, uint32_t piece)
 {
     struct task *t = c->task;

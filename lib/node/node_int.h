@@ -10,6 +10,7 @@
  *   message.c   one handler a message, in a table
  *   fetch.c     asking for blocks and taking them         serve.c     answering requests, choking
  *   queue.c     what a peer has asked for, and what of it goes first
+ *   spread.c    what a seed leaves to the crowd
  *   metadata.c  the info dictionary, both ways            hashes.c    merkle hashes, both ways
  *   verify.c    stored, checked, whose fault, recorded    blamed.c    evidence and bans
  *   task.c      one item's life                           dial.c      whom to dial when
@@ -202,6 +203,9 @@ struct conn {
     usec leaves_again; /* it rejected: not asked before */
 
     struct rate down, up; /* payload */
+    struct rate fed;      /* what it had of others, as far as it tells a seed */
+    usec fed_at;
+    uint64_t told;        /* bytes in pieces that it said it has, one by one */
     usec hold_until;      /* no requests before: it has just rejected some */
     usec connected_at, last_recv, last_sent, choke_since, interested_at, bored_since;
     struct bits shown;     /* pieces revealed to it by super-seeding; n = 0: none yet */
@@ -312,6 +316,10 @@ struct task {
 
     struct choker choker;
     usec first_at;     /* when somebody last waited for a first copy (queue.c) */
+    uint32_t firsts;   /* pieces that came up first where we gave them, */
+    usec first_came, last_came; /* and when */
+    uint64_t pace;     /* the most that it sent, bytes a second */
+    bool rests;        /* spread.c */
     struct bits begun; /* pieces of which a peer has a part from us, and nobody all */
     uint8_t *on_way;  /* by piece: peers to which a seed has suggested it; NULL: none yet */
     struct web *webs;

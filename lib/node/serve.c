@@ -225,7 +225,8 @@ void serve_interest(struct conn *c, bool interested, usec now)
     task_wake(t, now);
     if (!interested)
         super_show(c, now);
-    if (interested && c->am_choking && t->picker && has_room_for(c, now)) /* near ones first */
+    if (interested && c->am_choking && t->picker && !spread_feeds(c, now) &&
+        has_room_for(c, now)) /* near ones first */
         serve_choke(c, false, now);
 }
 
@@ -268,7 +269,7 @@ static size_t seats(struct task *t, struct choker_peer *v, usec now)
             continue;
         v[n++] = (struct choker_peer){
             .id = c->id,
-            .interested = c->peer_interested,
+            .interested = c->peer_interested && !spread_feeds(c, now),
             .unchoked = !c->am_choking,
             .snubbed = c->pipe.snubbed,
             .upload_only = c->upload_only || c->has_all,
@@ -303,6 +304,7 @@ void serve_pulse(struct task *t, usec now)
 {
     serve_hints(t, now);
     queue_pulse(t, now);
+    spread_pulse(t, now);
     struct choker *k = &t->choker;
     bool due = choker_deadline(k) <= now, done = task_complete(t);
     if (!due && !done && !choker_admit(k, being_served(t, false, now)))
