@@ -3,7 +3,7 @@
 #   ONLY=transfer,crowd   SIZE=256Mi   RUNS=5
 
 .PHONY: bench need-bench
-bench: need-bench $(PROGRAMS)
+bench: need-bench $(PROGRAMS) $(B)/tests/net/road
 	@P2P_BIN=$(abspath $(B)) QUICK='$(QUICK)' SIZE='$(SIZE)' RUNS='$(RUNS)' ONLY='$(ONLY)' tests/bench/run
 need-bench:
 	@tests/need build bench

@@ -13,6 +13,7 @@ UNITS = {
     "anon": "MiB", "peak": "MiB", "seed anon": "MiB", "leech anon": "MiB", "ready": "s",
     "idle cpu": "%", "last / bound": "", "copies": "", "answered": "%", "size": "KiB",
     "libraries": "", "time": "ms", "came": "%",
+    "steady": "MB/s", "filled": "%", "steady filled": "%", "round trips": "",
 }
 OURS = "p2p"
 BARE = ("size", "libraries")    # one of ours is not beside one of theirs

@@ -16,7 +16,8 @@ SIZES = ("1 MiB by link, given up after 30 s; small files 30 times",
          "1 MiB by link, given up after 15 s, with x.pe alone after 3 s; small files 10 times")
 
 
-def by_link(bench, kind, tracked):
+def by_link(bench, kind, tracked, dress=None):
+    """dress(stage, seeds, leech): what is still to be set before they start."""
     folder = bench.big(1 << 20)
     torrent = bench.torrent(folder, "v1")
     with bench.stage() as stage:
@@ -24,6 +25,8 @@ def by_link(bench, kind, tracked):
         url = tracker.url("http") if tracker else None
         seeded = bench.with_tracker(torrent, stage.path("t.torrent"), url) if url else torrent
         seed, leech = stage.client(kind), stage.client(kind)
+        if dress:
+            dress(stage, [seed], leech)
         seed.seconds = 60
         leech.seconds = bench.pick(30, 15 if tracked else 3)
         peer = seed.seed(seeded, folder)

@@ -19,7 +19,7 @@ from without import NO_SHA, has_sha
 SIZES = ("a file of the size; all pairs", "a file of the size; pairs with ours")
 
 
-def watched(bench, stage, seeds, leech, source, peers, size):
+def watched(stage, seeds, leech, source, peers, size):
     dest = stage.path("got")
     os.makedirs(dest, exist_ok=True)
     first, of_seeds = FirstByte(dest), [Watch(s.program) for s in seeds]
@@ -42,9 +42,10 @@ def watched(bench, stage, seeds, leech, source, peers, size):
             "seed anon": max(w.anon for w in of_seeds) / 1024, "leech anon": of_leech.anon / 1024}
 
 
-def once(bench, seed_kind, leech_kind, fmt, seeds=1, dress=None):
+def once(bench, seed_kind, leech_kind, fmt, seeds=1, dress=None, size=None):
     """dress(stage, seeds, leech): what is still to be set before they start."""
-    folder = bench.big(bench.size)
+    size = size or bench.size
+    folder = bench.big(size)
     torrent = bench.torrent(folder, fmt)
     with bench.stage() as stage:
         tracker = None
@@ -54,7 +55,7 @@ def once(bench, seed_kind, leech_kind, fmt, seeds=1, dress=None):
         running = [stage.client(seed_kind) for _ in range(seeds)]
         leech = stage.client(leech_kind)
         for one in running + [leech]:
-            one.seconds = 60 + bench.size / 2e7
+            one.seconds = 60 + size / 2e7
         if dress:
             dress(stage, running, leech)
         peers = [s.seed(torrent, folder) for s in running]
@@ -62,7 +63,7 @@ def once(bench, seed_kind, leech_kind, fmt, seeds=1, dress=None):
             for h in hashes:
                 wait_until(lambda h=h: tracker.counts(h)[0] >= seeds, leech.seconds,
                            "the seeds to announce", running[0].program)
-        return watched(bench, stage, running, leech, torrent, [] if tracker else peers, bench.size)
+        return watched(stage, running, leech, torrent, [] if tracker else peers, size)
 
 
 def alone(bench):
