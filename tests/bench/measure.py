@@ -28,11 +28,12 @@ def forget_peak(pid):
 
 
 class Watch(threading.Thread):
-    """Samples one program until finish(); then cpu, peak and anon (seconds, KiB, KiB)."""
+    """Samples one program until finish(); then cpu, peak and anon (seconds, KiB, KiB). Each sample
+    takes time from what is measured: not `every` so few seconds where there is little to see."""
 
-    def __init__(self, program):
+    def __init__(self, program, every=0.01):
         super().__init__(daemon=True)
-        self.program, self.ended = program, threading.Event()
+        self.program, self.every, self.ended = program, every, threading.Event()
         self.peak = self.anon = 0
         self.cpu = 0.0
         self.before = cpu_seconds(program.pid)
@@ -50,7 +51,7 @@ class Watch(threading.Thread):
             pass    # it has just ended
 
     def run(self):
-        while not self.ended.wait(0.01):
+        while not self.ended.wait(self.every):
             self._sample()
 
     def finish(self):
