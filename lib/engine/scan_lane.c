@@ -12,10 +12,9 @@
 
 #define ROUND ((size_t)256 << 10) /* bytes of all lanes: they stay in the second-level cache */
 #define ALONE ((size_t)128 << 10) /* where nothing is won by lanes */
+#define SMALL (64u << 10)         /* pieces that are read whole */
 #define MEMORY ((size_t)32 << 20) /* of all lanes of all slots */
 #define AHEAD_MIN ((uint64_t)256 << 10)
-
-static const uint8_t zeros[LAYOUT_BLOCK];
 
 /* ---- how many ---- */
 
@@ -27,17 +26,21 @@ static size_t memory_of(const struct manifest *m, size_t step)
 /*
  * A piece of v1 is one message, so there should be as many pieces as the processor has lanes. Of
  * v2 every 16 KiB is one, and a round of one large piece is enough. Few large pieces are rather
- * shared out among threads than hashed side by side in one.
+ * shared out among threads than hashed side by side in one. Small ones, which end with their files
+ * and are of any length, are read whole, and more of them at a time than there are lanes, or half
+ * of these would wait for the longest.
  */
 static unsigned lanes_wanted(const struct manifest *m, size_t threads)
 {
     unsigned width = lanes_width(m->has_v1 ? DIGEST_SHA1 : DIGEST_SHA256);
     size_t fair = m->n_pieces / (threads ? threads : 1);
 
-    if (width > SCAN_LANES)
-        width = SCAN_LANES;
     if (!m->has_v1 && m->piece_length >= ROUND)
         width = 1;
+    else if (m->has_v2 && m->piece_length <= SMALL && width > 1)
+        width = (unsigned)(2 * ROUND / (m->size / m->n_pieces + 1));
+    if (width > SCAN_LANES)
+        width = SCAN_LANES;
     if (fair < width)
         width = fair > 0 ? (unsigned)fair : 1;
     return width > 0 ? width : 1;
@@ -49,6 +52,8 @@ struct scan_shape scan_shape_of(const struct manifest *m, size_t threads)
 
     s.lanes = lanes_wanted(m, threads);
     s.step = s.lanes > 1 ? ROUND / s.lanes : m->has_v1 ? ALONE : ROUND;
+    if (m->has_v2 && m->piece_length <= SMALL)
+        s.step = m->piece_length;
     while (s.lanes > 1 && s.lanes * s.slots * memory_of(m, s.step) > MEMORY)
         s.lanes--;
     return s;
@@ -91,29 +96,25 @@ static void ask_ahead(const struct scan_lanes *l, struct scan_lane *n)
 
     if (much < AHEAD_MIN)
         much = AHEAD_MIN;
-    if (at < n->ahead || left <= l->run->shape.step)
+    if (at < n->ahead || left < AHEAD_MIN)
         return;
     n->ahead = at + (left < much ? left : much);
     intake_ahead(n->pin.fd, n->pin.base + at, n->ahead - at);
 }
 
-static int lane_read(struct scan_lanes *l, struct scan_lane *n, struct bytes *out)
+static int lane_read(struct scan_lanes *l, struct scan_lane *n, struct span to)
 {
     const struct scan_source *src = &l->run->h->source;
-    size_t want = n->seg.length < l->run->shape.step ? (size_t)n->seg.length : l->run->shape.step;
     int rc = lane_open(l, n, n->seg.file);
 
     if (rc < 0)
         return rc;
     ask_ahead(l, n);
     int64_t got = fileio_pread(n->pin.fd, l->run->h->m->files[n->seg.file].path,
-                               n->pin.base + n->seg.offset, (struct span){n->mem, want}, &l->e);
+                               n->pin.base + n->seg.offset, to, &l->e);
     if (got < 0)
         return (int)got;
-    if ((size_t)got < want)
-        return src->cut(src->ctx, n->seg.file, &l->e);
-    *out = BYTES(n->mem, want);
-    return 0;
+    return (size_t)got < to.n ? src->cut(src->ctx, n->seg.file, &l->e) : 0;
 }
 
 /* ---- pieces ---- */
@@ -147,27 +148,64 @@ static void lane_fail(struct scan_lane *n, int code)
     n->out = NULL;
 }
 
-/* The next bytes of its piece; false if there are none: it is idle. */
-static bool lane_next(struct scan_lanes *l, struct scan_lane *n, struct bytes *out)
-{
-    int rc = 0;
+/* A round of one worker: bytes of pieces, and the padding that follows them. */
+struct round {
+    struct piecehash *h[SCAN_LANES];
+    struct bytes b[SCAN_LANES];
+    uint64_t zeros[SCAN_LANES], read;
+    size_t n;
+};
 
+static void move_on(struct layout_seg *g, uint64_t n)
+{
+    g->offset += n;
+    g->length -= n;
+}
+
+/*
+ * Up to a step of what comes next in its piece, of as many files as that is of, and the padding
+ * behind; how many bytes, or a failure.
+ */
+static int64_t lane_fill(struct scan_lanes *l, struct scan_lane *n, uint64_t *zeros)
+{
+    size_t step = l->run->shape.step, have = 0;
+
+    *zeros = 0;
+    while (n->seg.length > 0 || layout_iter_next(&n->iter, &n->seg)) {
+        if (n->seg.pad) {
+            *zeros += n->seg.length;
+            move_on(&n->seg, n->seg.length);
+            continue;
+        }
+        if (have == step || *zeros > 0)
+            break;
+        size_t take = n->seg.length < step - have ? (size_t)n->seg.length : step - have;
+        int rc = lane_read(l, n, (struct span){n->mem + have, take});
+        if (rc < 0)
+            return rc;
+        move_on(&n->seg, take);
+        have += take;
+    }
+    return (int64_t)have;
+}
+
+/* The next part of its piece for a round; false if there is none: it is idle. */
+static bool lane_next(struct scan_lanes *l, struct scan_lane *n, struct round *r)
+{
     if (!n->out)
         return false;
-    if (n->seg.length == 0 && !layout_iter_next(&n->iter, &n->seg)) {
+    int64_t have = lane_fill(l, n, &r->zeros[r->n]);
+    if (have < 0) {
+        lane_fail(n, (int)have);
+        return false;
+    }
+    if (have == 0 && r->zeros[r->n] == 0) {
         lane_end(n);
         return false;
     }
-    if (n->seg.pad)
-        *out = BYTES(zeros, n->seg.length < sizeof zeros ? (size_t)n->seg.length : sizeof zeros);
-    else
-        rc = lane_read(l, n, out);
-    if (rc < 0) {
-        lane_fail(n, rc);
-        return false;
-    }
-    n->seg.offset += out->n;
-    n->seg.length -= out->n;
+    r->b[r->n] = BYTES(n->mem, (size_t)have);
+    r->h[r->n++] = n->hash;
+    r->read += (uint64_t)have;
     return true;
 }
 
@@ -177,28 +215,22 @@ struct todo {
     size_t n, next;
 };
 
-/* Bytes of every lane that has any, idle ones taking the next piece; how many lanes. */
-static size_t gather(struct scan_lanes *l, struct todo *t, struct piecehash **h, struct bytes *b)
+/* Parts of every lane that has one, idle ones taking the next piece. */
+static void gather(struct scan_lanes *l, struct todo *t, struct round *r)
 {
-    size_t n = 0;
-    uint64_t read = 0;
-
+    r->n = 0;
+    r->read = 0;
     for (unsigned i = 0; i < l->run->shape.lanes; i++) {
         struct scan_lane *lane = &l->v[i];
-        bool some = lane_next(l, lane, &b[n]);
+        bool some = lane_next(l, lane, r);
 
         while (!some && t->next < t->n) {
             lane_begin(l, lane, t->pieces[t->next], &t->out[t->next]);
             t->next++;
-            some = lane_next(l, lane, &b[n]);
+            some = lane_next(l, lane, r);
         }
-        if (!some)
-            continue;
-        read += lane->seg.pad ? 0 : b[n].n;
-        h[n++] = lane->hash;
     }
-    atomic_fetch_add_explicit(&l->run->done, read, memory_order_relaxed);
-    return n;
+    atomic_fetch_add_explicit(&l->run->done, r->read, memory_order_relaxed);
 }
 
 /* Nobody wants the rest any more. */
@@ -214,13 +246,12 @@ static void abandon(struct scan_lanes *l, struct todo *t)
 void scan_lanes_run(struct scan_lanes *l, const uint32_t *pieces, struct scan_piece *out, size_t n)
 {
     struct todo t = {.pieces = pieces, .out = out, .n = n};
-    struct piecehash *h[SCAN_LANES];
-    struct bytes b[SCAN_LANES];
-    size_t busy;
+    struct round r;
 
     err_clear(&l->e);
-    while ((busy = gather(l, &t, h, b)) > 0) {
-        piecehash_more_each(h, b, busy);
+    for (gather(l, &t, &r); r.n > 0; gather(l, &t, &r)) {
+        piecehash_more_each(r.h, r.b, r.n);
+        piecehash_zero_each(r.h, r.zeros, r.n);
         if (atomic_load_explicit(&l->run->stop, memory_order_relaxed) ||
             (l->e.code && !l->run->h->go_on)) {
             abandon(l, &t);

@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-#define SCAN_LANES 16
+#define SCAN_LANES 64
 
 struct scan_shape {
     size_t threads, slots;

@@ -281,6 +281,69 @@ void lanes_run(enum digest_kind k, const struct lanes_job *jobs, size_t n)
     } while (true);
 }
 
+/* ---- zeros ---- */
+
+/* What a lane has left, and whose it is. */
+struct zero_lanes {
+    _Alignas(64) uint32_t h[8 * LANES_MAX];
+    struct lanes_sum *sum[LANES_MAX];
+    size_t left[LANES_MAX];
+    unsigned n;
+};
+
+static void zeros_take(struct zero_lanes *z, unsigned i, const struct lanes_zeros *v)
+{
+    z->sum[i] = v->sum;
+    z->left[i] = v->blocks;
+    v->sum->n += (uint64_t)v->blocks * 64;
+    for (unsigned r = 0; r < words[DIGEST_SHA1]; r++)
+        z->h[r * LANES_MAX + i] = v->sum->h[r];
+}
+
+/* All lanes by as many blocks as the one with the fewest. */
+static void zeros_advance(struct zero_lanes *z)
+{
+    const struct lanes_kernel *k = kernel_for(DIGEST_SHA1, z->n);
+    size_t step = z->left[0];
+    for (unsigned i = 1; i < z->n; i++)
+        step = z->left[i] < step ? z->left[i] : step;
+    for (unsigned i = 0; i < z->n && step > 0; i += k->width)
+        k->zeros(z->h + i, step);
+    for (unsigned i = 0; i < z->n; i++)
+        z->left[i] -= step;
+}
+
+/* Lane i is done: gives its state back, and the last lane comes to stand in its place. */
+static void zeros_close(struct zero_lanes *z, unsigned i)
+{
+    unsigned last = --z->n;
+    for (unsigned r = 0; r < words[DIGEST_SHA1]; r++) {
+        z->sum[i]->h[r] = z->h[r * LANES_MAX + i];
+        z->h[r * LANES_MAX + i] = z->h[r * LANES_MAX + last];
+    }
+    z->sum[i] = z->sum[last];
+    z->left[i] = z->left[last];
+}
+
+void lanes_zeros(const struct lanes_zeros *v, size_t n)
+{
+    const struct lanes_zeros *end = v + n;
+    unsigned width = lanes_width(DIGEST_SHA1);
+    struct zero_lanes z;
+    z.n = 0;
+    memset(z.h, 0, sizeof z.h);
+    do {
+        while (z.n < width && v < end)
+            zeros_take(&z, z.n++, v++);
+        if (z.n == 0)
+            break;
+        zeros_advance(&z);
+        for (unsigned i = z.n; i-- > 0;)
+            if (z.left[i] == 0)
+                zeros_close(&z, i);
+    } while (true);
+}
+
 /* ---- pairs ---- */
 
 void lanes_pairs(uint8_t *out, const uint8_t *pairs, size_t n)

@@ -11,8 +11,10 @@ static bool here(void)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
 }
 
-static const struct lanes_kernel kernel = {
-    .width = LANES_WIDTH, .here = here, .blocks = {lanes_sha1, lanes_sha256}};
+static const struct lanes_kernel kernel = {.width = LANES_WIDTH,
+                                           .here = here,
+                                           .blocks = {lanes_sha1, lanes_sha256},
+                                           .zeros = lanes_sha1_zeros};
 const struct lanes_kernel *const lanes_avx512 = &kernel;
 #else
 const struct lanes_kernel *const lanes_avx512 = NULL;

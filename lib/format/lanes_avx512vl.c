@@ -11,8 +11,10 @@ static bool here(void)
     return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
 
-static const struct lanes_kernel kernel = {
-    .width = LANES_WIDTH, .here = here, .blocks = {lanes_sha1, lanes_sha256}};
+static const struct lanes_kernel kernel = {.width = LANES_WIDTH,
+                                           .here = here,
+                                           .blocks = {lanes_sha1, lanes_sha256},
+                                           .zeros = lanes_sha1_zeros};
 const struct lanes_kernel *const lanes_avx512vl = &kernel;
 #else
 const struct lanes_kernel *const lanes_avx512vl = NULL;

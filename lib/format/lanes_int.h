@@ -9,11 +9,13 @@
 #include <p2p/format/lanes.h>
 
 typedef void lanes_blocks(uint32_t *h, const uint8_t *const *data, size_t blocks);
+typedef void lanes_empty(uint32_t *h, size_t blocks); /* blocks of zeros */
 
 struct lanes_kernel {
     unsigned width;
     bool (*here)(void);      /* this processor can run it */
     lanes_blocks *blocks[2]; /* by enum digest_kind */
+    lanes_empty *zeros;      /* SHA-1 */
 };
 
 /* NULL: not for this architecture. */

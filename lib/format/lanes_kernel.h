@@ -120,34 +120,48 @@ LANES_INLINE void lanes_put(uint32_t *h, const lanes_vec *s, size_t rows)
 #define NEXT1(i) \
     (w[(i) % 16] = ROL(w[((i) + 13) % 16] ^ w[((i) + 8) % 16] ^ w[((i) + 2) % 16] ^ w[(i) % 16], 1))
 #define WORD1(i) ((i) < 16 ? w[(i) % 16] : NEXT1(i))
-#define ROUND1(a, b, c, d, e, f, k, i) \
-    e += ROL(a, 5) + f(b, c, d) + (WORD1(i) + (k)); \
+#define ZERO1(i) 0u /* the schedule of a block of zeros is zeros */
+#define ROUND1(word, a, b, c, d, e, f, k, i) \
+    e += ROL(a, 5) + f(b, c, d) + (word(i) + (k)); \
     b = ROL(b, 30);
-#define FIVE1(f, k, i) \
-    ROUND1(a, b, c, d, e, f, k, i) \
-    ROUND1(e, a, b, c, d, f, k, (i) + 1) \
-    ROUND1(d, e, a, b, c, f, k, (i) + 2) \
-    ROUND1(c, d, e, a, b, f, k, (i) + 3) \
-    ROUND1(b, c, d, e, a, f, k, (i) + 4)
-#define TWENTY1(f, k, i) \
-    FIVE1(f, k, i) FIVE1(f, k, (i) + 5) FIVE1(f, k, (i) + 10) FIVE1(f, k, (i) + 15)
+#define FIVE1(word, f, k, i) \
+    ROUND1(word, a, b, c, d, e, f, k, i) \
+    ROUND1(word, e, a, b, c, d, f, k, (i) + 1) \
+    ROUND1(word, d, e, a, b, c, f, k, (i) + 2) \
+    ROUND1(word, c, d, e, a, b, f, k, (i) + 3) \
+    ROUND1(word, b, c, d, e, a, f, k, (i) + 4)
+#define TWENTY1(word, f, k, i) \
+    FIVE1(word, f, k, i) \
+    FIVE1(word, f, k, (i) + 5) FIVE1(word, f, k, (i) + 10) FIVE1(word, f, k, (i) + 15)
+#define BLOCK1(word) \
+    lanes_vec a = s[0], b = s[1], c = s[2], d = s[3], e = s[4]; \
+    TWENTY1(word, CHOOSE, 0x5a827999u, 0) \
+    TWENTY1(word, PARITY, 0x6ed9eba1u, 20) \
+    TWENTY1(word, MAJORITY, 0x8f1bbcdcu, 40) \
+    TWENTY1(word, PARITY, 0xca62c1d6u, 60) \
+    s[0] += a; \
+    s[1] += b; \
+    s[2] += c; \
+    s[3] += d; \
+    s[4] += e;
 
 LANES_TARGET static void lanes_sha1(uint32_t *h, const uint8_t *const *data, size_t blocks)
 {
     lanes_vec s[5], w[16];
     lanes_get(s, h, 5);
     for (size_t at = 0; at < blocks * 64; at += 64) {
-        lanes_vec a = s[0], b = s[1], c = s[2], d = s[3], e = s[4];
         lanes_load(w, data, at);
-        TWENTY1(CHOOSE, 0x5a827999u, 0)
-        TWENTY1(PARITY, 0x6ed9eba1u, 20)
-        TWENTY1(MAJORITY, 0x8f1bbcdcu, 40)
-        TWENTY1(PARITY, 0xca62c1d6u, 60)
-        s[0] += a;
-        s[1] += b;
-        s[2] += c;
-        s[3] += d;
-        s[4] += e;
+        BLOCK1(WORD1)
+    }
+    lanes_put(h, s, 5);
+}
+
+LANES_TARGET static void lanes_sha1_zeros(uint32_t *h, size_t blocks)
+{
+    lanes_vec s[5];
+    lanes_get(s, h, 5);
+    for (; blocks > 0; blocks--) {
+        BLOCK1(ZERO1)
     }
     lanes_put(h, s, 5);
 }

@@ -6,5 +6,7 @@ static bool always(void)
     return true;
 }
 
-const struct lanes_kernel lanes_plain = {
-    .width = LANES_WIDTH, .here = always, .blocks = {lanes_sha1, lanes_sha256}};
+const struct lanes_kernel lanes_plain = {.width = LANES_WIDTH,
+                                         .here = always,
+                                         .blocks = {lanes_sha1, lanes_sha256},
+                                         .zeros = lanes_sha1_zeros};

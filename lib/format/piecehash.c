@@ -24,6 +24,8 @@ struct piecehash {
     size_t width; /* leaves of the piece's tree, padding included */
 };
 
+#define ZERO_BATCH ((size_t)4 * LANES_MAX)
+
 /* Work is gathered, so that the lanes have enough of it, and done when the queue is full. */
 struct queue {
     enum digest_kind kind;
@@ -144,14 +146,57 @@ void piecehash_more(struct piecehash *h, struct bytes b)
     piecehash_more_each(&h, &b, 1);
 }
 
+/* Zeros for one piece: up to a block's end, whole blocks, what is left. */
+struct zeros {
+    size_t head, blocks, tail;
+};
+
+static struct zeros zeros_of(const struct piecehash *h, uint64_t n)
+{
+    size_t room = (size_t)(64 - h->sha1.n % 64) % 64;
+    struct zeros z = {.head = n < room ? (size_t)n : room};
+    z.blocks = (size_t)((n - z.head) / 64);
+    z.tail = (size_t)((n - z.head) % 64);
+    return z;
+}
+
+static void zero_some(struct piecehash *const *h, const uint64_t *n, size_t count)
+{
+    static const uint8_t none[64];
+    struct zeros z[ZERO_BATCH];
+    struct lanes_zeros whole[ZERO_BATCH];
+    struct lanes_job jobs[ZERO_BATCH];
+    size_t m = 0, k = 0;
+    for (size_t i = 0; i < count; i++) {
+        z[i] = h[i]->v1 ? zeros_of(h[i], n[i]) : (struct zeros){0};
+        if (z[i].head > 0)
+            jobs[k++] = (struct lanes_job){&h[i]->sha1, BYTES(none, z[i].head), NULL};
+        if (z[i].blocks > 0)
+            whole[m++] = (struct lanes_zeros){&h[i]->sha1, z[i].blocks};
+    }
+    lanes_run(DIGEST_SHA1, jobs, k);
+    lanes_zeros(whole, m);
+    k = 0;
+    for (size_t i = 0; i < count; i++)
+        if (z[i].tail > 0)
+            jobs[k++] = (struct lanes_job){&h[i]->sha1, BYTES(none, z[i].tail), NULL};
+    lanes_run(DIGEST_SHA1, jobs, k);
+}
+
+void piecehash_zero_each(struct piecehash *const *h, const uint64_t *n, size_t count)
+{
+    while (count > 0) {
+        size_t some = count < ZERO_BATCH ? count : ZERO_BATCH;
+        zero_some(h, n, some);
+        h += some;
+        n += some;
+        count -= some;
+    }
+}
+
 void piecehash_zero(struct piecehash *h, uint64_t n)
 {
-    static const uint8_t zeros[16384];
-    while (n > 0) {
-        size_t take = n < sizeof zeros ? (size_t)n : sizeof zeros;
-        piecehash_more(h, BYTES(zeros, take));
-        n -= take;
-    }
+    piecehash_zero_each(&h, &n, 1);
 }
 
 static void end_of(enum digest_kind k, struct lanes_sum *s, uint8_t *out)

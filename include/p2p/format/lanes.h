@@ -37,6 +37,16 @@ struct lanes_job {
  */
 void lanes_run(enum digest_kind k, const struct lanes_job *jobs, size_t n);
 
+/*
+ * SHA-1 goes on with blocks of 64 zeros, without looking at any: the padding of hybrids. Sums of
+ * whole blocks (s->n % 64 == 0), all different; those with more blocks first.
+ */
+struct lanes_zeros {
+    struct lanes_sum *sum;
+    size_t blocks;
+};
+void lanes_zeros(const struct lanes_zeros *v, size_t n);
+
 /* SHA-256 of n messages of 64 bytes in a row (n * 64 bytes): the next layer of a merkle tree, which
    may be written over the beginning of the last (out == pairs). */
 void lanes_pairs(uint8_t *out, const uint8_t *pairs, size_t n);

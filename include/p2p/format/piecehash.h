@@ -34,6 +34,8 @@ void piecehash_zero(struct piecehash *h, uint64_t n); /* n bytes of padding */
  * 256 KiB or more at a time will do. Their bytes together should fit into the second-level cache.
  */
 void piecehash_more_each(struct piecehash *const *h, const struct bytes *b, size_t n);
+/* piecehash_zero for n pieces at once, all different: padding is hashed side by side as well. */
+void piecehash_zero_each(struct piecehash *const *h, const uint64_t *zeros, size_t n);
 void piecehash_end(struct piecehash *h, struct piecehash_result *out);
 
 enum piecehash_verdict {

@@ -305,6 +305,44 @@ static void long_message(void **state)
     free(zeros);
 }
 
+/* Blocks of zeros, of some messages none and of some many, with bytes before and behind. */
+static void zeros_of(enum digest_kind k)
+{
+    static const size_t most = 40;
+    uint8_t *space = mem_zero(64 + most * 64 + 10);
+    struct lanes_sum sums[MOST];
+    struct lanes_zeros z[MOST];
+    uint8_t want[SHA1_LEN], got[SHA1_LEN];
+    if (k != DIGEST_SHA1) {
+        free(space);
+        return;
+    }
+    for (size_t n = 0; n <= MOST; n++) {
+        for (size_t i = 0; i < n; i++) {
+            lanes_begin(&sums[i], k);
+            lanes_run(k, &(struct lanes_job){&sums[i], BYTES(content + i, 64), NULL}, 1);
+            z[i] = (struct lanes_zeros){&sums[i], i % 3 ? (i * n) % most : 7};
+        }
+        lanes_zeros(z, n);
+        for (size_t i = 0; i < n; i++) {
+            size_t len = 64 + z[i].blocks * 64;
+            lanes_run(k, &(struct lanes_job){&sums[i], BYTES(content, 10), got}, 1);
+            memset(space, 0, 64 + most * 64 + 10);
+            memcpy(space, content + i, 64);
+            memcpy(space + len, content, 10);
+            digest_sha1(want, BYTES(space, len + 10));
+            assert_memory_equal(got, want, SHA1_LEN);
+        }
+    }
+    free(space);
+}
+
+static void zeros(void **state)
+{
+    (void)state;
+    with_each(zeros_of);
+}
+
 /* ---- the rest ---- */
 
 static void pairs_of(enum digest_kind k)
@@ -388,7 +426,8 @@ int main(void)
         cmocka_unit_test(unequal_lengths), cmocka_unit_test(no_further),
         cmocka_unit_test(bites),           cmocka_unit_test(any_cut),
         cmocka_unit_test(middle),          cmocka_unit_test(long_message),
-        cmocka_unit_test(pairs),           cmocka_unit_test(widths),
+        cmocka_unit_test(zeros),           cmocka_unit_test(pairs),
+        cmocka_unit_test(widths),
     };
     return cmocka_run_group_tests(tests, make_content, drop_content);
 }

@@ -218,18 +218,43 @@ static void plain_piece(const struct manifest *m, const uint8_t *space, uint32_t
     out->leaves = leaves;
 }
 
+/* Bytes of padding that a piece ends with. */
+static uint64_t pads_of(const struct manifest *m, uint32_t piece)
+{
+    struct layout_iter it;
+    struct layout_seg s = {0};
+    uint64_t n = 0;
+    layout_iter_init(&it, m, (uint64_t)piece * m->piece_length, layout_piece_len(m, piece));
+    while (layout_iter_next(&it, &s))
+        n = s.pad ? n + s.length : 0;
+    return n;
+}
+
+/* All of it, in two parts of which the first ends anywhere. */
+static void pad_each(struct piecehash **h, const struct manifest *m)
+{
+    uint64_t some[MOST_PIECES], rest[MOST_PIECES];
+    for (uint32_t i = 0; i < m->n_pieces; i++) {
+        uint64_t pads = pads_of(m, i);
+        some[i] = pads < i * 77 ? pads : i * 77;
+        rest[i] = pads - some[i];
+    }
+    piecehash_zero_each(h, some, m->n_pieces);
+    piecehash_zero_each(h, rest, m->n_pieces);
+}
+
 static void hash_each(struct piecehash **h, const struct manifest *m, const uint8_t *space,
                       size_t bite, struct rng *r)
 {
     uint64_t at[MOST_PIECES] = {0}, left = 0;
     for (uint32_t i = 0; i < m->n_pieces; i++) {
         piecehash_begin(h[i], m, i);
-        left += layout_piece_len(m, i);
+        left += layout_piece_len(m, i) - pads_of(m, i);
     }
     while (left > 0) {
         struct bytes b[MOST_PIECES];
         for (uint32_t i = 0; i < m->n_pieces; i++) {
-            uint64_t rest = layout_piece_len(m, i) - at[i];
+            uint64_t rest = layout_piece_len(m, i) - pads_of(m, i) - at[i];
             size_t n = r ? (size_t)rng_below(r, bite + 1) : bite;
             n = n < rest ? n : (size_t)rest;
             b[i] = BYTES(space + (size_t)i * m->piece_length + at[i], n);
@@ -238,6 +263,7 @@ static void hash_each(struct piecehash **h, const struct manifest *m, const uint
         }
         piecehash_more_each(h, b, m->n_pieces);
     }
+    pad_each(h, m);
 }
 
 static void check_each(const struct manifest *m, struct piecehash **h, const uint8_t *space)
