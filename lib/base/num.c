@@ -54,3 +54,15 @@ bool num_parse_u64(struct bytes s, uint64_t *out)
     *out = v;
     return true;
 }
+
+size_t num_text(char out[NUM_TEXT], uint64_t v)
+{
+    char back[NUM_TEXT];
+    size_t n = 0;
+    do
+        back[n++] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    for (size_t i = 0; i < n; i++)
+        out[i] = back[n - 1 - i];
+    return n;
+}

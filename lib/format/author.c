@@ -4,20 +4,18 @@
  */
 #include "author_int.h"
 
-#include <inttypes.h>
 #include <p2p/base/map.h>
 #include <p2p/base/mem.h>
 #include <p2p/base/num.h>
 #include <p2p/format/merkle.h>
 #include <p2p/format/names.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct author {
-    struct manifest *plan;
+    struct manifest *plan; /* NULL: given away */
     uint32_t *entry_of;  /* of each file of the plan */
     struct bits set;     /* pieces whose result is in */
-    uint8_t *v1, *roots; /* of each piece */
+    uint8_t *v1, *roots; /* of each piece; the plan's memory */
 };
 
 /* What making the plan needs. */
@@ -134,6 +132,14 @@ static int cmp_files(const void *x, const void *y)
     return manifest_path_cmp(a->path, b->path);
 }
 
+static bool in_order(const struct manifest *m)
+{
+    for (uint32_t i = 1; i < m->n_files; i++)
+        if (cmp_files(&m->files[i - 1], &m->files[i]) > 0)
+            return false;
+    return true;
+}
+
 /* All entries in the order of the v2 file tree, without offsets yet. */
 static int take_entries(struct planner *p, size_t n)
 {
@@ -145,7 +151,8 @@ static int take_entries(struct planner *p, size_t n)
         rc = add_entry(p, &p->entries[i]);
     if (rc < 0)
         return rc;
-    qsort(m->files, m->n_files, sizeof *m->files, cmp_files);
+    if (!in_order(m)) /* as a walk gives them */
+        qsort(m->files, m->n_files, sizeof *m->files, cmp_files);
     if (p->format == AUTHOR_V2 && m->multi && n == 1 && strcmp(m->files[0].path, m->name) == 0)
         return manifest_bad_path(
             p->r, "v2 alone cannot tell a folder from its only file of the same name", m->name);
@@ -168,14 +175,19 @@ static int end_at(struct planner *p, uint64_t space)
  * ".pad/LENGTH", as everybody names them (BEP 47); the second of a length and those behind it get a
  * number as well, because there are clients (rtorrent) that refuse one path twice, pads included.
  */
-static size_t pad_name(struct planner *p, uint64_t length, char *out, size_t size)
+static size_t pad_name(struct planner *p, uint64_t length, char *out)
 {
+    size_t n = 5;
     struct bytes key = BYTES(&length, sizeof length);
     uintptr_t seen = (uintptr_t)map_get(p->pads, key);
     map_put(p->pads, key, (void *)(seen + 1)); /* a count in a pointer's place */
-    if (seen == 0)
-        return (size_t)snprintf(out, size, ".pad/%" PRIu64, length);
-    return (size_t)snprintf(out, size, ".pad/%" PRIu64 ".%" PRIuPTR, length, seen);
+    memcpy(out, ".pad/", n);
+    n += num_text(out + n, length);
+    if (seen > 0) {
+        out[n++] = '.';
+        n += num_text(out + n, seen);
+    }
+    return n;
 }
 
 /* Padding up to the next piece (BEP 47), as a file of the plan. */
@@ -191,7 +203,7 @@ static int add_pad(struct planner *p)
     f->attr = FILE_PAD;
     f->length = m->piece_length - over;
     f->offset = m->space;
-    p->r->path_len = pad_name(p, f->length, p->r->path, sizeof p->r->path);
+    p->r->path_len = pad_name(p, f->length, p->r->path);
     int rc = manifest_path_keep(p->r, &f->path);
     return rc < 0 ? rc : end_at(p, m->space + f->length);
 }
@@ -295,8 +307,8 @@ struct author *author_new(const struct author_options *o, const struct author_en
         return NULL;
     }
     bits_init(&a->set, m->n_pieces);
-    a->v1 = m->has_v1 ? mem_array(m->n_pieces, SHA1_LEN) : NULL;
-    a->roots = m->has_v2 ? mem_array(m->n_pieces, SHA256_LEN) : NULL;
+    a->v1 = m->has_v1 ? manifest_alloc(m, (size_t)m->n_pieces * SHA1_LEN) : NULL;
+    a->roots = m->has_v2 ? manifest_alloc(m, (size_t)m->n_pieces * SHA256_LEN) : NULL;
     return a;
 }
 
@@ -307,8 +319,6 @@ void author_free(struct author *a)
     manifest_free(a->plan);
     bits_fini(&a->set);
     free(a->entry_of);
-    free(a->v1);
-    free(a->roots);
     free(a);
 }
 
@@ -357,21 +367,23 @@ static void set_roots(struct author *a)
 
 struct manifest *author_finish(struct author *a, struct err *e)
 {
-    struct manifest *m = a->plan, *done;
+    struct manifest *m = a->plan;
     struct buf info = {0}, whole = {0};
     if (!bits_full(&a->set)) {
         err_set(e, ERR_FAIL, "a manifest of which pieces are not hashed");
         return NULL;
     }
+    buf_room(&info, (size_t)author_weigh(m).bytes);
     if (m->has_v2)
         set_roots(a);
     m->pieces = a->v1;
     author_write_info(m, &info);
     m->info = buf_bytes(&info);
-    manifest_write(m, &whole);
-    done = manifest_parse(buf_bytes(&whole), e);
-    m->info = BYTES(NULL, 0);
+    size_t at = manifest_write_at(m, &whole);
+    m->raw = buf_take(&whole);
+    m->info = BYTES(m->raw.p + at, m->info.n);
+    manifest_hash_info(m);
     buf_fini(&info);
-    buf_fini(&whole);
-    return done;
+    a->plan = NULL;
+    return m;
 }

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <p2p/base/mem.h>
+#include <p2p/base/num.h>
 #include <stdlib.h>
 
 struct token {
@@ -417,12 +418,21 @@ bool bencode_unique(const struct bencode *b, bnode n)
 
 void bencode_put_int(struct buf *out, int64_t v)
 {
-    buf_putf(out, "i%" PRId64 "e", v);
+    char s[NUM_TEXT + 3] = "i";
+    size_t n = 1;
+    if (v < 0)
+        s[n++] = '-';
+    n += num_text(s + n, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+    s[n++] = 'e';
+    buf_put(out, s, n);
 }
 
 void bencode_put_str(struct buf *out, struct bytes s)
 {
-    buf_putf(out, "%zu:", s.n);
+    char head[NUM_TEXT + 1];
+    size_t n = num_text(head, s.n);
+    head[n++] = ':';
+    buf_put(out, head, n);
     buf_put_bytes(out, s);
 }
 

@@ -263,7 +263,7 @@ static int read_version(struct manifest_reader *r)
     return manifest_bad(r, "no files, or no pieces");
 }
 
-static void hash_info(struct manifest *m)
+void manifest_hash_info(struct manifest *m)
 {
     if (m->has_v1)
         digest_sha1(m->hash_v1, m->info);
@@ -310,7 +310,7 @@ static int read_info(struct manifest_reader *r)
         if (rc < 0)
             return rc;
     }
-    hash_info(r->m);
+    manifest_hash_info(r->m);
     read_details(r);
     manifest_index_roots(r->m);
     return 0;
@@ -384,6 +384,7 @@ static int cmp_root(const struct manifest *m, uint32_t file, const uint8_t *root
 }
 
 struct root_ref {
+    uint64_t head; /* of the root, which decides nearly always */
     const uint8_t *root;
     uint32_t file;
 };
@@ -391,6 +392,8 @@ struct root_ref {
 static int cmp_refs(const void *x, const void *y)
 {
     const struct root_ref *a = x, *b = y;
+    if (a->head != b->head)
+        return a->head < b->head ? -1 : 1;
     int c = memcmp(a->root, b->root, SHA256_LEN);
     return c ? c : a->file < b->file ? -1 : a->file > b->file;
 }
@@ -404,7 +407,7 @@ void manifest_index_roots(struct manifest *m)
     a->by_root = NULL;
     for (uint32_t i = 0; refs && i < m->n_files; i++)
         if (m->files[i].root)
-            refs[n++] = (struct root_ref){m->files[i].root, i};
+            refs[n++] = (struct root_ref){get_be64(m->files[i].root), m->files[i].root, i};
     if (n > 0) {
         qsort(refs, n, sizeof *refs, cmp_refs);
         a->by_root = mem_array(n, sizeof *a->by_root);

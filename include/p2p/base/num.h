@@ -12,5 +12,7 @@ uint64_t num_pow2_ceil(uint64_t v); /* least power of two >= v; 1 for 0; 0 when 
 unsigned num_log2(uint64_t v);                 /* floor; 0 for 0 */
 /* Decimal, digits only, all of it; false for empty, signs, blanks and past 2^64-1. */
 bool num_parse_u64(struct bytes s, uint64_t *out);
+#define NUM_TEXT 20                              /* digits at most */
+size_t num_text(char out[NUM_TEXT], uint64_t v); /* decimal; how many digits; no NUL behind */
 
 #endif

@@ -43,13 +43,13 @@ uint32_t author_piece_length(uint64_t total);
 struct author *author_new(const struct author_options *o, const struct author_entry *entries,
                           size_t n, struct err *e);
 void author_free(struct author *a);
-/* Borrowed: files in manifest order with pads; no hashes. */
+/* Borrowed: files in manifest order with pads; no hashes. NULL once it is finished. */
 const struct manifest *author_plan(const struct author *a);
 /* Which entry a file of the plan is; UINT32_MAX for pads. */
 uint32_t author_entry_of(const struct author *a, uint32_t file);
 /* A piece's result, once each, in any order. */
 void author_set(struct author *a, uint32_t piece, const struct piecehash_result *r);
-/* When all pieces are set: the finished manifest (owned by the caller), after reading it back. */
+/* When all pieces are set: what was planned, finished, and the caller's from now on. Once. */
 struct manifest *author_finish(struct author *a, struct err *e);
 
 #endif

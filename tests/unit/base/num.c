@@ -103,11 +103,33 @@ static void parses(void **state)
     assert_false(num_parse_u64(BYTES_LIT("1\0"), &v));
 }
 
+static void writes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t v;
+        const char *s;
+    } t[] = {{0, "0"},
+             {9, "9"},
+             {10, "10"},
+             {99, "99"},
+             {100, "100"},
+             {1234567890, "1234567890"},
+             {UINT64_MAX, "18446744073709551615"}};
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        char out[NUM_TEXT + 1];
+        memset(out, '!', sizeof out);
+        assert_int_equal(num_text(out, t[i].v), strlen(t[i].s));
+        assert_memory_equal(out, t[i].s, strlen(t[i].s));
+        assert_int_equal(out[strlen(t[i].s)], '!');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adds),   cmocka_unit_test(multiplies), cmocka_unit_test(divides),
-        cmocka_unit_test(powers), cmocka_unit_test(parses),
+        cmocka_unit_test(powers), cmocka_unit_test(parses),     cmocka_unit_test(writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
