@@ -127,6 +127,11 @@ static bool put_duration(const struct option_def *d, void *at, const char *v)
     return units_parse_duration(v, at);
 }
 
+static bool put_timeout(const struct option_def *d, void *at, const char *v)
+{
+    return put_duration(d, at, v) && *(usec *)at > 0;
+}
+
 static bool whole_number(const char *v, long min, long max, long *out)
 {
     char *end;
@@ -197,6 +202,7 @@ static const struct kind {
     [OPTION_SIZE] = {put_size, "a size (try 256Ki or 4Mi)"},
     [OPTION_RATE] = {put_rate, "a rate (try 500K or 2Mi)"},
     [OPTION_DURATION] = {put_duration, "a duration (try 90s, 10m or 1h30m)"},
+    [OPTION_TIMEOUT] = {put_timeout, "a duration above 0 (try 90s, 10m or 1h30m)"},
     [OPTION_PORT] = {put_port, "a port (0 to 65535)"},
     [OPTION_INT] = {put_int, NULL},
     [OPTION_RATIO] = {put_ratio, "a ratio (try 1 or 1.5)"},
@@ -342,6 +348,7 @@ static void preset(struct place p)
 {
     switch (p.def->kind) {
     case OPTION_DURATION:
+    case OPTION_TIMEOUT:
         *(usec *)p.at = USEC_NEVER;
         break;
     case OPTION_INT:

@@ -171,11 +171,11 @@ static const struct option_def get_how[] = {
     VALUE(0, "peer", HOSTPORT, "HOST:PORT", get_options, peers, "a peer to try at once; repeat"),
     FLAG(0, "sequential", get_options, sequential,
          "in order, as a player reads (default: rarest first)"),
-    VALUE(0, "timeout", DURATION, "DUR", get_options, timeout,
+    VALUE(0, "timeout", TIMEOUT, "DUR", get_options, timeout,
           "give up when nothing has arrived for so long"),
-    VALUE(0, "metadata-timeout", DURATION, "DUR", get_options, metadata_timeout,
+    VALUE(0, "metadata-timeout", TIMEOUT, "DUR", get_options, metadata_timeout,
           "give up when the manifest of a link has not arrived by then"),
-    VALUE(0, "deadline", DURATION, "DUR", get_options, deadline,
+    VALUE(0, "deadline", TIMEOUT, "DUR", get_options, deadline,
           "give up when not complete by then"),
     FLAG('W', "wait", get_options, wait,
          "try again for ever what nobody has yet, with growing pauses"),
@@ -260,7 +260,7 @@ static const struct option_def ls_how[] = {
     FLAG(0, "fetch", ls_options, fetch,
          "get from peers what is lacking: the manifest of a link, an archive's directory"),
     FLAG(0, "peers", ls_options, peers, "ask trackers and the DHT who has it: seeds and peers"),
-    VALUE(0, "timeout", DURATION, "DUR", ls_options, timeout,
+    VALUE(0, "timeout", TIMEOUT, "DUR", ls_options, timeout,
           "give up on the network after so long"),
 };
 static const struct option_group ls_groups[] = {
@@ -294,7 +294,7 @@ static const struct option_def node_run[] = {
     FLAG(0, "daemon", node_options, daemon, "go to the background once ready"),
 };
 static const struct option_def node_look[] = {
-    VALUE(0, "timeout", DURATION, "DUR", node_options, timeout,
+    VALUE(0, "timeout", TIMEOUT, "DUR", node_options, timeout,
           "give up on a look-up after so long (default: 20s)"),
     FLAG(0, "scrape", node_options, scrape, "get-peers: only count seeds and peers"),
     VALUE(0, "key", STRING, "FILE", node_options, key,

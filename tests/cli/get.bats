@@ -364,6 +364,24 @@ NOBODY='magnet:?xt=urn:btih:1111111111111111111111111111111111111111'
     [ -z "$(ls)" ]
 }
 
+@test "a time to give up after is not 0: status 2, also in the configuration" {
+    random_file f 1000
+    shared f
+    for option in --timeout --metadata-timeout --deadline; do
+        for zero in 0 0s 0h0m; do
+            status 2 p2p-get -o out/ $option $zero "$LINK"
+            says "$option: '$zero' is not a duration above 0"
+        done
+    done
+    [ ! -e out ]
+    status 2 p2p-ls --fetch --timeout 0 "$NOBODY"
+    status 2 p2p-node --timeout 0 ping 127.0.0.1:1
+    printf '[p2p-get]\ndeadline = 0s\n' >>"$XDG_CONFIG_HOME/p2p/config"
+    status 2 p2p-get -o out/ "$LINK"
+    says "--deadline: '0s'"
+    status 3 p2p-get --deadline 1s -o out/ "$LINK" # as every value there, it gives way
+}
+
 @test "with nobody to ask it ends by itself: status 3, saying what to do" {
     status 3 timeout 60 p2p-get "$NOBODY"
     says "--peer"

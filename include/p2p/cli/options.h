@@ -25,6 +25,7 @@ enum option_kind {   /* type of the value      when not given */
     OPTION_SIZE,     /* uint64_t bytes         0 */
     OPTION_RATE,     /* uint64_t bytes/s       0: no limit */
     OPTION_DURATION, /* usec                   USEC_NEVER */
+    OPTION_TIMEOUT,  /* as DURATION, but not 0, which is "none" to some and "at once" to others */
     OPTION_PORT,     /* uint16_t               0 */
     OPTION_INT,      /* int from min to max    -1 */
     OPTION_RATIO,    /* double, not negative   -1 */

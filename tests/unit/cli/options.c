@@ -163,7 +163,8 @@ static void mistakes(void **state)
 {
     (void)state;
     REFUSES("--limit-down: 'x' is not a rate (try 500K or 2Mi)", "--limit-down", "x");
-    REFUSES("--timeout: '-1' is not a duration (try 90s, 10m or 1h30m)", "--timeout=-1");
+    REFUSES("--seed-for: '-1' is not a duration (try 90s, 10m or 1h30m)", "--seed-for=-1");
+    REFUSES("--timeout: '0h' is not a duration above 0 (try 90s, 10m or 1h30m)", "--timeout=0h");
     REFUSES("--port: '65536' is not a port (0 to 65535)", "--port=65536");
     REFUSES("--port: ' 1' is not a port (0 to 65535)", "--port= 1");
     REFUSES("--port: '99999999999999999999' is not a port (0 to 65535)",
