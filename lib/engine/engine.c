@@ -365,7 +365,7 @@ static void open_node(struct engine *g, const struct engine_options *o)
     g->now = loop_now(g->loop);
     g->node = node_new(&c, rng_u64(&r), g->now);
     if (g->http)
-        http_set_room(g->http, node_web_room(g->node));
+        http_set_room(g->http, node_web_room(g->node), node_web_portion(g->node));
     g->tasks = map_new(rng_u64(&r));
     g->asleep = map_new(rng_u64(&r));
     g->conns = map_new(rng_u64(&r));

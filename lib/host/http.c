@@ -282,6 +282,7 @@ struct http *http_new(struct loop *l, const char *agent)
     struct http *h = mem_zero(sizeof *h);
     h->l = l;
     h->agent = mem_str(agent);
+    h->at_once = HTTP_ROOM;
     h->soon = (struct loop_soon){.fn = on_soon, .arg = h};
     list_init(&h->waiting);
     list_init(&h->active);
@@ -321,7 +322,8 @@ void http_set_bind(struct http *h, const struct addr *from)
     h->bind.port = 0;
 }
 
-void http_set_room(struct http *h, size_t bytes)
+void http_set_room(struct http *h, size_t waiting, size_t at_once)
 {
-    h->room = bytes < HTTP_ROOM ? bytes : 0;
+    h->room = waiting < HTTP_ROOM ? waiting : 0;
+    h->at_once = at_once < HTTP_ROOM ? at_once : HTTP_ROOM;
 }

@@ -25,7 +25,7 @@ struct http {
     struct http_side side[HTTP_SIDES];
     char *agent, *ca;
     struct addr bind;
-    size_t room; /* 0: no bounds */
+    size_t room, at_once; /* room 0: as the kernel likes */
     struct list waiting, active, todo; /* of struct http_req; todo by its todo node */
     struct list sockets;               /* watches of curl's sockets */
     struct loop_soon soon;

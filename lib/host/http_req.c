@@ -304,7 +304,7 @@ static void set_request(struct http_req *q)
             snprintf(range, sizeof range, "%llu-%llu", (unsigned long long)q->r.first,
                      (unsigned long long)q->r.last);
         curl_easy_setopt(c, CURLOPT_RANGE, range);
-        curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)(q->h->room > 0 ? q->h->room : HTTP_ROOM));
+        curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)q->h->at_once);
     } else if (q->r.compressed) {
         curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
     }

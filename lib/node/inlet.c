@@ -22,6 +22,7 @@
 #define LEAST_WAIT (2 * USEC_MS) /* between two rounds while some still wait */
 #define LEAST_UNIT 1024u
 #define UNITS 16u     /* a second, at least */
+#define ROOMS 40u     /* a second */
 #define PORTION 4096u /* to one receiver, when many wait */
 #define WEB_HEAD 250u /* of an answer by HTTP, more or less */
 
@@ -39,10 +40,12 @@ uint32_t inlet_unit(const struct node *n)
 }
 
 /* What must be in hand before somebody is served: what comes in 5 ms, but one request at least. (No
- * more than what gathers is ever waited for.) */
+ * more than what gathers is ever waited for.) Of web seeds alone it is less: what fills a small
+ * room and is not looked at is acknowledged late, and then sent twice. */
 static uint64_t quantum(const struct node *n)
 {
-    uint64_t q = limit(n) / 200, unit = inlet_unit(n);
+    bool is_web = n->web_wait.count > 0 && n->ask_wait.count == 0;
+    uint64_t q = limit(n) / 200, unit = is_web ? LEAST_UNIT : inlet_unit(n);
     q = q < unit ? unit : q;
     return q < n->down.burst ? q : n->down.burst;
 }
@@ -160,57 +163,104 @@ void inlet_received(struct conn *c, size_t bytes, usec now)
 }
 
 /*
- * Web seeds are paused when the limit is spent, and the kernel is given room for 30 ms of it, which
- * it doubles: a path of a quarter of a second is still filled by the few transfers that there are.
+ * Web seeds are paused when the limit is spent, and the kernel is given room for 25 ms of it, which
+ * it doubles: a path of a fifth of a second is still filled by the few transfers that there are.
  * Of a high limit that would be more than a kernel can be told: there the kernel does as it likes,
  * and ranges are short instead.
  */
 size_t node_web_room(const struct node *n)
 {
-    uint64_t room = limit(n) / (2 * UNITS);
+    uint64_t room = limit(n) / ROOMS;
     if (limit(n) == 0 || room > NODE_WEB_ROOM)
         return NODE_WEB_ROOM;
     return room < LEAST_UNIT ? LEAST_UNIT : (size_t)room;
 }
 
+/* What comes in 5 ms: so the room is empty, and filled again by the server, when the limit has it.
+ */
+size_t node_web_portion(const struct node *n)
+{
+    uint64_t portion = limit(n) / 200;
+    if (limit(n) == 0 || portion > NODE_WEB_ROOM)
+        return NODE_WEB_ROOM;
+    return portion < LEAST_UNIT ? LEAST_UNIT : (size_t)portion;
+}
+
+static bool has_room(const struct node *n)
+{
+    return node_web_room(n) < NODE_WEB_ROOM;
+}
+
+/* Each has a room that its server fills at once when it may: so no more of them than it takes to
+ * have a limit's worth under way for as long as an answer is in coming. */
+unsigned inlet_web_lanes(const struct node *n, unsigned most, usec answer)
+{
+    if (!has_room(n))
+        return most;
+    uint64_t ms = answer > 0 && answer < USEC_SEC ? (uint64_t)(answer / USEC_MS) : 0;
+    uint64_t more = answer >= USEC_SEC ? most : limit(n) * ms / 1000 / node_web_room(n);
+    return more < most ? (unsigned)more + 1 : most;
+}
+
 uint32_t inlet_web_run(const struct node *n, uint32_t blocks)
 {
     uint64_t most = limit(n) / UNITS / LAYOUT_BLOCK;
-    bool is_short = limit(n) > 0 && node_web_room(n) == NODE_WEB_ROOM && most < blocks;
-    return is_short ? (uint32_t)most : blocks;
+    return limit(n) > 0 && !has_room(n) && most < blocks ? (uint32_t)most : blocks;
 }
 
-static bool wait_web(struct node *n, struct list_node *lane, usec now)
+/* Who waits in the midst of its turn has the next one, too: of lanes that took turns by portions
+ * all rooms would be empty at once. */
+static bool wait_web(struct node *n, struct inlet_web *w, usec now)
 {
-    if (!list_linked(lane))
-        list_push(&n->web_wait, lane);
+    bool is_amid = w->turn > 0 && w->turn < 4 * node_web_room(n);
+    if (!list_linked(&w->wait) && is_amid) {
+        list_unshift(&n->web_wait, &w->wait);
+    } else if (!list_linked(&w->wait)) {
+        list_push(&n->web_wait, &w->wait);
+        w->turn = 0;
+    }
     arm(n, now);
     return true;
 }
 
-bool inlet_web_may_begin(struct node *n, struct list_node *lane, usec now)
+bool inlet_web_may_begin(struct node *n, struct inlet_web *w, usec now)
 {
-    return bucket_debt(&n->down, now) == 0 || !wait_web(n, lane, now);
+    return bucket_debt(&n->down, now) == 0 || !wait_web(n, w, now);
 }
 
-uint64_t inlet_web_begins(struct node *n, uint64_t length, usec now)
+/* What waits in the room is paid for once, when it first fills: at the end of an answer it is read
+ * as the limit has it, like all before it, and then the next answer fills the room. Where there is
+ * no room an answer comes at once, and is paid for when it is asked for. */
+void inlet_web_begins(struct node *n, struct inlet_web *w, uint64_t length, usec now)
 {
-    uint64_t most = limit(n) > 0 ? limit(n) / UNITS : 0;
-    uint64_t ahead = most < length ? most : length;
-    bucket_take(&n->down, ahead + WEB_HEAD, now);
-    return ahead;
+    uint64_t most = has_room(n) ? 2 * node_web_room(n) : limit(n) / UNITS;
+    most = has_room(n) || most < length ? most : length;
+    uint64_t more = most > w->ahead ? most - w->ahead : 0;
+    w->ahead += more;
+    bucket_take(&n->down, more + WEB_HEAD, now);
 }
 
-void inlet_web_ends(struct node *n, uint64_t ahead, usec now)
+void inlet_web_woken(struct node *n, struct inlet_web *w)
 {
-    bucket_give(&n->down, ahead, now);
+    if (list_linked(&w->wait))
+        list_remove(&n->web_wait, &w->wait);
 }
 
-bool inlet_web(struct node *n, struct list_node *lane, size_t bytes, usec now)
+void inlet_web_rests(struct node *n, struct inlet_web *w, usec now)
 {
-    bucket_take(&n->down, bytes, now);
-    bool spent = bytes > 0 && inlet_is_spent(n, now);
-    return (spent || n->paused_disk) && wait_web(n, lane, now);
+    inlet_web_woken(n, w);
+    bucket_give(&n->down, w->ahead, now);
+    w->ahead = w->turn = 0;
+}
+
+bool inlet_web_got(struct node *n, struct inlet_web *w, size_t bytes, usec now)
+{
+    uint64_t paid = has_room(n) ? 0 : w->ahead < bytes ? w->ahead : bytes;
+    w->ahead -= paid;
+    w->turn += bytes;
+    bucket_take(&n->down, bytes - paid, now);
+    bool spent = bytes > paid && inlet_is_spent(n, now);
+    return (spent || n->paused_disk) && wait_web(n, w, now);
 }
 
 /* ---- turns ---- */
@@ -264,7 +314,8 @@ void inlet_turn(struct node *n, usec now)
         unsigned kinds = recv + ask + web;
         uint64_t each = avail / (kinds > 0 ? kinds : 1);
         wake_receivers(n, each);
-        web_wake(n, (size_t)(each / node_web_room(n)) + 1, now);
+        size_t portions = (size_t)(each / node_web_portion(n));
+        web_wake(n, portions > 0 ? portions : 1, now);
         wake_askers(n, each, now);
     }
     arm(n, now);

@@ -21,17 +21,24 @@ void inlet_unasked(struct conn *c, uint32_t length, usec now);
 
 size_t inlet_may_receive(struct conn *c, usec now); /* bytes; 0: it waits and will be woken */
 void inlet_received(struct conn *c, size_t bytes, usec now); /* and looked at */
-/*
- * Of a web seed's answer the kernel takes what it has room for when it begins: that is counted
- * then, and not when it comes as the last of it. Returns how much of `length` it is.
- */
-uint64_t inlet_web_begins(struct node *n, uint64_t length, usec now);
-void inlet_web_ends(struct node *n, uint64_t ahead, usec now); /* that did not come */
+/* One of a web seed's lanes; zero at first. */
+struct inlet_web {
+    struct list_node wait; /* in web_wait: its lane has to wait, for reading or for a next answer */
+    uint64_t ahead;        /* bytes that are paid for and have not been read */
+    uint64_t turn;         /* bytes read since others had theirs */
+};
+
 /* False: the lane has to wait (web_wake). */
-bool inlet_web_may_begin(struct node *n, struct list_node *lane, usec now);
-uint32_t inlet_web_run(const struct node *n, uint32_t blocks); /* to ask for, of so many */
+bool inlet_web_may_begin(struct node *n, struct inlet_web *w, usec now);
+/* An answer of so many bytes is asked for; the lane asks for no other. */
+void inlet_web_begins(struct node *n, struct inlet_web *w, uint64_t length, usec now);
+void inlet_web_rests(struct node *n, struct inlet_web *w, usec now);
 /* Of a web seed came so much; true: its lane has to wait (web_wake). */
-bool inlet_web(struct node *n, struct list_node *lane, size_t bytes, usec now);
+bool inlet_web_got(struct node *n, struct inlet_web *w, size_t bytes, usec now);
+void inlet_web_woken(struct node *n, struct inlet_web *w);
+/* How many lanes a web seed may use, whose last answer was so long in coming. */
+unsigned inlet_web_lanes(const struct node *n, unsigned most, usec answer);
+uint32_t inlet_web_run(const struct node *n, uint32_t blocks); /* to ask for, of so many */
 void inlet_turn(struct node *n, usec now); /* for all who wait, if there is something to share */
 void inlet_gone(struct conn *c, usec now);
 bool inlet_is_spent(struct node *n, usec now); /* somebody waits for the limit */

@@ -32,18 +32,17 @@
 
 struct lane {
     struct web *web;
-    struct list_node wait; /* while it is paused: in web_wait */
-    struct job *job;       /* the transfer; NULL: idle */
-    uint64_t pos, end;     /* of content space: next byte, end of the run */
-    uint32_t asked;        /* blocks of the run; 0: it is no run */
-    uint64_t part_left;    /* bytes that this transfer still brings */
-    uint64_t skip;         /* bytes to throw away first */
-    uint64_t ahead;        /* bytes still to be read that the limit was told of */
+    struct inlet_web in;
+    struct job *job;    /* the transfer; NULL: idle */
+    uint64_t pos, end;  /* of content space: next byte, end of the run */
+    uint32_t asked;     /* blocks of the run; 0: it is no run */
+    uint64_t part_left; /* bytes that this transfer still brings */
+    uint64_t skip;      /* bytes to throw away first */
     struct webseed_part part;
-    struct block *b; /* the block being filled */
-    bool partial;    /* the start of the block at pos is missing */
-    bool brings;     /* its answer has begun */
-    usec begun;
+    struct block *b;      /* the block being filled */
+    bool partial;         /* the start of the block at pos is missing */
+    bool brings;          /* its answer has begun */
+    usec begun, asked_at; /* the run; this transfer */
 };
 
 struct web {
@@ -52,7 +51,7 @@ struct web {
     uint32_t number, sender, run, failures;
     uint32_t from; /* the piece from which it is searched for the next run */
     bool struck, no_range;
-    usec retry_at;
+    usec retry_at, answer; /* its last one began to come so long after it was asked for */
     struct lane lane[LANES];
 };
 
@@ -83,12 +82,11 @@ static void lane_brings(struct lane *l, bool something, usec now)
     l->brings = something;
 }
 
-static void waits_no_more(struct lane *l, usec now)
+static void rest_lanes(struct web *w, usec now)
 {
-    inlet_web_ends(l->web->t->node, l->ahead, now);
-    l->ahead = 0;
-    if (list_linked(&l->wait))
-        list_remove(&l->web->t->node->web_wait, &l->wait);
+    for (unsigned k = 0; k < LANES; k++)
+        if (!w->lane[k].job)
+            inlet_web_rests(w->t->node, &w->lane[k].in, now);
 }
 
 static void lane_cancel(struct lane *l, usec now)
@@ -96,7 +94,7 @@ static void lane_cancel(struct lane *l, usec now)
     if (l->job)
         job_cancel(l->web->t->node, l->job);
     l->job = NULL;
-    waits_no_more(l, now);
+    inlet_web_rests(l->web->t->node, &l->in, now);
     lane_brings(l, false, now);
 }
 
@@ -105,7 +103,7 @@ static void lane_ends(struct lane *l, usec now)
     if (l->job)
         job_free(l->web->t->node, l->job);
     l->job = NULL;
-    waits_no_more(l, now);
+    inlet_web_woken(l->web->t->node, &l->in);
     lane_brings(l, false, now);
 }
 
@@ -139,6 +137,7 @@ static void failed(struct web *w, bool for_good, const char *why, usec now)
     w->retry_at = now + usec_min(wait, RETRY_MAX);
     if (for_good || w->failures >= MAX_FAILURES)
         w->struck = true;
+    rest_lanes(w, now);
     node_notice(t->node, t, "web seed %u: %s%s", (unsigned)w->number, why,
                 w->struck ? ": dropped" : "");
     fetch_all(t, now); /* peers may take what it was asked for */
@@ -186,7 +185,8 @@ static bool next_transfer(struct lane *l, usec now)
     node_op_text(t->node, buf_take_str(&url));
     j->arg = l;
     l->job = j;
-    l->ahead = inlet_web_begins(t->node, op->length, now);
+    l->asked_at = now;
+    inlet_web_begins(t->node, &l->in, op->length, now);
     return true;
 }
 
@@ -295,11 +295,11 @@ void web_run(struct task *t, usec now)
         struct web *w = &t->webs[i];
         if (w->struck || w->retry_at > now || (w->no_range && reuse_waits(t)))
             continue;
-        unsigned lanes = w->no_range ? 1 : LANES;
+        unsigned lanes = w->no_range ? 1 : inlet_web_lanes(t->node, LANES, w->answer);
         for (unsigned k = 0; k < lanes; k++) {
             if (w->lane[k].job)
                 continue;
-            if (!inlet_web_may_begin(t->node, &w->lane[k].wait, now))
+            if (!inlet_web_may_begin(t->node, &w->lane[k].in, now))
                 return;
             if (w->no_range)
                 begin_whole(&w->lane[k], now);
@@ -308,6 +308,7 @@ void web_run(struct task *t, usec now)
             if (!w->lane[k].job)
                 break;
         }
+        rest_lanes(w, now);
     }
 }
 
@@ -336,6 +337,7 @@ bool node_web_head(struct node *n, node_id job, int status, uint64_t from, uint6
         why = "answered with another range";
     if (!why && (status == 206 || (status == 200 && whole))) {
         lane_brings(l, true, now);
+        w->answer = now - l->asked_at;
         return true;
     }
     lane_ends(l, now);
@@ -415,15 +417,6 @@ static bool nothing_wanted_ahead(const struct lane *l)
     return true;
 }
 
-static void charge(struct node *n, struct lane *l, size_t bytes, bool *pause, usec now)
-{
-    uint64_t left = l->part_left + l->skip, known = l->ahead > left ? l->ahead - left : 0;
-    known = known < bytes ? known : bytes;
-    l->ahead -= known;
-    rate_add(l->web->t->down, bytes, now);
-    *pause = inlet_web(n, &l->wait, bytes - (size_t)known, now);
-}
-
 bool node_web_data(struct node *n, node_id job, struct bytes b, bool *pause, usec now)
 {
     struct lane *l = lane_of(n, job, now);
@@ -458,7 +451,8 @@ bool node_web_data(struct node *n, node_id job, struct bytes b, bool *pause, use
         drop_rest(l);
         return false;
     }
-    charge(n, l, all, pause, now);
+    rate_add(w->t->down, all, now);
+    *pause = inlet_web_got(n, &l->in, all, now);
     return true;
 }
 
@@ -490,7 +484,7 @@ void web_wake(struct node *n, size_t most, usec now)
 {
     struct list_node *at;
     for (; most > 0 && (at = list_pop(&n->web_wait)) != NULL; most--) {
-        const struct lane *l = LIST_OF(at, struct lane, wait);
+        const struct lane *l = LIST_OF(at, struct lane, in.wait);
         if (l->job)
             node_op(n, NODE_RECV)->job = l->job->id;
         else

@@ -97,15 +97,19 @@ static struct event *get_event(struct web_get *g, usec at, enum event_kind kind)
 
 static size_t chunk(const struct web_get *g, uint64_t left)
 {
-    size_t room = node_web_room(g->host->node), most = room < CHUNK ? room : CHUNK;
+    size_t portion = node_web_portion(g->host->node), most = portion < CHUNK ? portion : CHUNK;
     return left < most ? (size_t)left : most;
 }
 
+/* A kernel that is held to a room has it again when all of it is read, for it joins what comes to
+ * one buffer. */
 static void send_more(struct web_get *g)
 {
     struct tube *t = g->host->tube;
     struct origin *o = &t->origin[g->origin];
     size_t room = 2 * node_web_room(g->host->node), at_once = room < AT_ONCE ? room : AT_ONCE;
+    if (node_web_room(g->host->node) < NODE_WEB_ROOM && g->ready > 0)
+        return;
     while (g->left > 0 && g->arriving + g->ready < at_once) {
         size_t n = chunk(g, g->left);
         struct event *e = get_event(g, net_through(&o->line, t->now, n), EV_WEB_DATA);

@@ -86,9 +86,10 @@ void http_free(struct http *h);
 void http_set_ca(struct http *h, const char *file);
 /* Address of this host to connect from; NULL or family 0: the kernel's choice. */
 void http_set_bind(struct http *h, const struct addr *from);
-/* So much of an answer is read at once, and about as much waits in the kernel: what is paused soon
- * stops the server. HTTP_ROOM or more: as is fastest. For connections made from now on. */
-void http_set_room(struct http *h, size_t bytes);
+/* So much of an answer may wait in the kernel (which doubles it), and be read at once: who pauses
+ * soon stops the server. HTTP_ROOM or more: as is fastest. For requests made from now on, `waiting`
+ * for connections. */
+void http_set_room(struct http *h, size_t waiting, size_t at_once);
 
 /* Never NULL: what is wrong with a request is told by `end`. */
 struct http_req *http_get(struct http *h, const struct http_request *r,

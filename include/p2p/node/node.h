@@ -73,10 +73,11 @@ struct node *node_new(const struct node_config *c, uint64_t seed, usec now);
 void node_free(struct node *n);
 void node_set_port(struct node *n, uint16_t port);
 void node_set_limits(struct node *n, uint64_t down, uint64_t up, usec now);
-/* So much of each transfer of a web seed may be read at once, and wait to be read: under a limit
+/* So much of each transfer of a web seed may wait to be read, and be read at once: under a limit
  * the rest is to stay with the server. */
-#define NODE_WEB_ROOM (256u << 10) /* without one */
+#define NODE_WEB_ROOM (256u << 10) /* without one, both */
 size_t node_web_room(const struct node *n);
+size_t node_web_portion(const struct node *n);
 
 /* ---- tasks ---- */
 

@@ -22,7 +22,7 @@ struct got { /* what a request brought */
     struct http_head head;
     char url[HTTP_URL_MAX], why[500];
     struct buf body;
-    size_t pieces, pause_after;
+    size_t pieces, largest, pause_after;
     bool cancel_in_head, cancel_in_body, paused;
     int *left; /* stops the loop when it comes to 0 */
 };
@@ -42,6 +42,7 @@ static void on_body(void *owner, struct bytes b)
 {
     struct got *g = owner;
     g->pieces++;
+    g->largest = b.n > g->largest ? b.n : g->largest;
     assert_false(g->paused);
     buf_put_bytes(&g->body, b);
     if (g->cancel_in_body) {
@@ -232,8 +233,11 @@ static void test_pause(void **state)
     (void)state;
     static struct site s;
     site_open(&s);
+    http_set_room(s.h, 1 << 14, 3000);
     struct got g = {.t = &s.t, .pause_after = 100000};
     struct http_request r = {.url = url_at(&s, "127.0.0.1", "/data"), .stall_timeout = USEC_SEC};
+    r.ranged = true;
+    r.last = UINT64_MAX;
     g.q = http_get(s.h, &r, &events, &g);
     looptest_run(&s.t);
     assert_true(g.paused);
@@ -248,6 +252,7 @@ static void test_pause(void **state)
     assert_int_equal(g.code, 0);
     assert_int_equal(buf_len(&g.body), HTTPD_DATA);
     assert_memory_equal(buf_bytes(&g.body).p, s.d.data, HTTPD_DATA);
+    assert_int_equal(g.largest, 3000);
     buf_fini(&g.body);
     site_close(&s);
 }
@@ -393,8 +398,9 @@ static void test_limits(void **state)
         uint64_t max;
         int code;
     } row[] = {
-        {"/small", 5, 0},           {"/small", 4, ERR_LIMIT},    {"/chunked", 12, 0},
-        {"/chunked", 11, ERR_LIMIT}, {"/data", 1000, ERR_LIMIT}, {"/data", HTTPD_DATA, 0},
+        {"/small", 5, 0},           {"/small", 4, ERR_LIMIT},
+        {"/chunked", 12, 0},        {"/chunked", 11, ERR_LIMIT},
+        {"/data", 1000, ERR_LIMIT}, {"/data", HTTPD_DATA, 0},
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         struct http_request r = {.url = url_at(&s, "127.0.0.1", row[i].path)};
@@ -560,8 +566,8 @@ static void test_addresses_with_a_public_one(void **state)
         {HTTP_STRANGER_LOCAL, "127.0.0.1", "/t/http://" PUBLIC ":%P/small", true},
         {HTTP_STRANGER_LOCAL, "127.0.0.1", "/small", true},
         /* There and back again: the kept connection to the first host does not help. */
-        {HTTP_STRANGER_LOCAL, "127.0.0.1",
-         "/t/http://" PUBLIC ":%P/t/http://127.0.0.1:%P/small", false},
+        {HTTP_STRANGER_LOCAL, "127.0.0.1", "/t/http://" PUBLIC ":%P/t/http://127.0.0.1:%P/small",
+         false},
         {HTTP_TYPED, "127.0.0.1", "/t/http://" PUBLIC ":%P/t/http://127.0.0.1:%P/small", false},
         {HTTP_TYPED, "127.0.0.1", "/t/http://" PUBLIC ":%P/small", true},
     };

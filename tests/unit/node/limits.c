@@ -59,13 +59,13 @@ static void add(struct world *w, const struct host_config *c, bool seed, size_t 
 }
 
 /* One with the limit and `n` without, on the other side of it; of none, an origin. */
-static struct world world(bool up, uint64_t rate, size_t n, double seconds)
+static struct world world_at(usec delay, bool up, uint64_t rate, size_t n, double seconds)
 {
     double each = (double)rate * (seconds + 4) / (up ? (double)n : 1.0);
     uint32_t piece = rate > 1000000 ? 1u << 20 : 1u << 16;
     struct tube_file one = {NULL, (uint64_t)each + piece};
     struct world w = {.t = tube_new(rate + n), .up = up};
-    struct host_config open = {.delay = USEC_MS, .no_pex = true}, held = open;
+    struct host_config open = {.delay = delay, .no_pex = true}, held = open;
     *(up ? &held.limit_up : &held.limit_down) = rate;
     w.m = tube_manifest(tube_rng(w.t), "thing", &one, 1, 1, piece, &w.content);
     tube_phantom(w.t, w.m, w.content);
@@ -76,6 +76,11 @@ static struct world world(bool up, uint64_t rate, size_t n, double seconds)
         add(&w, (up ? i == 0 : i == n) ? &held : &open, i < seeds, seeds);
     w.held = w.host[up ? 0 : n];
     return w;
+}
+
+static struct world world(bool up, uint64_t rate, size_t n, double seconds)
+{
+    return world_at(USEC_MS, up, rate, n, seconds);
 }
 
 static void end(struct world *w)
@@ -114,7 +119,7 @@ static void limit_holds(struct world w, uint64_t rate, double seconds)
     uint64_t begin = w.seen[first + span] - w.seen[first];
     uint64_t most = most_in(&w, first + 10 * TENTH, span, &least);
     print_message("%s %9u B/s, %u: %+.2f %%, later %+.2f to %+.2f %%, at most %u B in 100 ms\n",
-                  w.up    ? "up  "
+                  w.up      ? "up  "
                   : w.n > 1 ? "down"
                             : "web ",
                   (unsigned)rate, (unsigned)w.n - 1, (double)begin * 100 / (double)all - 100,
@@ -145,6 +150,23 @@ static void of_web_seeds_too(void **state)
     (void)state;
     for (size_t i = 0; i + 1 < RATES; i++) /* a range of the last is much of so short a time */
         limit_holds(world(false, RATE[i], 0, SECONDS[i]), RATE[i], SECONDS[i]);
+}
+
+/* Whose answers are a fifth of a second in coming: then there are as many as it takes. */
+static void of_far_web_seeds(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i + 1 < RATES; i++) {
+        struct world w = world_at(80 * USEC_MS, false, RATE[i], 0, 12);
+        tube_run(w.t, 2 * USEC_SEC, NULL, NULL);
+        uint64_t begin = tube_origin_sent(w.t), all = RATE[i] * 10;
+        tube_run(w.t, 10 * USEC_SEC, NULL, NULL);
+        uint64_t n = tube_origin_sent(w.t) - begin;
+        print_message("far  %9u B/s: %+.2f %%\n", (unsigned)RATE[i],
+                      (double)n * 100 / (double)all - 100);
+        assert_in_range(n, all - all / 50, all + all / 50);
+        end(&w);
+    }
 }
 
 /* Of so little that a block takes four seconds, each leaves whole. */
@@ -212,11 +234,9 @@ static void blocks_in_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(limits_hold),
-        cmocka_unit_test(of_web_seeds_too),
-        cmocka_unit_test(very_low_limit),
-        cmocka_unit_test(shares_are_fair),
-        cmocka_unit_test(blocks_in_turn),
+        cmocka_unit_test(limits_hold),      cmocka_unit_test(of_web_seeds_too),
+        cmocka_unit_test(of_far_web_seeds), cmocka_unit_test(very_low_limit),
+        cmocka_unit_test(shares_are_fair),  cmocka_unit_test(blocks_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
