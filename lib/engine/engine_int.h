@@ -89,6 +89,7 @@ struct engine {
     struct list stores; /* store batches to be submitted at the end of a turn */
     struct list outflows; /* struct outflow */
     struct list members;  /* struct member */
+    uint64_t windows;     /* bytes that such items have in memory (windows.h) */
     struct list names;  /* FILE_DONE batches, likewise */
     struct list checks; /* pieces that wait for others to be hashed with */
     struct loop_timer check_timer;
@@ -231,6 +232,7 @@ struct item {
     char *label;
     enum item_phase phase;
     bool dropped; /* is to end */
+    uint64_t window; /* of engine.windows; 0: nothing yet */
     int code;     /* how it ends */
     bool temporary, twin; /* as in engine_event */
     struct err *why; /* in words; made before a step begins. NULL: nothing to say */

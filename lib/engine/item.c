@@ -5,6 +5,7 @@
  */
 #include "engine/member.h"
 #include "engine/outflow.h"
+#include "engine/windows.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/swarm/pool.h>
@@ -198,7 +199,7 @@ static node_id give_to_node(struct item *it, struct err *e)
         .uploaded = it->uploaded0,
         .downloaded = it->downloaded0,
         .sequential = it->spec.sequential,
-        .window = it->spec.inside ? member_window(it) : outflow_window(it),
+        .window = windows_part(it),
         .on_demand = it->spec.inside || it->spec.extract,
         .super_seed = it->spec.super_seed,
         .survey = it->spec.ask_only,

@@ -1,6 +1,7 @@
 /* Items: made from a caller's wishes, and freed. */
 #include "engine/member.h"
 #include "engine/outflow.h"
+#include "engine/windows.h"
 
 #include <p2p/base/mem.h>
 
@@ -127,6 +128,7 @@ static void free_survey(struct item *it)
 
 void item_free(struct item *it)
 {
+    windows_free(it);
     free_spec(&it->spec);
     free_survey(it);
     save_free(it->save);

@@ -9,9 +9,9 @@
 #include "engine/dig.h"
 #include "engine/member_out.h"
 #include "engine/outflow.h"
+#include "engine/windows.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/base/units.h>
 #include <p2p/host/window.h>
 
 #include <errno.h>
@@ -286,11 +286,6 @@ void member_status(const struct member *m, struct item_status *s)
 
 /* ---- beginning ---- */
 
-uint64_t member_window(const struct item *it)
-{
-    return !it->spec.inside ? 0 : it->spec.window ? it->spec.window : OUTFLOW_WINDOW;
-}
-
 /* All that is looked at, as far as the catalogue knows: else it comes from others. */
 static bool is_here(struct item *it, struct member *m)
 {
@@ -316,16 +311,11 @@ static bool is_here(struct item *it, struct member *m)
 
 static int make_window(struct item *it, struct member *m, struct err *e)
 {
-    uint64_t window = member_window(it), least = (uint64_t)NODE_WINDOW_LEAST * it->m->piece_length;
-    char text[16];
+    int rc = windows_settle(it, e);
 
-    units_format_size(text, least);
-    if (it->spec.window && window < least && it->m->space > window)
-        return err_set(e, ERR_USAGE, "--window: too small for the pieces of %s; it takes %s",
-                       item_name(it), text);
-    if (window < least && it->m->space > window)
-        engine_warn(it->g, it, "%s: has big pieces: %s of memory are used", item_name(it), text);
-    m->window = window_new(it->m->piece_length, node_window_pieces(it->m, window));
+    if (rc < 0)
+        return rc;
+    m->window = window_new(it->m->piece_length, node_window_pieces(it->m, windows_part(it)));
     it->tree = outflow_tree(it, m->window);
     return 0;
 }

@@ -9,7 +9,6 @@
 
 #include "engine/engine_int.h"
 
-uint64_t member_window(const struct item *it); /* bytes; 0: it is none of these */
 /* The manifest is known: then the item can run. With it->complete nothing is to be fetched. */
 int member_begin(struct item *it, struct err *e);
 void member_run(struct item *it); /* it runs, and the manifest stays: the thread begins */

@@ -6,9 +6,9 @@
  */
 #include "engine/extract.h"
 #include "engine/outflow.h"
+#include "engine/windows.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/base/units.h>
 #include <p2p/format/names.h>
 #include <p2p/host/archive.h>
 #include <p2p/host/sink.h>
@@ -95,28 +95,6 @@ static int choose_stretches(struct item *it, struct err *e)
     return rc;
 }
 
-uint64_t outflow_window(const struct item *it)
-{
-    return !it->spec.stream ? 0 : it->spec.window ? it->spec.window : OUTFLOW_WINDOW;
-}
-
-static int choose_window(struct item *it, uint64_t *window, struct err *e)
-{
-    uint64_t least = (uint64_t)NODE_WINDOW_LEAST * it->m->piece_length;
-    char text[16];
-
-    *window = outflow_window(it);
-    if (*window >= least || it->m->space <= *window)
-        return 0;
-    units_format_size(text, least);
-    if (it->spec.window)
-        return err_set(e, ERR_USAGE, "--window: too small for the pieces of %s; it takes %s",
-                       item_name(it), text);
-    *window = least;
-    engine_warn(it->g, it, "%s: has big pieces: %s of memory are used", item_name(it), text);
-    return 0;
-}
-
 struct tree *outflow_tree(const struct item *it, struct window *w)
 {
     struct places p = {.m = it->m, .path = "/-"}; /* names nothing: the content is in memory */
@@ -160,7 +138,6 @@ static void close_sink(struct outflow *s)
 int outflow_begin(struct item *it, struct err *e)
 {
     struct outflow *s = mem_zero(sizeof *s);
-    uint64_t window = 0;
     int rc;
 
     it->outflow = s;
@@ -168,7 +145,7 @@ int outflow_begin(struct item *it, struct err *e)
     it->id = 0; /* nothing of this is for the catalogue */
     rc = choose_stretches(it, e);
     if (rc == 0)
-        rc = choose_window(it, &window, e);
+        rc = windows_settle(it, e);
     if (rc < 0)
         return rc;
     if (is_archive(it)) {
@@ -187,7 +164,7 @@ int outflow_begin(struct item *it, struct err *e)
         return e->code;
     s->pos = it->n_stretches ? it->stretches[0].from : 0;
     s->until = s->extract ? 0 : UINT64_MAX;
-    s->window = window_new(it->m->piece_length, node_window_pieces(it->m, window));
+    s->window = window_new(it->m->piece_length, node_window_pieces(it->m, windows_part(it)));
     it->tree = outflow_tree(it, s->window);
     bits_init(&it->have, it->m->n_pieces);
     bits_init(&it->stale, it->m->n_files);

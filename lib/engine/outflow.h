@@ -7,9 +7,6 @@
 
 #include "engine/engine_int.h"
 
-#define OUTFLOW_WINDOW ((uint64_t)32 << 20) /* unless the caller says otherwise */
-
-uint64_t outflow_window(const struct item *it); /* bytes; 0: it is no stream */
 /* The manifest is known: what is wanted, where it is kept. Then the item can run. */
 int outflow_begin(struct item *it, struct err *e);
 void outflow_free(struct outflow *s); /* NULL is fine */

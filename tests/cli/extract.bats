@@ -412,6 +412,22 @@ t.close()'
     done
 }
 
+@test "several share one window; each has room for two pieces" {
+    local links=()
+    for a in a b c; do
+        random_file src/$a 1000000
+        tar cf $a.tar src/$a
+        if [ $a = a ]; then shared --piece-size 64Ki a.tar; else also --piece-size 64Ki $a.tar; fi
+        links+=("$LINK")
+    done
+    status 2 p2p-get "$PEER" -q -x --window 100Ki -o out/ "${links[@]}"
+    says "it takes 128 KiB"
+    status 0 p2p-get "$PEER" -q -x --window 200Ki -o out/ "${links[@]}"
+    for a in a b c; do
+        cmp src/$a out/$a/src/$a
+    done
+}
+
 @test "a deadline is for the unpacking too" {
     random_file src/a 700000
     tar cf a.tar src
