@@ -10,6 +10,12 @@
  * Of a fast peer a second would be many megabytes. It needs no more than some times what the path
  * holds; the rest would lie in our receive buffer whenever we are the slower one, as with several
  * fast peers, and there is dearer: cold when it is read, behind a window that has to be opened.
+ *
+ * And of a far and fast one still less, once its rate is known. What goes beyond the path waits
+ * before its bottleneck, where no more room may be than for the path once over; what is lost there
+ * holds up all that follows, and us with the next requests. Its TCP may not be the one to hold
+ * back: BBR looks for the rate with windows of some paths for as long as it finds itself without
+ * data, as it does when all that we asked for is on its way.
  */
 #include <p2p/swarm/pipeline.h>
 
@@ -22,6 +28,8 @@
 #define NEAR_SLACK (5 * USEC_MS / 2) /* the same for fast peers, beside PATHS times the delay */
 #define PATHS 4u
 #define NEAR_LEAST (512u << 10)      /* bytes */
+#define FAR_SLACK (50 * USEC_MS)     /* or half of the delay, */
+#define FAR_LEAST (4u << 20)         /* and bytes: more than what is served at one go */
 #define ANSWER_SLACK (USEC_SEC / 20) /* our own delays, before something else is asked for */
 #define DELAY_MOST (2 * USEC_SEC)    /* a queue of our own making is not distance */
 #define BATCH_MOST 16u   /* what waits to be asked in one go is missing from a long pipe */
@@ -82,13 +90,28 @@ static uint64_t in_time(uint64_t rate, usec t)
     return (uint64_t)((double)rate * (double)t / (double)USEC_SEC);
 }
 
-/* The depth for such a rate. */
+static uint64_t at_least(uint64_t n, uint64_t least)
+{
+    return n < least ? least : n;
+}
+
+static uint64_t at_most(uint64_t n, uint64_t most)
+{
+    return n > most ? most : n;
+}
+
+/* The depth for such a rate. While it grows nobody knows how far. */
 static uint64_t enough(const struct pipeline *p, uint64_t rate)
 {
     usec delay = p->least_delay == USEC_NEVER ? SLACK : usec_min(p->least_delay, DELAY_MOST);
-    uint64_t near = in_time(rate, PATHS * delay + NEAR_SLACK), slack = in_time(rate, SLACK);
-    near = near < NEAR_LEAST ? NEAR_LEAST : near;
-    return (in_time(rate, delay) + (near < slack ? near : slack)) / p->unit + 1;
+    usec half = delay / 2;
+    uint64_t slack = at_least(in_time(rate, PATHS * delay + NEAR_SLACK), NEAR_LEAST);
+    if (!p->slow_start) {
+        uint64_t far = in_time(rate, half > FAR_SLACK ? half : FAR_SLACK);
+        slack = at_most(slack, at_least(far, FAR_LEAST));
+    }
+    slack = at_most(slack, in_time(rate, SLACK));
+    return (in_time(rate, delay) + slack) / p->unit + 1;
 }
 
 static uint64_t rate_of_window(const struct pipeline *p, usec now)
@@ -123,10 +146,21 @@ static void end_window(struct pipeline *p, usec now)
         set_target(p, PIPELINE_START);
         return;
     }
-    if (p->slow_start && bytes && p->window_rate < before + before / 8)
+    if (p->slow_start && bytes && p->window_rate < before + before / 8) {
         p->slow_start = false;
+        p->rate = at_least(p->rate, before); /* while it doubled the smoothed one was behind */
+    }
     if (!p->slow_start)
         set_target(p, enough(p, p->rate));
+}
+
+/* Of a far and fast peer two round trips show whether its rate still grows; in the rest of a window
+ * we would ask for far too much. */
+static bool is_window_over(const struct pipeline *p, usec now)
+{
+    usec span = now - p->window_start;
+    return span >= WINDOW || (p->slow_start && p->window_bytes >= FAR_LEAST &&
+                              p->least_delay >= FAR_SLACK && span >= 2 * p->least_delay);
 }
 
 void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now)
@@ -143,7 +177,7 @@ void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now)
     p->window_delay = usec_min(p->window_delay, delay);
     if (p->slow_start && in_use && p->target < enough(p, rate_of_late(p, now)))
         set_target(p, (uint64_t)p->target + 1);
-    if (now - p->window_start >= WINDOW)
+    if (is_window_over(p, now))
         end_window(p, now);
 }
 

@@ -2,7 +2,8 @@
  * How many requests to keep outstanding at one peer, from its bandwidth and delay: enough that no
  * round trip is waited for, few enough that a cancel or a choke wastes little. Slow start: doubles
  * while the rate grows, then follows rate * (least delay + slack), where the slack is a second of a
- * slow peer and some round trips of a fast one. Bounded by the peer's reqq.
+ * slow peer, some round trips of a fast one, and half of one of a fast one that is far away.
+ * Bounded by the peer's reqq.
  * Also tells when a peer has snubbed us, and how long to wait for a single request.
  */
 #ifndef P2P_SWARM_PIPELINE_H

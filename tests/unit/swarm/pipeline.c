@@ -117,6 +117,29 @@ static void shallow_on_a_short_way(void **state)
     }
 }
 
+/* What a bottleneck with room for the path once over holds, and enough to be always busy. */
+static void little_beyond_a_long_way(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t rate;
+        usec delay;
+    } links[] = {{117000000, 100 * USEC_MS}, {117000000, 60 * USEC_MS}, {50000000, 300 * USEC_MS}};
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        struct link l = {.rate = links[i].rate, .delay = links[i].delay};
+        struct pipeline p;
+        usec now = 0;
+        pipeline_init(&p, now);
+        pipeline_set_reqq(&p, UINT32_MAX);
+        run(&l, &p, &now, 16 * l.delay); /* time to find the rate */
+        uint64_t path = l.rate * (uint64_t)l.delay / (uint64_t)USEC_SEC;
+        for (int k = 0; k < 20; k++) {
+            assert_true(run(&l, &p, &now, now + USEC_SEC / 2) >= l.rate * 99 / 100);
+            assert_in_range((uint64_t)p.target * BLOCK, path * 5 / 4, path * 15 / 8);
+        }
+    }
+}
+
 static void follows_changes(void **state)
 {
     (void)state;
@@ -300,6 +323,7 @@ int main(void)
         cmocka_unit_test(fills_any_link),
         cmocka_unit_test(quick_from_the_start),
         cmocka_unit_test(shallow_on_a_short_way),
+        cmocka_unit_test(little_beyond_a_long_way),
         cmocka_unit_test(follows_changes),
         cmocka_unit_test(keeps_within_reqq),
         cmocka_unit_test(asks_in_batches),
