@@ -125,6 +125,13 @@ static int close_file(void *ctx, uint32_t file, struct tree_pin *pin, struct err
     return intake_end(a->intake, walked(a, file), pin->fd, e);
 }
 
+static int whole_file(void *ctx, uint32_t file, struct span to, struct err *e)
+{
+    const struct scan_author *a = ctx;
+
+    return intake_whole(a->intake, walked(a, file), to, e);
+}
+
 static int file_is_cut(void *ctx, uint32_t file, struct err *e)
 {
     const struct scan_author *a = ctx;
@@ -163,7 +170,11 @@ static int hash_plan(struct scan_author *a, const struct scan_options *o, struct
     struct scan_hash h = {
         .only = a->flow ? &others : NULL,
         .m = author_plan(a->author),
-        .source = {.ctx = a, .open = open_file, .close = close_file, .cut = file_is_cut},
+        .source = {.ctx = a,
+                   .open = open_file,
+                   .close = close_file,
+                   .whole = whole_file,
+                   .cut = file_is_cut},
         .watch = &o->watch,
         .piece = take_piece,
         .arg = a,

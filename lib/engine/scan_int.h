@@ -19,6 +19,8 @@ struct scan_source {
     int (*open)(void *ctx, uint32_t file, struct tree_pin *out, struct err *e);
     /* Every one that was opened. A failure is one of the pieces read from it. */
     int (*close)(void *ctx, uint32_t file, struct tree_pin *pin, struct err *e);
+    /* All of a file that is no longer than INTAKE_WHOLE, in one call instead of three. NULL: no. */
+    int (*whole)(void *ctx, uint32_t file, struct span to, struct err *e);
     /* It came out short. */
     int (*cut)(void *ctx, uint32_t file, struct err *e);
 };

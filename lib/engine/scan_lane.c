@@ -37,7 +37,7 @@ static unsigned lanes_wanted(const struct manifest *m, size_t threads)
 
     if (!m->has_v1 && m->piece_length >= ROUND)
         width = 1;
-    else if (m->has_v2 && m->piece_length <= SMALL && width > 1)
+    else if (m->has_v2 && m->piece_length <= SMALL && width > 1 && m->n_pieces > 0)
         width = (unsigned)(2 * ROUND / (m->size / m->n_pieces + 1));
     if (width > SCAN_LANES)
         width = SCAN_LANES;
@@ -54,6 +54,8 @@ struct scan_shape scan_shape_of(const struct manifest *m, size_t threads)
     s.step = s.lanes > 1 ? ROUND / s.lanes : m->has_v1 ? ALONE : ROUND;
     if (m->has_v2 && m->piece_length <= SMALL)
         s.step = m->piece_length;
+    else if (!m->has_v2 && s.lanes > 1 && m->size / m->n_files < SMALL)
+        s.step = SMALL; /* fewer of the files are cut in two */
     while (s.lanes > 1 && s.lanes * s.slots * memory_of(m, s.step) > MEMORY)
         s.lanes--;
     return s;
@@ -105,13 +107,15 @@ static void ask_ahead(const struct scan_lanes *l, struct scan_lane *n)
 static int lane_read(struct scan_lanes *l, struct scan_lane *n, struct span to)
 {
     const struct scan_source *src = &l->run->h->source;
-    int rc = lane_open(l, n, n->seg.file);
+    const struct manifest_file *f = &l->run->h->m->files[n->seg.file];
 
+    if (src->whole && to.n == f->length && to.n <= INTAKE_WHOLE && n->file != n->seg.file)
+        return src->whole(src->ctx, n->seg.file, to, &l->e);
+    int rc = lane_open(l, n, n->seg.file);
     if (rc < 0)
         return rc;
     ask_ahead(l, n);
-    int64_t got = fileio_pread(n->pin.fd, l->run->h->m->files[n->seg.file].path,
-                               n->pin.base + n->seg.offset, to, &l->e);
+    int64_t got = fileio_pread(n->pin.fd, f->path, n->pin.base + n->seg.offset, to, &l->e);
     if (got < 0)
         return (int)got;
     return (size_t)got < to.n ? src->cut(src->ctx, n->seg.file, &l->e) : 0;
@@ -131,16 +135,6 @@ static void lane_begin(struct scan_lanes *l, struct scan_lane *n, uint32_t piece
     layout_iter_init(&n->iter, m, (uint64_t)piece * m->piece_length, layout_piece_len(m, piece));
 }
 
-static void lane_end(struct scan_lane *n)
-{
-    struct piecehash_result r;
-
-    piecehash_end(n->hash, &r);
-    memcpy(n->out->v1, r.v1, SHA1_LEN);
-    memcpy(n->out->root, r.root, SHA256_LEN);
-    n->out = NULL;
-}
-
 static void lane_fail(struct scan_lane *n, int code)
 {
     n->out->code = code;
@@ -150,6 +144,7 @@ static void lane_fail(struct scan_lane *n, int code)
 
 /* A round of one worker: bytes of pieces, and the padding that follows them. */
 struct round {
+    struct scan_lane *lane[SCAN_LANES];
     struct piecehash *h[SCAN_LANES];
     struct bytes b[SCAN_LANES];
     uint64_t zeros[SCAN_LANES], read;
@@ -199,14 +194,32 @@ static bool lane_next(struct scan_lanes *l, struct scan_lane *n, struct round *r
         lane_fail(n, (int)have);
         return false;
     }
-    if (have == 0 && r->zeros[r->n] == 0) {
-        lane_end(n);
-        return false;
-    }
     r->b[r->n] = BYTES(n->mem, (size_t)have);
-    r->h[r->n++] = n->hash;
+    r->h[r->n] = n->hash;
+    r->lane[r->n++] = n;
     r->read += (uint64_t)have;
     return true;
+}
+
+/* Hashes the round; lanes at the end of their pieces are idle then. */
+static void hash_round(struct round *r)
+{
+    struct piecehash_result out[SCAN_LANES];
+    size_t ended = 0;
+
+    piecehash_more_each(r->h, r->b, r->n);
+    piecehash_zero_each(r->h, r->zeros, r->n);
+    for (size_t i = 0; i < r->n; i++)
+        if (r->lane[i]->seg.length == 0 && r->lane[i]->iter.at >= r->lane[i]->iter.end) {
+            r->lane[ended] = r->lane[i];
+            r->h[ended++] = r->h[i];
+        }
+    piecehash_end_each(r->h, out, ended);
+    for (size_t i = 0; i < ended; i++) {
+        memcpy(r->lane[i]->out->v1, out[i].v1, SHA1_LEN);
+        memcpy(r->lane[i]->out->root, out[i].root, SHA256_LEN);
+        r->lane[i]->out = NULL;
+    }
 }
 
 struct todo {
@@ -250,8 +263,7 @@ void scan_lanes_run(struct scan_lanes *l, const uint32_t *pieces, struct scan_pi
 
     err_clear(&l->e);
     for (gather(l, &t, &r); r.n > 0; gather(l, &t, &r)) {
-        piecehash_more_each(r.h, r.b, r.n);
-        piecehash_zero_each(r.h, r.zeros, r.n);
+        hash_round(&r);
         if (atomic_load_explicit(&l->run->stop, memory_order_relaxed) ||
             (l->e.code && !l->run->h->go_on)) {
             abandon(l, &t);

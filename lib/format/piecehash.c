@@ -204,19 +204,34 @@ static void end_of(enum digest_kind k, struct lanes_sum *s, uint8_t *out)
     lanes_run(k, &(struct lanes_job){s, BYTES(NULL, 0), out}, 1);
 }
 
-void piecehash_end(struct piecehash *h, struct piecehash_result *out)
+static void end_tree(struct piecehash *h, struct piecehash_result *out)
 {
-    memset(out, 0, sizeof *out);
-    if (h->v1)
-        end_of(DIGEST_SHA1, &h->sha1, out->v1);
-    if (!h->v2)
-        return;
     if (h->leaf_fill > 0)
         end_of(DIGEST_SHA256, &h->leaf[h->open], next_leaf(h));
     out->leaves = h->leaves;
     out->n_leaves = (uint32_t)h->n_leaves;
     if (h->n_leaves > 0)
         merkle_root(out->root, h->leaves, h->n_leaves, h->width, 0);
+}
+
+void piecehash_end_each(struct piecehash *const *h, struct piecehash_result *out, size_t n)
+{
+    struct queue q;
+    q.n = 0;
+    q.kind = DIGEST_SHA1;
+    for (size_t i = 0; i < n; i++) {
+        memset(&out[i], 0, sizeof out[i]);
+        if (h[i]->v1)
+            push(&q, &h[i]->sha1, BYTES(NULL, 0), out[i].v1);
+        if (h[i]->v2)
+            end_tree(h[i], &out[i]);
+    }
+    flush(&q);
+}
+
+void piecehash_end(struct piecehash *h, struct piecehash_result *out)
+{
+    piecehash_end_each(&h, out, 1);
 }
 
 const uint8_t *piecehash_expected_root(const struct manifest *m, uint32_t piece)

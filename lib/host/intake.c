@@ -115,6 +115,37 @@ int intake_begin(struct intake *t, size_t file, struct err *e)
     return fd;
 }
 
+static int64_t read_all(int fd, struct span to)
+{
+    size_t n = 0;
+    while (n < to.n) {
+        ssize_t got = read(fd, to.p + n, to.n - n);
+        if (got < 0 && errno != EINTR)
+            return -1;
+        if (got == 0)
+            break;
+        n += got > 0 ? (size_t)got : 0;
+    }
+    return (int64_t)n;
+}
+
+int intake_whole(struct intake *t, size_t file, struct span to, struct err *e)
+{
+    const struct walk_file *f = &t->w->v[file];
+    struct stat st;
+    int fd = open_file(t, f), rc = 0;
+    if (fd < 0)
+        return failed(t, file, errno, e);
+    int64_t got = read_all(fd, to);
+    int why = errno;
+    if (fstat(fd, &st) != 0 || !is_as_walked(f, &st) || (got >= 0 && (uint64_t)got < f->size))
+        rc = intake_changed(t, file, e);
+    else if (got < 0)
+        rc = failed(t, file, why, e);
+    close(fd);
+    return rc;
+}
+
 int intake_end(struct intake *t, size_t file, int fd, struct err *e)
 {
     const struct walk_file *f = &t->w->v[file];

@@ -37,6 +37,8 @@ void piecehash_more_each(struct piecehash *const *h, const struct bytes *b, size
 /* piecehash_zero for n pieces at once, all different: padding is hashed side by side as well. */
 void piecehash_zero_each(struct piecehash *const *h, const uint64_t *zeros, size_t n);
 void piecehash_end(struct piecehash *h, struct piecehash_result *out);
+/* The same for n pieces at once, all different; out[i] is of h[i]. */
+void piecehash_end_each(struct piecehash *const *h, struct piecehash_result *out, size_t n);
 
 enum piecehash_verdict {
     PIECE_GOOD,

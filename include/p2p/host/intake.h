@@ -33,6 +33,12 @@ void intake_free(struct intake *t); /* NULL is fine */
 int intake_begin(struct intake *t, size_t file, struct err *e);
 /* Closes it. ERR_IO: what was read since intake_begin is not what stands there now. */
 int intake_end(struct intake *t, size_t file, int fd, struct err *e);
+#define INTAKE_WHOLE (64u << 10)
+/*
+ * All bytes of a file of at most so many, as many as the walk saw: begin, read, end. Read at once,
+ * it is looked at once, when that is done.
+ */
+int intake_whole(struct intake *t, size_t file, struct span to, struct err *e);
 /* As intake_end would fail: for a read that came out short. */
 int intake_changed(struct intake *t, size_t file, struct err *e);
 

@@ -107,9 +107,15 @@ static void changes_before_reading_are_noticed(void **state)
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         struct fixture f;
         struct err e = {0};
+        char got[4];
         begin_anew();
         look(&f, "d", false);
+        assert_int_equal(intake_whole(f.t, 1, (struct span){(uint8_t *)got, 4}, &e), 0);
+        assert_memory_equal(got, "beta", 4);
         changes[i]();
+        assert_int_equal(intake_whole(f.t, 1, (struct span){(uint8_t *)got, 4}, &e), ERR_IO);
+        assert_non_null(strstr(e.msg, "d/sub/b"));
+        err_clear(&e);
         assert_int_equal(intake_begin(f.t, 1, &e), ERR_IO);
         assert_non_null(strstr(e.msg, "d/sub/b"));
         look_no_more(&f);
