@@ -26,7 +26,8 @@ endef
 $(foreach u,$(UNIT_ALL),$(eval $(call unit_rule,$(u))))
 
 # They read back what the program writes, and write what it reads, by the library that it loads.
-$(B)/tests/unit/host/archive $(B)/tests/unit/host/archive_in $(B)/tests/unit/host/unpack $(B)/tests/unit/host/inside: TEST_LIBS = -larchive
+WITH_ARCHIVES := host/archive host/archive_in host/unpack host/inside engine/dig
+$(WITH_ARCHIVES:%=$(B)/tests/unit/%): TEST_LIBS = -larchive
 
 .PHONY: unit unit-build
 unit-build: $(UNIT:%=$(B)/tests/unit/%)
