@@ -25,6 +25,8 @@ static const struct swarm *swarm_v2(const struct task *t)
     return NULL;
 }
 
+/* Alone, although interest said with it would have us unchoked a round trip sooner: aria2 loses
+ * what comes together with a handshake. */
 void greet_send(struct conn *c, usec now)
 {
     (void)now;
