@@ -14,6 +14,7 @@ UNITS = {
     "idle cpu": "%", "last / bound": "", "copies": "", "answered": "%", "size": "KiB",
     "libraries": "", "time": "ms", "came": "%",
     "steady": "MB/s", "filled": "%", "steady filled": "%", "round trips": "",
+    "mean / limit": "", "worst 10 s": "%", "worst 100 ms / share": "",
 }
 OURS = "p2p"
 BARE = ("size", "libraries")    # one of ours is not beside one of theirs

@@ -13,7 +13,8 @@ class Aria2(Contender, Driver):
 
     def _argv(self, folder):
         words = [w for w in super()._argv(folder) if not w.startswith("--log")]
-        return words + [f"--max-overall-upload-limit={self.up}"]
+        return words + [f"--max-overall-upload-limit={self.up}",
+                        f"--max-overall-download-limit={self.down}"]
 
     def _leech(self, source, dest, peers):
         if not self.stay:

@@ -2,7 +2,7 @@
 
 A contender is that driver with this class before it: it makes manifests, seeds, leeches and says
 when it is done; its program is watched from outside (measure.py). Set before it starts: `wrap`,
-words to put before its command; `up`, a ceiling on its upload in bytes a second; `stay`, whether a
+words to put before its command; `up` and `down`, ceilings in bytes a second; `stay`, whether a
 leech goes on to share once it has all.
 """
 
@@ -16,7 +16,8 @@ class Contender:
     quick = True        # fast enough for QUICK=1
     exits = False       # a leech ends by itself when done
     poll = 0.05         # seconds from question to question whether it is done
-    wrap, up, stay, began = (), 0, False, 0.0
+    limit_unit = 1      # bytes a second
+    wrap, up, down, stay, began = (), 0, 0, False, 0.0
 
     def start(self, argv, **env):
         self.began = time.monotonic()

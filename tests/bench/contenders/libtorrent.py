@@ -15,7 +15,8 @@ class Libtorrent(Contender, Driver):
 
     def start(self, argv, **env):
         job = json.loads(argv[-1])
-        super().start(argv[:-3] + [PROCESS, argv[-2], json.dumps({**job, "up": self.up})], **env)
+        super().start(argv[:-3] + [PROCESS, argv[-2], json.dumps({**job, "up": self.up,
+                                                                    "down": self.down})], **env)
 
     @staticmethod
     def maker(path, out, fmt):

@@ -1,4 +1,4 @@
-"""The program of tests/interop around libtorrent, with a ceiling on upload, and for many torrents."""
+"""The program of tests/interop around libtorrent, with ceilings, and for many torrents."""
 
 import json
 import os
@@ -26,7 +26,8 @@ class Session(lt.session):
 
 lt.session = Session
 ways_in = plain.ways_in
-plain.ways_in = lambda job: {**ways_in(job), "upload_rate_limit": job["up"]}
+plain.ways_in = lambda job: {**ways_in(job), "upload_rate_limit": job["up"],
+                             "download_rate_limit": job["down"]}
 
 
 def many(job):

@@ -21,7 +21,8 @@ class Ours(Contender, P2p):
     def _how(self, name):
         if name not in self.known:
             self.known[name] = switches(name, self.env)
-        return self.known[name] + (["--limit-up", str(self.up)] if self.up else [])
+        return (self.known[name] + (["--limit-up", str(self.up)] if self.up else [])
+                + (["--limit-down", str(self.down)] if self.down else []))
 
     def _seed(self, torrent, data):
         self._how("p2p-get")    # asks for the switches before a clock runs

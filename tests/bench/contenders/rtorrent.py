@@ -7,12 +7,14 @@ from contenders.contender import Contender
 
 
 class Rtorrent(Contender, Driver):
-    package, binaries = "rtorrent", ("rtorrent",)
+    package, binaries, limit_unit = "rtorrent", ("rtorrent",), 1024
 
     def _start(self, folder):
         super()._start(folder)
         if self.up:
             self._call("throttle.global_up.max_rate.set_kb", "", self.up // 1024)
+        if self.down:
+            self._call("throttle.global_down.max_rate.set_kb", "", self.down // 1024)
 
     def seed_many(self, torrents, folder):
         self._start(folder)

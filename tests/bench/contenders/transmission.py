@@ -9,14 +9,16 @@ from contenders.contender import Contender
 class Transmission(Contender, TransmissionDaemon):
     name, package = "transmission", "transmission-daemon"
     binaries = ("transmission-daemon", "transmission-cli", "transmission-create")
-    quick = False
+    quick, limit_unit = False, 1000
 
     def _settings(self, download, rpc=0):
         super()._settings(download, rpc)
         with open(self.path("settings.json"), "r+", encoding="utf-8") as f:
             settings = json.load(f)
             settings.update({"speed-limit-up-enabled": bool(self.up),
-                             "speed-limit-up": self.up // 1000})
+                             "speed-limit-up": self.up // 1000,
+                             "speed-limit-down-enabled": bool(self.down),
+                             "speed-limit-down": self.down // 1000})
             f.seek(0)
             json.dump(settings, f)
             f.truncate()
