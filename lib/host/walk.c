@@ -1,19 +1,25 @@
 /*
  * Walking what the user wants to share. Depth first, the names of each folder sorted by their
- * bytes, which is the order of whole paths compared component by component.
+ * bytes, which is the order of whole paths compared component by component. A folder of many
+ * folders has them walked on all cores, each by a job of its own, and puts together what they
+ * found as if one had walked: asking after a file takes half as long as reading a small one.
  */
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
 #include <p2p/host/walk.h>
+#include <p2p/host/workers.h>
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SPREAD_MIN 8  /* folders that are worth threads */
+#define SPREAD_OUT 64 /* of them open at a time */
 #define CHUNK_SIZE ((size_t)64 * 1024)
 
 struct walk_chunk {
@@ -27,6 +33,7 @@ struct names {
     size_t *at;
     char *mem;
     size_t n, cap, used, room;
+    size_t folders; /* among them, where the file system tells */
 };
 
 /* A folder that we are in: for loops of links. */
@@ -43,6 +50,26 @@ struct job {
     const char *root;
     size_t cap, notice_cap;
     struct err *e;
+    _Atomic size_t *seen;  /* files, of all jobs */
+    struct spread *spread; /* the folder whose folders are jobs; NULL: they are walked at once */
+    bool alone;            /* a job itself */
+};
+
+/* A folder that is a job, and where in its parent's lists that belongs which it finds. */
+struct part {
+    struct workers_job job;
+    struct job j;
+    struct walk w;
+    struct err e;
+    int fd, rc;
+    const char *path;
+    const struct level *up;
+    size_t files_at, notices_at;
+};
+struct spread {
+    struct workers *pool;
+    struct part **v;
+    size_t n;
 };
 
 static char *keep(struct walk *w, size_t n)
@@ -91,7 +118,7 @@ static void notice(struct job *j, const char *path, const char *why)
 static int add(struct job *j, const char *path, const struct stat *st, const char *target)
 {
     struct walk *w = j->w;
-    if (w->n == WALK_MAX_FILES)
+    if (atomic_fetch_add(j->seen, 1) >= WALK_MAX_FILES)
         return err_set(j->e, ERR_LIMIT, "%s: more than %u files", j->root, WALK_MAX_FILES);
     if (w->n == j->cap) {
         j->cap = j->cap ? j->cap * 2 : 64;
@@ -148,6 +175,7 @@ static int names_read(struct names *l, DIR *dir)
             break;
         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
             names_add(l, d->d_name);
+        l->folders += d->d_type == DT_DIR;
     }
     if (errno != 0)
         return -1;
@@ -199,11 +227,102 @@ static int keep_link(struct job *j, int at, const char *name, const char *path,
 
 static int folder(struct job *j, int fd, const char *path, const struct level *up);
 
+/* ---- many folders at once ---- */
+
+static void run_part(struct workers_job *job)
+{
+    struct part *p = (struct part *)(void *)job;
+    p->rc = folder(&p->j, p->fd, p->path, p->up);
+}
+
+static void put_off(struct job *j, int fd, const char *path, const struct level *up)
+{
+    struct spread *s = j->spread;
+    struct part *p = mem_zero(sizeof *p);
+    p->job.run = run_part;
+    p->j = (struct job){
+        .w = &p->w, .o = j->o, .root = j->root, .e = &p->e, .seen = j->seen, .alone = true};
+    p->fd = fd;
+    p->path = path;
+    p->up = up;
+    p->files_at = j->w->n;
+    p->notices_at = j->w->notice_count;
+    s->v = mem_grow(s->v, s->n + 1, sizeof *s->v);
+    s->v[s->n++] = p;
+    while (!workers_submit(s->pool, &p->job))
+        workers_next(s->pool, -1);
+}
+
+/* What the parts found goes between what the folder has itself; the chunks of memory are kept. */
+static void put_together(struct job *j, const struct spread *s)
+{
+    struct walk *w = j->w, all = {.is_file = w->is_file, .total = w->total, .chunks = w->chunks};
+    size_t files = 0, notices = 0, n = w->n, m = w->notice_count;
+    for (size_t i = 0; i < s->n; i++) {
+        n += s->v[i]->w.n;
+        m += s->v[i]->w.notice_count;
+    }
+    all.v = mem_array(n ? n : 1, sizeof *all.v);
+    all.notices = mem_array(m ? m : 1, sizeof *all.notices);
+    for (size_t i = 0; i <= s->n; i++) {
+        struct part *p = i < s->n ? s->v[i] : NULL;
+        for (; files < (p ? p->files_at : w->n); files++)
+            all.v[all.n++] = w->v[files];
+        for (; notices < (p ? p->notices_at : w->notice_count); notices++)
+            all.notices[all.notice_count++] = w->notices[notices];
+        for (size_t k = 0; p && k < p->w.n; k++)
+            all.v[all.n++] = p->w.v[k];
+        for (size_t k = 0; p && k < p->w.notice_count; k++)
+            all.notices[all.notice_count++] = p->w.notices[k];
+        all.total += p ? p->w.total : 0;
+        while (p && p->w.chunks) {
+            struct walk_chunk *c = p->w.chunks;
+            p->w.chunks = c->next;
+            c->next = all.chunks;
+            all.chunks = c;
+        }
+    }
+    free(w->v);
+    free(w->notices);
+    *w = all;
+    j->cap = n;
+    j->notice_cap = m;
+}
+
+/* The first failure in the order of the walk is the one that counts. */
+static int spread_end(struct job *j, struct spread *s, int rc, const struct err *own)
+{
+    const struct err *why = own;
+    while (workers_next(s->pool, -1))
+        continue;
+    put_together(j, s);
+    for (size_t i = s->n; i-- > 0;)
+        if (s->v[i]->rc < 0) {
+            rc = s->v[i]->rc;
+            why = &s->v[i]->e;
+        }
+    if (rc < 0 && j->e && !j->e->code)
+        *j->e = *why;
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->v[i]->w.v);
+        free(s->v[i]->w.notices);
+        free(s->v[i]);
+    }
+    free(s->v);
+    workers_free(s->pool);
+    return rc;
+}
+
 static int enter(struct job *j, int at, const char *name, const char *path, const struct level *up)
 {
     int nofollow = j->o && j->o->follow ? 0 : O_NOFOLLOW;
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | nofollow);
-    return fd < 0 ? failed(j, path) : folder(j, fd, path, up);
+    if (fd < 0)
+        return failed(j, path);
+    if (!j->spread)
+        return folder(j, fd, path, up);
+    put_off(j, fd, path, up);
+    return 0;
 }
 
 static const char *strange_kind(mode_t mode)
@@ -232,6 +351,28 @@ static int entry(struct job *j, int at, const char *name, const char *path, cons
     return 0;
 }
 
+static int entries(struct job *j, int fd, const char *path, const struct names *l,
+                   const struct level *in)
+{
+    int rc = 0;
+    for (size_t i = 0; i < l->n && rc == 0; i++)
+        rc = entry(j, fd, l->v[i], join(j->w, path, l->v[i]), in);
+    return rc;
+}
+
+static int entries_spread(struct job *j, int fd, const char *path, const struct names *l,
+                          const struct level *in)
+{
+    struct spread s = {.pool = workers_new(0, SPREAD_OUT)};
+    struct err *e = j->e, own = {0};
+    j->spread = &s;
+    j->e = &own;
+    int rc = entries(j, fd, path, l, in);
+    j->spread = NULL;
+    j->e = e;
+    return spread_end(j, &s, rc, &own);
+}
+
 /* Takes fd over. */
 static int folder(struct job *j, int fd, const char *path, const struct level *up)
 {
@@ -256,8 +397,8 @@ static int folder(struct job *j, int fd, const char *path, const struct level *u
         }
     struct level in = {.up = up, .dev = st.st_dev, .ino = st.st_ino,
                        .depth = up ? up->depth + 1 : 1};
-    for (size_t i = 0; i < l.n && rc == 0; i++)
-        rc = entry(j, fd, l.v[i], join(j->w, path, l.v[i]), &in);
+    rc = !j->alone && !j->spread && l.folders >= SPREAD_MIN ? entries_spread(j, fd, path, &l, &in)
+                                                            : entries(j, fd, path, &l, &in);
 out:
     names_fini(&l);
     closedir(dir);
@@ -266,7 +407,8 @@ out:
 
 int walk_run(struct walk *w, const char *root, const struct walk_options *o, struct err *e)
 {
-    struct job j = {.w = w, .o = o, .root = root, .e = e};
+    _Atomic size_t seen = 0;
+    struct job j = {.w = w, .o = o, .root = root, .e = e, .seen = &seen};
     struct stat st;
     memset(w, 0, sizeof *w);
     if (stat(root, &st) != 0)

@@ -14,7 +14,8 @@ static void make(const char *rel, const char *text)
         mkdir(path, 0777);
         *p = '/';
     }
-    put_text(path, text);
+    if (text)
+        put_text(path, text);
 }
 
 static void expect_paths(const struct walk *w, const char *const *want, size_t n)
@@ -229,6 +230,76 @@ static void many_files(void **state)
     walk_fini(&w);
 }
 
+/* Twenty folders with a file before each, some of them empty, deep, or with something strange. */
+static void make_many_folders(void)
+{
+    char rel[64];
+    for (int i = 0; i < 20; i++) {
+        snprintf(rel, sizeof rel, "r/%02d", i);
+        make(rel, "1");
+        snprintf(rel, sizeof rel, "r/%02dd/", i);
+        make(rel, NULL);
+        for (int k = 0; k < i % 4; k++) {
+            snprintf(rel, sizeof rel, "r/%02dd/%d/x", i, k);
+            make(rel, "12");
+        }
+        if (i % 4 == 1) {
+            snprintf(rel, sizeof rel, "r/%02dd/fifo", i);
+            assert_int_equal(mkfifo(at(rel), 0600), 0);
+        }
+    }
+}
+
+/* They are walked by several threads, and come out as if by one. */
+static void many_folders(void **state)
+{
+    (void)state;
+    struct walk w;
+    struct err e = {0};
+    size_t n = 0, strange = 0;
+    char want[64];
+    make_many_folders();
+    assert_int_equal(walk_run(&w, at("r"), NULL, &e), 0);
+    assert_int_equal(w.n, 20 + 30);
+    assert_int_equal(w.total, 20 + 2 * 30);
+    assert_int_equal(w.notice_count, 5);
+    for (int i = 0; i < 20; i++) {
+        snprintf(want, sizeof want, "%02d", i);
+        assert_string_equal(w.v[n++].path, want);
+        for (int k = 0; k < i % 4; k++) {
+            snprintf(want, sizeof want, "%02dd/%d/x", i, k);
+            assert_string_equal(w.v[n++].path, want);
+        }
+        snprintf(want, sizeof want, "r/%02dd/fifo:", i);
+        if (i % 4 == 1)
+            assert_non_null(strstr(w.notices[strange++], want));
+    }
+    walk_fini(&w);
+}
+
+/* Of several failures the first in the order of names is told, whichever thread was faster. */
+static void many_folders_fail(void **state)
+{
+    (void)state;
+    const struct walk_options o = {.follow = true};
+    char rel[64], deep[] = "r/09d/0/1/2/3/4/5/loop";
+    make_many_folders();
+    make("r/09d/0/1/2/3/4/5/6", "1");
+    assert_int_equal(symlink("..", at(deep)), 0);
+    for (int i = 10; i < 20; i++) {
+        snprintf(rel, sizeof rel, "r/%02dd/0", i);
+        assert_true(symlink("gone", at(rel)) == 0 || errno == EEXIST);
+    }
+    assert_int_equal(symlink("gone", at("r/19z")), 0);
+    for (int i = 0; i < 20; i++) {
+        struct walk w;
+        struct err e = {0};
+        assert_int_equal(walk_run(&w, at("r"), &o, &e), ERR_IO);
+        assert_non_null(strstr(e.msg, deep));
+        walk_fini(&w);
+    }
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
 
 int main(void)
@@ -242,6 +313,8 @@ int main(void)
         TEST(what_cannot_be_read_is_named),
         TEST(depth_has_a_limit),
         TEST(many_files),
+        TEST(many_folders),
+        TEST(many_folders_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
