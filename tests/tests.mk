@@ -26,7 +26,7 @@ endef
 $(foreach u,$(UNIT_ALL),$(eval $(call unit_rule,$(u))))
 
 # They read back what the program writes, and write what it reads, by the library that it loads.
-WITH_ARCHIVES := host/archive host/archive_in host/unpack host/inside engine/dig
+WITH_ARCHIVES := host/archive host/archive_in host/unpack host/inside engine/dig engine/member
 $(WITH_ARCHIVES:%=$(B)/tests/unit/%): TEST_LIBS = -larchive
 
 .PHONY: unit unit-build
