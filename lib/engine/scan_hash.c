@@ -203,6 +203,7 @@ int scan_hash(const struct scan_hash *h, struct err *e)
     size_t n = r.shared.shape.slots;
     struct slot *slots = mem_array(n, sizeof *slots);
 
+    scan_run_init(&r.shared);
     for (size_t i = 0; i < n; i++)
         slot_init(&slots[i], &r);
     if (r.shared.shape.threads == 0) {
@@ -218,6 +219,7 @@ int scan_hash(const struct scan_hash *h, struct err *e)
     for (size_t i = 0; i < n; i++)
         slot_fini(&slots[i]);
     free(slots);
+    scan_run_fini(&r.shared);
     if (r.code == 0)
         look(&r);
     return r.code;

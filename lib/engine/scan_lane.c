@@ -256,20 +256,52 @@ static void abandon(struct scan_lanes *l, struct todo *t)
         t->out[t->next] = (struct scan_piece){.code = ERR_CANCELED, .file = UINT32_MAX};
 }
 
-void scan_lanes_run(struct scan_lanes *l, const uint32_t *pieces, struct scan_piece *out, size_t n)
+static size_t take_mem(struct scan_run *r)
 {
-    struct todo t = {.pieces = pieces, .out = out, .n = n};
+    static _Thread_local size_t mine;
+
+    while (atomic_exchange(&r->taken[mine %= r->shape.slots], true))
+        mine++;
+    return mine;
+}
+
+static void run_rounds(struct scan_lanes *l, struct todo *t)
+{
     struct round r;
 
-    err_clear(&l->e);
-    for (gather(l, &t, &r); r.n > 0; gather(l, &t, &r)) {
+    for (gather(l, t, &r); r.n > 0; gather(l, t, &r)) {
         hash_round(&r);
         if (atomic_load_explicit(&l->run->stop, memory_order_relaxed) ||
             (l->e.code && !l->run->h->go_on)) {
-            abandon(l, &t);
+            abandon(l, t);
             return;
         }
     }
+}
+
+void scan_lanes_run(struct scan_lanes *l, const uint32_t *pieces, struct scan_piece *out, size_t n)
+{
+    struct todo t = {.pieces = pieces, .out = out, .n = n};
+    const struct scan_shape *s = &l->run->shape;
+    size_t mem = take_mem(l->run);
+
+    for (unsigned i = 0; i < s->lanes; i++)
+        l->v[i].mem = l->run->mem + (mem * s->lanes + i) * s->step;
+    err_clear(&l->e);
+    run_rounds(l, &t);
+    atomic_store(&l->run->taken[mem], false);
+}
+
+void scan_run_init(struct scan_run *r)
+{
+    r->mem = mem_array(r->shape.slots * r->shape.lanes, r->shape.step);
+    r->taken = mem_zero(r->shape.slots * sizeof *r->taken);
+}
+
+void scan_run_fini(struct scan_run *r)
+{
+    free(r->mem);
+    free(r->taken);
 }
 
 void scan_lanes_init(struct scan_lanes *l, struct scan_run *run)
@@ -277,9 +309,7 @@ void scan_lanes_init(struct scan_lanes *l, struct scan_run *run)
     *l = (struct scan_lanes){.run = run};
     l->v = mem_array(run->shape.lanes, sizeof *l->v);
     for (unsigned i = 0; i < run->shape.lanes; i++)
-        l->v[i] = (struct scan_lane){.hash = piecehash_new(),
-                                     .mem = mem_alloc(run->shape.step),
-                                     .file = UINT32_MAX};
+        l->v[i] = (struct scan_lane){.hash = piecehash_new(), .file = UINT32_MAX};
 }
 
 int scan_lanes_fini(struct scan_lanes *l)
@@ -292,7 +322,6 @@ int scan_lanes_fini(struct scan_lanes *l)
 
         rc = rc < 0 ? rc : next;
         piecehash_free(l->v[i].hash);
-        free(l->v[i].mem);
     }
     free(l->v);
     return rc;

@@ -27,6 +27,12 @@ struct scan_run {
     struct scan_shape shape;
     _Atomic uint64_t done; /* bytes */
     _Atomic bool stop;
+    /*
+     * What is read into, for each of the slots. A thread takes that which it had before, whichever
+     * slot it works for: that lies in its core's cache.
+     */
+    uint8_t *mem;
+    _Atomic bool *taken;
 };
 
 struct scan_lane {
@@ -46,6 +52,9 @@ struct scan_lanes {
     struct err e;        /* the first failure */
 };
 
+/* h and shape are there. */
+void scan_run_init(struct scan_run *r);
+void scan_run_fini(struct scan_run *r);
 void scan_lanes_init(struct scan_lanes *l, struct scan_run *run);
 /* Hashes n pieces; each gets its result. */
 void scan_lanes_run(struct scan_lanes *l, const uint32_t *pieces, struct scan_piece *out, size_t n);
