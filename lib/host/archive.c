@@ -8,7 +8,6 @@
 #include <p2p/base/buf.h>
 #include <p2p/base/mem.h>
 
-#include <locale.h>
 #include <stdlib.h>
 
 #define NO_DATE 315532800 /* 1980-01-01, the first day that zip knows */
@@ -39,13 +38,14 @@
     X(write_zip_set_compression_store)
 
 #include "host/late_archive.h"
+#include "host/utf8.h"
 
 struct archive_out {
     struct archive *a;
     struct archive_entry *entry;
     struct buf ready;
     bool over; /* it is only freed now: what an unfinished entry lacks is not to be filled up */
-    locale_t names; /* 0: there is none of UTF-8 here */
+    locale_t names; /* utf8.h */
 };
 
 static la_ssize_t append(struct archive *to, void *arg, const void *p, size_t n)
@@ -93,7 +93,7 @@ struct archive_out *archive_out_new(enum archive_format f, struct err *e)
     a = mem_zero(sizeof *a);
     a->a = la.write_new();
     a->entry = la.entry_new();
-    a->names = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    a->names = utf8_new();
     if (result(a, set_format(a->a, f), e) == 0) {
         la.write_set_bytes_per_block(a->a, 0); /* as it comes */
         if (result(a, la.write_open(a->a, a, NULL, append, NULL), e) == 0)
@@ -110,8 +110,7 @@ void archive_out_free(struct archive_out *a)
     a->over = true;
     la.write_free(a->a);
     la.entry_free(a->entry);
-    if (a->names)
-        freelocale(a->names);
+    utf8_free(a->names);
     buf_fini(&a->ready);
     free(a);
 }
@@ -119,7 +118,7 @@ void archive_out_free(struct archive_out *a)
 int archive_out_begin(struct archive_out *a, const struct archive_file *f, struct err *e)
 {
     struct archive_entry *n = la.entry_clear(a->entry);
-    locale_t before = a->names ? uselocale(a->names) : (locale_t)0;
+    locale_t before = utf8_enter(a->names);
     la_ssize_t rc;
 
     la.entry_copy_pathname(n, f->path);
@@ -131,8 +130,7 @@ int archive_out_begin(struct archive_out *a, const struct archive_file *f, struc
     if (f->link)
         la.entry_copy_symlink(n, f->link);
     rc = la.write_header(a->a, n);
-    if (before)
-        uselocale(before);
+    utf8_leave(before);
     return result(a, rc, e);
 }
 

@@ -11,7 +11,6 @@
 #include <p2p/base/mem.h>
 #include <p2p/format/names.h>
 
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,12 +58,13 @@
     X(set_error)
 
 #include "host/late_archive.h"
+#include "host/utf8.h"
 
 struct archive_in {
     struct archive *a;
     struct archive_source source;
     char *what;
-    locale_t names; /* 0: there is none of UTF-8 here */
+    locale_t names; /* utf8.h */
     uint8_t *mem;
     uint64_t in, out; /* bytes; holes count */
     uint64_t pos;     /* in the entry */
@@ -149,7 +149,7 @@ struct archive_in *archive_in_new(const struct archive_source *s, const char *wh
     a = mem_zero(sizeof *a);
     a->source = *s;
     a->what = mem_str(what);
-    a->names = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    a->names = utf8_new();
     a->mem = mem_alloc(BLOCK);
     a->a = la.read_new();
     support(a);
@@ -165,8 +165,7 @@ void archive_in_free(struct archive_in *a)
     if (!a)
         return;
     la.read_free(a->a);
-    if (a->names)
-        freelocale(a->names);
+    utf8_free(a->names);
     free(a->mem);
     free(a->what);
     free(a);
@@ -275,11 +274,10 @@ static int next(struct archive_in *a, struct archive_entry_in *out, struct err *
 
 int archive_in_next(struct archive_in *a, struct archive_entry_in *out, struct err *e)
 {
-    locale_t before = a->names ? uselocale(a->names) : (locale_t)0;
+    locale_t before = utf8_enter(a->names);
     int rc = next(a, out, e);
 
-    if (before)
-        uselocale(before);
+    utf8_leave(before);
     return rc;
 }
 

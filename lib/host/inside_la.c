@@ -4,10 +4,10 @@
  * which it would run another program is refused.
  */
 #include "host/inside_in.h"
+#include "host/utf8.h"
 
 #include <p2p/base/mem.h>
 
-#include <locale.h>
 #include <stdlib.h>
 
 #define CHUNK (64u << 10)
@@ -63,7 +63,7 @@ struct inside_la {
     bool begun;        /* it is being read */
     uint8_t mem[CHUNK];
     struct err e;   /* why reading failed, if it did */
-    locale_t names; /* 0: there is none of UTF-8 here */
+    locale_t names; /* utf8.h */
 };
 
 /* ---- what it asks for ---- */
@@ -185,17 +185,6 @@ static int open_it(struct inside_la *r, struct err *e)
     return 0;
 }
 
-static locale_t enter(const struct inside_la *r)
-{
-    return r->names ? uselocale(r->names) : (locale_t)0;
-}
-
-static void leave(locale_t before)
-{
-    if (before)
-        uselocale(before);
-}
-
 int inside_la_open(struct inside_la **out, struct inside_bytes *b, enum inside_la_format format,
                    enum inside_la_filter filter, struct err *e)
 {
@@ -209,10 +198,10 @@ int inside_la_open(struct inside_la **out, struct inside_bytes *b, enum inside_l
     r->bytes = b;
     r->format = format;
     r->filter = filter;
-    r->names = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-    locale_t before = enter(r);
+    r->names = utf8_new();
+    locale_t before = utf8_enter(r->names);
     rc = open_it(r, e);
-    leave(before);
+    utf8_leave(before);
     *out = rc < 0 ? NULL : r;
     if (rc < 0)
         inside_la_close(r);
@@ -224,8 +213,7 @@ void inside_la_close(struct inside_la *r)
     if (!r)
         return;
     la.read_free(r->a);
-    if (r->names)
-        freelocale(r->names);
+    utf8_free(r->names);
     free(r);
 }
 
@@ -271,7 +259,7 @@ static void tell(struct inside_la *r, struct archive_entry *n, struct inside_ent
 int inside_la_next(struct inside_la *r, struct inside_entry *out, struct err *e)
 {
     struct archive_entry *n = NULL;
-    locale_t before = enter(r);
+    locale_t before = utf8_enter(r->names);
     int rc, tries = 0;
 
     r->sure = 0;
@@ -287,7 +275,7 @@ int inside_la_next(struct inside_la *r, struct inside_entry *out, struct err *e)
         rc = 1;
     if (rc == 1)
         tell(r, n, out);
-    leave(before);
+    utf8_leave(before);
     return rc;
 }
 
