@@ -47,6 +47,25 @@ static struct raw *peer(struct rig *g, unsigned i)
     return r;
 }
 
+static struct raw *one_without_rejects(struct rig *g, unsigned i)
+{
+    struct raw *r = raw_new(g, 9);
+    r->act = note;
+    r->arg = (void *)(uintptr_t)i;
+    assert_true(raw_comes(r));
+    raw_handshake(r, false, false, false);
+    raw_simple(r, WIRE_INTERESTED);
+    return r;
+}
+
+/* One block of `a`, for which the line was free, then `b` and then the rest. */
+static void assert_first_of(size_t i, uint32_t b, uint32_t a)
+{
+    assert_int_equal(of[i].n, 2 * PIECE / BLOCK);
+    for (unsigned k = 0; k < of[i].n; k++)
+        assert_int_equal(of[i].piece[k], k > 0 && k <= PIECE / BLOCK ? b : a);
+}
+
 /* Two have these pieces and want nothing. */
 static void others_have(struct rig *g, uint32_t a, uint32_t b)
 {
@@ -85,10 +104,8 @@ static void what_nobody_has_goes_first(void **state)
     ask(v[0], 0);
     ask(v[0], 2);
     rig_run(g, 10 * USEC_SEC);
-    assert_int_equal(of[0].n, 8); /* nobody else waits: it has it all */
+    assert_first_of(0, 2, 0); /* nobody else waits: it has it all */
     assert_int_equal(of[0].rejected, 0);
-    for (unsigned i = 0; i < 8; i++) /* the line was free for the first */
-        assert_int_equal(of[0].piece[i], i > 0 && i < 5 ? 2 : 0);
     rig_free(g);
 }
 
@@ -168,9 +185,7 @@ static void who_has_a_piece_and_goes_takes_it_along(void **state)
     ask(v[1], 1);
     ask(v[1], 0);
     rig_run(g, 3 * USEC_SEC);
-    assert_int_equal(of[1].n, 8);
-    for (unsigned i = 0; i < 8; i++) /* the line was free for the first */
-        assert_int_equal(of[1].piece[i], i > 0 && i < 5 ? 0 : 1);
+    assert_first_of(1, 0, 1);
     rig_free(g);
 }
 
@@ -180,12 +195,7 @@ static void others_are_served_as_they_come(void **state)
     (void)state;
     struct raw *v[2];
     struct rig *g = narrow(5, v, 2);
-    struct raw *old = raw_new(g, 9);
-    assert_true(raw_comes(old));
-    old->act = note;
-    old->arg = (void *)(uintptr_t)2;
-    raw_handshake(old, false, false, false);
-    raw_simple(old, WIRE_INTERESTED);
+    struct raw *old = one_without_rejects(g, 2);
     others_have(g, 0, 1);
     ask(v[1], 3);
     ask(v[1], 4);
@@ -206,12 +216,7 @@ static void others_keep_nobody_waiting(void **state)
     (void)state;
     struct raw *v[1];
     struct rig *g = narrow(6, v, 1);
-    struct raw *old = raw_new(g, 9);
-    assert_true(raw_comes(old));
-    old->act = note;
-    old->arg = (void *)(uintptr_t)2;
-    raw_handshake(old, false, false, false);
-    raw_simple(old, WIRE_INTERESTED);
+    struct raw *old = one_without_rejects(g, 2);
     others_have(g, 0, 1);
     for (uint32_t p = 2; p < 7; p++)
         ask(old, p);
