@@ -1,4 +1,4 @@
-/* Members of an archive: out of what lies here, and out of what another has, of which little comes. */
+/* Members of an archive: of one that lies here, and of one afar, of which little comes. */
 #include "../host/scratch.h"
 
 #include <p2p/base/mem.h>
