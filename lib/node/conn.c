@@ -42,6 +42,8 @@ static void conn_tick(struct node *n, struct timer *tm, usec now)
         hashes_tick(c, now);
         if (c->phase == CONN_OPEN)
             fetch_tick(c, now);
+        if (c->phase == CONN_OPEN && c->task->was_complete)
+            fetch_check_seed(c, now); /* it may have been watched */
     }
     close_if_overfull(c, now);
     if (c->phase != CONN_DEAD)

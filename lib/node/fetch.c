@@ -176,7 +176,7 @@ void fetch_check_seed(struct conn *c, usec now)
     a.port = c->listen_port;
     if (a.port)
         pool_is_seed(t->pool, &a, true);
-    if (t->picker && task_complete(t) && t->was_complete) {
+    if (t->picker && task_complete(t) && t->was_complete && !spread_watches(c, now)) {
         pex_parted(c, now);
         conn_close(c, true, NULL, now); /* two seeds have nothing to say to each other */
     }
@@ -193,8 +193,10 @@ void fetch_peer_has(struct conn *c, uint32_t piece, usec now)
     near_has(c, piece, now);
     if (!c->am_interested && picker_wanted(t->picker, piece))
         fetch_interest(c, now);
-    if (bits_full(&c->has))
+    if (bits_full(&c->has)) {
+        c->whole_at = now;
         fetch_check_seed(c, now);
+    }
 }
 
 /* Before the manifest is here: it has some of what will be wanted. Said now, it lets us in while

@@ -63,6 +63,7 @@ void hint_expire(struct conn *c, usec now); /* what was not asked for or not giv
 /* spread.c */
 void spread_peer_has(struct conn *c, uint32_t piece, usec now);
 void spread_pulse(struct task *t, usec now);
+bool spread_watches(const struct conn *c, usec now); /* a seed that is parted from later */
 bool spread_feeds(const struct conn *c, usec now); /* others do, and we leave it to them */
 
 /* super.c */

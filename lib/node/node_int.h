@@ -204,7 +204,7 @@ struct conn {
 
     struct rate down, up; /* payload */
     struct rate fed;      /* what it had of others, as far as it tells a seed */
-    usec fed_at;
+    usec fed_at, whole_at; /* when it last had some, and told to have all; 0: not yet */
     uint64_t told;        /* bytes in pieces that it said it has, one by one */
     usec hold_until;      /* no requests before: it has just rejected some */
     usec connected_at, last_recv, last_sent, choke_since, interested_at, bored_since;
@@ -318,6 +318,7 @@ struct task {
     usec first_at;     /* when somebody last waited for a first copy (queue.c) */
     uint32_t firsts;   /* pieces that came up first where we gave them, */
     usec first_came, last_came; /* and when */
+    usec looked_at;             /* whether it may rest */
     uint64_t pace;     /* the most that it sent, bytes a second */
     bool rests;        /* spread.c */
     struct bits begun; /* pieces of which a peer has a part from us, and nobody all */

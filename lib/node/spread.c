@@ -12,15 +12,25 @@
  *   would hardly come sooner with us.
  * Who got nothing from others for a while is served as ever: it may be that nobody reaches him.
  * What others gave is what a peer tells to have, beyond what we sent it.
+ *
+ * Two seeds have nothing to say to each other, but as long as somebody lacks something it is well to
+ * know whether those who came to have all are still there. So they part a few seconds later.
  */
 #include "node/node_int.h"
 
-#define OTHERS 8u             /* one piece in so many may have come up otherwise */
+#define OTHERS 4u             /* one piece in so many may have come up otherwise */
 #define COPIES 3u             /* of each piece, with ours, to begin */
-#define COST 200.0            /* one part in so many of the time that the first copies took */
+#define COST 100.0            /* one part in so many of the time that the first copies took */
 #define HUNGRY (2 * USEC_SEC) /* without anything from others, */
 #define HUNGRY_PIECES 4u      /* and the time in which we send so many pieces */
 #define HUNGRY_MOST (60 * USEC_SEC)
+#define WATCHED (5 * USEC_SEC)
+#define LOOK (USEC_SEC / 20) /* much goes out between two pulses */
+
+static bool brought_most(const struct task *t)
+{
+    return t->firsts >= t->m->n_pieces - t->m->n_pieces / OTHERS;
+}
 
 void spread_peer_has(struct conn *c, uint32_t piece, usec now)
 {
@@ -32,10 +42,12 @@ void spread_peer_has(struct conn *c, uint32_t piece, usec now)
         t->last_came = now;
     }
     c->told += layout_piece_len(t->m, piece);
-    if (c->told <= c->fed.total + c->up.total)
-        return;
-    rate_add(&c->fed, c->told - c->fed.total - c->up.total, now);
-    c->fed_at = now;
+    if (c->told > c->fed.total + c->up.total) {
+        rate_add(&c->fed, c->told - c->fed.total - c->up.total, now);
+        c->fed_at = now;
+    }
+    if (brought_most(t) && now - t->looked_at >= LOOK)
+        spread_pulse(t, now);
 }
 
 static usec hungry_after(const struct task *t)
@@ -72,19 +84,33 @@ static bool is_cheap(const struct task *t, usec now)
 
 static bool may_rest(const struct task *t, usec now)
 {
-    if (!task_complete(t) || t->firsts < t->m->n_pieces - t->m->n_pieces / OTHERS)
-        return false;
-    return is_cheap(t, now) && picker_copies(t->picker) >= (t->rests ? 2 : COPIES);
+    return task_complete(t) && brought_most(t) && is_cheap(t, now) &&
+           picker_copies(t->picker) >= (t->rests ? 2 : COPIES);
 }
 
 void spread_pulse(struct task *t, usec now)
 {
     uint64_t rate = rate_now(t->up, now);
     t->pace = rate > t->pace ? rate : t->pace;
+    t->looked_at = now;
     t->rests = may_rest(t, now);
     for (struct list_node *l = list_first(&t->conns); t->rests && l; l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
         if (c->phase == CONN_OPEN && spread_feeds(c, now))
             serve_choke(c, true, now);
     }
+}
+
+bool spread_watches(const struct conn *c, usec now)
+{
+    const struct task *t = c->task;
+    bool lately = t->completed_at != USEC_NEVER && now - t->completed_at < WATCHED;
+    if (!lately && (c->whole_at == 0 || now - c->whole_at >= WATCHED))
+        return false;
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *o = LIST_OF(l, struct conn, in_task);
+        if (o->phase == CONN_OPEN && o->peer_interested)
+            return true;
+    }
+    return false;
 }

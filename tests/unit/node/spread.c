@@ -133,6 +133,43 @@ static void who_did_not_bring_it_all_goes_on(void **state)
     rig_free(g);
 }
 
+/* Whether he goes is to be seen while others lack what he has. */
+static void who_came_to_have_all_is_parted_from_later(void **state)
+{
+    (void)state;
+    struct raw *v[PEERS];
+    struct rig *g = crowd(5, v, true);
+    for (uint32_t p = 0; p < PIECES; p++)
+        raw_index(v[0], WIRE_HAVE, p);
+    rig_run(g, 2 * USEC_SEC);
+    assert_false(v[0]->closed);
+    rig_run(g, 5 * USEC_SEC);
+    assert_true(v[0]->closed);
+    for (size_t i = 1; i < PEERS; i++)
+        raw_simple(v[i], WIRE_NOT_INTERESTED);
+    for (uint32_t p = 0; p < PIECES; p++)
+        raw_index(v[1], WIRE_HAVE, p);
+    assert_true(v[1]->closed); /* nobody lacks anything */
+    rig_free(g);
+}
+
+static void a_leech_that_is_done_stays_a_moment_longer(void **state)
+{
+    (void)state;
+    struct rig *g = rig_new(6, NULL);
+    rig_content(g, &ONE, 1, 1, BLOCK);
+    rig_leech(g);
+    raw_simple(raw_friend(g, 2), WIRE_INTERESTED);
+    struct raw *seed = raw_acting(g, 1, raw_serves);
+    raw_bits(seed, true);
+    raw_simple(seed, WIRE_UNCHOKE);
+    assert_true(rig_until(g, &g->complete, 20 * USEC_SEC));
+    assert_false(seed->closed);
+    rig_run(g, 7 * USEC_SEC);
+    assert_true(seed->closed);
+    rig_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +177,8 @@ int main(void)
         cmocka_unit_test(who_has_nothing_of_others_is_served),
         cmocka_unit_test(when_the_others_go_it_serves_again),
         cmocka_unit_test(who_did_not_bring_it_all_goes_on),
+        cmocka_unit_test(who_came_to_have_all_is_parted_from_later),
+        cmocka_unit_test(a_leech_that_is_done_stays_a_moment_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
