@@ -5,7 +5,8 @@
 #include <p2p/base/bucket.h>
 
 #define MICRO INT64_C(1000000)
-#define LEAST_BURST 1500 /* a block's worth would be seconds of a low rate at once */
+#define LEAST_BURST 1500             /* a block's worth would be seconds of a low rate at once */
+#define LATE_SHARE 16u               /* what was late makes the rate a sixteenth more: no burst */
 #define MOST (INT64_MAX / 4 / MICRO) /* the largest burst, and the deepest debt */
 
 static int64_t full(const struct bucket *b)
@@ -25,17 +26,40 @@ static void set_rate(struct bucket *b, uint64_t rate)
         b->burst = (uint64_t)MOST;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How much is kept beside it. */
+static uint64_t most_late(const struct bucket *b)
+{
+    return b->own_burst ? 0 : least(b->rate / 10, 2 * b->burst) * (uint64_t)MICRO;
+}
+
 static void refill(struct bucket *b, usec now)
 {
     if (now <= b->last)
         return;
     uint64_t dt = (uint64_t)now - (uint64_t)b->last;
-    uint64_t gap = (uint64_t)(full(b) - b->micro);
+    uint64_t gap = (uint64_t)(full(b) - b->micro), most = gap + most_late(b);
+    uint64_t gain = b->rate && dt > most / b->rate ? most : dt * b->rate;
+    uint64_t back = least(gain / LATE_SHARE, b->late);
+    uint64_t fits = least(gain + back, gap);
     b->last = now;
-    if (b->rate && dt > gap / b->rate)
-        b->micro = full(b);
-    else
-        b->micro += (int64_t)(dt * b->rate);
+    b->micro += (int64_t)fits;
+    b->late -= back;
+    b->spilled = least(b->spilled + gain + back - fits, most_late(b));
+}
+
+void bucket_late(struct bucket *b, usec by, usec now)
+{
+    refill(b, now);
+    if (b->rate && by > 0) {
+        uint64_t most = most_late(b), dt = least((uint64_t)by, most / b->rate);
+        b->late = least(b->late + least(b->spilled, dt * b->rate), most);
+    }
+    b->spilled = 0;
 }
 
 void bucket_init(struct bucket *b, uint64_t rate, uint64_t burst, usec now)
@@ -50,6 +74,7 @@ void bucket_set_rate(struct bucket *b, uint64_t rate, usec now)
 {
     bool was_unlimited = !b->rate;
     refill(b, now);
+    b->late = b->spilled = 0;
     set_rate(b, rate);
     if (was_unlimited || b->micro > full(b))
         b->micro = full(b);

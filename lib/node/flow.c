@@ -154,6 +154,12 @@ static size_t wake_some(struct node *n, size_t k, bool first, size_t left)
     return granted;
 }
 
+void flow_late(struct node *n, usec by, usec now)
+{
+    if (n->send_asleep > 0)
+        bucket_late(&n->up, by, now);
+}
+
 /* They stay in the queue until they come: one whose line is full may be long in coming. */
 void flow_wake_senders(struct node *n, usec now)
 {

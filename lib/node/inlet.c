@@ -301,6 +301,12 @@ static void wake_all(struct node *n, usec now)
     web_wake(n, SIZE_MAX, now);
 }
 
+void inlet_late(struct node *n, usec by, usec now)
+{
+    if (is_crowded(n))
+        bucket_late(&n->down, by, now);
+}
+
 void inlet_turn(struct node *n, usec now)
 {
     uint64_t avail = limit(n) > 0 ? (uint64_t)bucket_avail(&n->down, now) : 0;

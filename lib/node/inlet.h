@@ -39,6 +39,8 @@ void inlet_web_woken(struct node *n, struct inlet_web *w);
 /* How many lanes a web seed may use, whose last answer was so long in coming. */
 unsigned inlet_web_lanes(const struct node *n, unsigned most, usec answer);
 uint32_t inlet_web_run(const struct node *n, uint32_t blocks); /* to ask for, of so many */
+/* So much later than it was meant to; before. */
+void inlet_late(struct node *n, usec by, usec now);
 void inlet_turn(struct node *n, usec now); /* for all who wait, if there is something to share */
 void inlet_gone(struct conn *c, usec now);
 bool inlet_is_spent(struct node *n, usec now); /* somebody waits for the limit */

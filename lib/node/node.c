@@ -28,7 +28,8 @@ void node_arm_pulse(struct node *n, struct timer *t, usec now)
 
 static void bucket_filled(struct node *n, struct timer *t, usec now)
 {
-    (void)t;
+    inlet_late(n, now - t->at.at, now);
+    flow_late(n, now - t->at.at, now);
     inlet_turn(n, now);
     flow_wake_senders(n, now);
 }

@@ -447,6 +447,7 @@ size_t flow_may_send(struct conn *c, usec now); /* bytes of content; SIZE_MAX: n
 void flow_sent(struct conn *c, uint64_t content, uint64_t words, usec now); /* bytes; the rest */
 void flow_wait_send(struct conn *c, usec now);
 void flow_wake_senders(struct node *n, usec now);
+void flow_late(struct node *n, usec by, usec now); /* it is that so much later than was meant */
 void flow_gone(struct conn *c, usec now);
 
 /* greet.c */

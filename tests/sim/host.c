@@ -244,5 +244,8 @@ void tube_pump(struct host *h)
         return;
     while (node_next(h->node, &op))
         op_perform(h, &op);
-    heap_set(&h->tube->deadlines, &h->deadline, node_deadline(h->node));
+    usec at = node_deadline(h->node);
+    if (at < USEC_NEVER && at % USEC_SEC < h->cfg.busy)
+        at += h->cfg.busy - at % USEC_SEC;
+    heap_set(&h->tube->deadlines, &h->deadline, at);
 }

@@ -35,6 +35,7 @@ struct host_config {
     uint64_t limit_down, limit_up; /* as node_config */
     uint32_t liar;                 /* flips a bit in every n-th block that it sends; 0: honest */
     uint64_t disk_full_at;         /* bytes after which writes fail; 0: never */
+    usec busy;                     /* so long of each second it looks at no clock */
     bool no_trackers, offline;     /* offline: refuses all connections */
 
     bool udp;              /* sends and receives datagrams; without it no DHT */

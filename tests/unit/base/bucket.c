@@ -45,6 +45,39 @@ static void debt_is_paid_first(void **state)
     assert_int_equal(bucket_avail(&b, 9 * USEC_SEC), 100);
 }
 
+/* What came while nobody could look comes back, a sixteenth beside what is due. */
+static void late_comes_back(void **state)
+{
+    (void)state;
+    struct bucket b;
+    bucket_init(&b, 100000, 0, 0);
+    bucket_take(&b, 5000, 0);
+    assert_int_equal(bucket_avail(&b, 100 * USEC_MS), 5000); /* and 5000 did not fit */
+    bucket_late(&b, 40 * USEC_MS, 100 * USEC_MS);
+    bucket_take(&b, 5000, 100 * USEC_MS);
+    assert_int_equal(bucket_avail(&b, 132 * USEC_MS), 3400);
+    bucket_take(&b, 3400, 132 * USEC_MS);
+    uint64_t all = 0;
+    for (usec now = 132 * USEC_MS; now <= 2132 * USEC_MS; now += 10 * USEC_MS) {
+        uint64_t n = (uint64_t)bucket_avail(&b, now);
+        assert_true(n <= 1063);
+        bucket_take(&b, n, now);
+        all += n;
+    }
+    assert_int_equal(all, 200000 + 4000 - 200);
+    /* Of a long time a tenth of a second's worth; and nothing of a new rate, or of idle times. */
+    bucket_late(&b, USEC_MIN, USEC_MIN);
+    assert_int_equal(b.late, 10000 * 1000000ull);
+    bucket_set_rate(&b, 200000, USEC_MIN);
+    assert_int_equal(b.late, 0);
+    assert_int_equal(bucket_avail(&b, 2 * USEC_MIN), 10000);
+    bucket_late(&b, 0, 2 * USEC_MIN);
+    assert_int_equal(b.late, 0);
+    bucket_init(&b, 100000, 5000, 0);
+    bucket_late(&b, USEC_SEC, USEC_SEC);
+    assert_int_equal(b.late, 0);
+}
+
 static void given_back(void **state)
 {
     (void)state;
@@ -175,11 +208,16 @@ static void rate_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(starts_full),     cmocka_unit_test(unlimited),
-        cmocka_unit_test(debt_is_paid_first), cmocka_unit_test(when),
-        cmocka_unit_test(exact_over_time), cmocka_unit_test(large_messages_keep_the_rate),
-        cmocka_unit_test(huge),            cmocka_unit_test(clock_that_goes_back),
+        cmocka_unit_test(starts_full),
+        cmocka_unit_test(unlimited),
+        cmocka_unit_test(debt_is_paid_first),
+        cmocka_unit_test(when),
+        cmocka_unit_test(exact_over_time),
+        cmocka_unit_test(large_messages_keep_the_rate),
+        cmocka_unit_test(huge),
+        cmocka_unit_test(clock_that_goes_back),
         cmocka_unit_test(rate_changes),
+        cmocka_unit_test(late_comes_back),
         cmocka_unit_test(given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

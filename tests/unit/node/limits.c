@@ -59,13 +59,15 @@ static void add(struct world *w, const struct host_config *c, bool seed, size_t 
 }
 
 /* One with the limit and `n` without, on the other side of it; of none, an origin. */
-static struct world world_at(usec delay, bool up, uint64_t rate, size_t n, double seconds)
+static struct world world_of(const struct host_config *c, bool up, uint64_t rate, size_t n,
+                             double seconds)
 {
     double each = (double)rate * (seconds + 4) / (up ? (double)n : 1.0);
     uint32_t piece = rate > 1000000 ? 1u << 20 : 1u << 16;
     struct tube_file one = {NULL, (uint64_t)each + piece};
     struct world w = {.t = tube_new(rate + n), .up = up};
-    struct host_config open = {.delay = delay, .no_pex = true}, held = open;
+    struct host_config open = {.delay = c->delay, .no_pex = true}, held = open;
+    held.busy = c->busy;
     *(up ? &held.limit_up : &held.limit_down) = rate;
     w.m = tube_manifest(tube_rng(w.t), "thing", &one, 1, 1, piece, &w.content);
     tube_phantom(w.t, w.m, w.content);
@@ -80,7 +82,7 @@ static struct world world_at(usec delay, bool up, uint64_t rate, size_t n, doubl
 
 static struct world world(bool up, uint64_t rate, size_t n, double seconds)
 {
-    return world_at(USEC_MS, up, rate, n, seconds);
+    return world_of(&(struct host_config){.delay = USEC_MS}, up, rate, n, seconds);
 }
 
 static void end(struct world *w)
@@ -152,21 +154,36 @@ static void of_web_seeds_too(void **state)
         limit_holds(world(false, RATE[i], 0, SECONDS[i]), RATE[i], SECONDS[i]);
 }
 
+static void mean_holds(const char *what, struct world w, uint64_t rate, unsigned percent)
+{
+    tube_observe(w.t, LOOK, look, &w);
+    tube_run(w.t, 12 * USEC_SEC, NULL, NULL);
+    uint64_t n = w.seen[1190] - w.seen[190], all = rate * 10;
+    print_message("%s %s %9u B/s: %+.2f %%\n", what, w.up ? "up" : "down", (unsigned)rate,
+                  (double)n * 100 / (double)all - 100);
+    assert_in_range(n, all / 100 * (100 - percent), all / 100 * (100 + percent));
+    end(&w);
+}
+
 /* Whose answers are a fifth of a second in coming: then there are as many as it takes. */
 static void of_far_web_seeds(void **state)
 {
     (void)state;
     for (size_t i = 0; i + 1 < RATES; i++) {
-        struct world w = world_at(80 * USEC_MS, false, RATE[i], 0, 12);
-        tube_run(w.t, 2 * USEC_SEC, NULL, NULL);
-        uint64_t begin = tube_origin_sent(w.t), all = RATE[i] * 10;
-        tube_run(w.t, 10 * USEC_SEC, NULL, NULL);
-        uint64_t n = tube_origin_sent(w.t) - begin;
-        print_message("far  %9u B/s: %+.2f %%\n", (unsigned)RATE[i],
-                      (double)n * 100 / (double)all - 100);
-        assert_in_range(n, all - all / 50, all + all / 50);
-        end(&w);
+        struct host_config far = {.delay = 80 * USEC_MS};
+        mean_holds("far", world_of(&far, false, RATE[i], 0, 12), RATE[i], 2);
     }
+}
+
+/* Of each second so long passes in which it does not look: more than gathers meanwhile. */
+static void of_busy_machines(void **state)
+{
+    (void)state;
+    for (int up = 0; up < 2; up++)
+        for (size_t i = 0; i < 4; i++) {
+            struct host_config busy = {.delay = USEC_MS, .busy = 60 * USEC_MS};
+            mean_holds("busy", world_of(&busy, up, RATE[i], 4, 12), RATE[i], 1);
+        }
 }
 
 /* Of so little that a block takes four seconds, each leaves whole. */
@@ -235,8 +252,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_hold),      cmocka_unit_test(of_web_seeds_too),
-        cmocka_unit_test(of_far_web_seeds), cmocka_unit_test(very_low_limit),
-        cmocka_unit_test(shares_are_fair),  cmocka_unit_test(blocks_in_turn),
+        cmocka_unit_test(of_far_web_seeds), cmocka_unit_test(of_busy_machines),
+        cmocka_unit_test(very_low_limit),   cmocka_unit_test(shares_are_fair),
+        cmocka_unit_test(blocks_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
