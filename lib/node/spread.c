@@ -5,8 +5,8 @@
  * elsewhere, the crowd has most of what is still to be sent on its own lines, and second copies
  * from one seed hardly make its end come sooner. So a seed rests, which is to say that it chokes
  * whom others feed, while
- * - it was this seed that brought most pieces into the crowd: with other seeds about it would be one
- *   of many to rest at once, and who came late would be left to nobody;
+ * - it was this seed that brought most pieces into the crowd: with other seeds about it would be
+ *   one of many to rest at once, and who came late would be left to nobody;
  * - others have every piece, more than one of them when it begins to rest;
  * - it costs the crowd next to nothing: what is left to be sent, at the pace at which others send,
  *   would hardly come sooner with us.
