@@ -27,7 +27,8 @@
 #define SLACK USEC_SEC
 #define NEAR_SLACK (5 * USEC_MS / 2) /* the same for fast peers, beside PATHS times the delay */
 #define PATHS 4u
-#define NEAR_LEAST (512u << 10)      /* bytes */
+#define NEAR_LEAST (512u << 10) /* bytes */
+#define FAR (50 * USEC_MS)
 #define FAR_SLACK (50 * USEC_MS)     /* or half of the delay, */
 #define FAR_LEAST (4u << 20)         /* and bytes: more than what is served at one go */
 #define ANSWER_SLACK (USEC_SEC / 20) /* our own delays, before something else is asked for */
@@ -100,13 +101,19 @@ static uint64_t at_most(uint64_t n, uint64_t most)
     return n > most ? most : n;
 }
 
+/* On a busy machine neighbours seem to be some way off; they are to have what they always have. */
+static bool is_far(const struct pipeline *p)
+{
+    return p->least_delay >= FAR && p->least_delay != USEC_NEVER;
+}
+
 /* The depth for such a rate. While it grows nobody knows how far. */
 static uint64_t enough(const struct pipeline *p, uint64_t rate)
 {
     usec delay = p->least_delay == USEC_NEVER ? SLACK : usec_min(p->least_delay, DELAY_MOST);
     usec half = delay / 2;
     uint64_t slack = at_least(in_time(rate, PATHS * delay + NEAR_SLACK), NEAR_LEAST);
-    if (!p->slow_start) {
+    if (!p->slow_start && is_far(p)) {
         uint64_t far = in_time(rate, half > FAR_SLACK ? half : FAR_SLACK);
         slack = at_most(slack, at_least(far, FAR_LEAST));
     }
@@ -148,7 +155,8 @@ static void end_window(struct pipeline *p, usec now)
     }
     if (p->slow_start && bytes && p->window_rate < before + before / 8) {
         p->slow_start = false;
-        p->rate = at_least(p->rate, before); /* while it doubled the smoothed one was behind */
+        if (is_far(p))
+            p->rate = at_least(p->rate, before); /* while it doubled the smoothed one was behind */
     }
     if (!p->slow_start)
         set_target(p, enough(p, p->rate));
@@ -159,8 +167,8 @@ static void end_window(struct pipeline *p, usec now)
 static bool is_window_over(const struct pipeline *p, usec now)
 {
     usec span = now - p->window_start;
-    return span >= WINDOW || (p->slow_start && p->window_bytes >= FAR_LEAST &&
-                              p->least_delay >= FAR_SLACK && span >= 2 * p->least_delay);
+    return span >= WINDOW || (p->slow_start && p->window_bytes >= FAR_LEAST && is_far(p) &&
+                              span >= 2 * p->least_delay);
 }
 
 void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now)
