@@ -9,7 +9,8 @@
  *   one of many to rest at once, and who came late would be left to nobody;
  * - others have every piece, more than one of them when it begins to rest;
  * - it costs the crowd next to nothing: what is left to be sent, at the pace at which others send,
- *   would hardly come sooner with us.
+ *   would hardly come sooner with us. Of a small crowd that pace is soon another, as when some of
+ *   it are done and go: there a seed goes on.
  * Who got nothing from others for a while is served as ever: it may be that nobody reaches him.
  * What others gave is what a peer tells to have, beyond what we sent it.
  *
@@ -21,6 +22,7 @@
 #define OTHERS 4u             /* one piece in so many may have come up otherwise */
 #define COPIES 3u             /* of each piece, with ours, to begin */
 #define COST 100.0            /* one part in so many of the time that the first copies took */
+#define SHARE 10.0            /* and we send less than one part in so many of what they do */
 #define HUNGRY (2 * USEC_SEC) /* without anything from others, */
 #define HUNGRY_PIECES 4u      /* and the time in which we send so many pieces */
 #define HUNGRY_MOST (60 * USEC_SEC)
@@ -79,7 +81,7 @@ static bool is_cheap(const struct task *t, usec now)
         left += (double)(t->m->n_pieces - c->has.ones) * t->m->piece_length;
         others += (double)rate_now(&c->fed, now);
     }
-    return others > 0 && left / others * ours / (others + ours) <= took / COST;
+    return others > SHARE * ours && left / others * ours / (others + ours) <= took / COST;
 }
 
 static bool may_rest(const struct task *t, usec now)

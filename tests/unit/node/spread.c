@@ -9,7 +9,7 @@
 
 #define BLOCK 16384u
 #define PEERS 4u /* none waits for a slot */
-#define EACH 8u
+#define EACH 32u
 #define PIECES (PEERS * EACH)
 static const struct tube_file ONE = {NULL, PIECES *BLOCK};
 
@@ -63,16 +63,21 @@ static uint32_t lacks(size_t i)
     return (uint32_t)(i + 1) % PEERS;
 }
 
-/* They give each other all but one piece each. */
-static void spread(struct rig *g, struct raw **v, size_t but)
+/* They give each other all but one piece each, one in `each`. */
+static void spread_in(struct rig *g, struct raw **v, size_t but, usec each)
 {
     for (uint32_t p = 0; p < PIECES; p++) {
         for (size_t i = 0; i < PEERS; i++)
             if (i != but && p != lacks(i))
                 raw_index(v[i], WIRE_HAVE, p);
-        rig_run(g, 50 * USEC_MS);
+        rig_run(g, each);
     }
     rig_run(g, 500 * USEC_MS);
+}
+
+static void spread(struct rig *g, struct raw **v, size_t but)
+{
+    spread_in(g, v, but, 50 * USEC_MS);
 }
 
 static void who_is_fed_by_others_is_left_to_them(void **state)
@@ -118,6 +123,18 @@ static void when_the_others_go_it_serves_again(void **state)
     assert_false(is_let_in(v[0]));
     rig_run(g, USEC_SEC);
     assert_true(is_let_in(v[0]));
+    rig_free(g);
+}
+
+/* Together they give each other little more than the seed does. */
+static void who_is_fed_slowly_is_served(void **state)
+{
+    (void)state;
+    struct raw *v[PEERS];
+    struct rig *g = crowd(5, v, true);
+    spread_in(g, v, PEERS, 500 * USEC_MS);
+    for (size_t i = 0; i < PEERS; i++)
+        assert_true(is_let_in(v[i]));
     rig_free(g);
 }
 
@@ -176,6 +193,7 @@ int main(void)
         cmocka_unit_test(who_is_fed_by_others_is_left_to_them),
         cmocka_unit_test(who_has_nothing_of_others_is_served),
         cmocka_unit_test(when_the_others_go_it_serves_again),
+        cmocka_unit_test(who_is_fed_slowly_is_served),
         cmocka_unit_test(who_did_not_bring_it_all_goes_on),
         cmocka_unit_test(who_came_to_have_all_is_parted_from_later),
         cmocka_unit_test(a_leech_that_is_done_stays_a_moment_longer),
