@@ -164,7 +164,8 @@ char *config_path(void)
     return home && *home ? mem_fmt("%s/.config/p2p/config", home) : NULL;
 }
 
-/* A FIFO is opened without waiting for who writes, and then told apart. */
+/* A FIFO is opened without waiting for who writes, and then told apart. A link to /dev/null is a
+ * way of having none. */
 static int open_file(const char *file, struct err *e)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -172,7 +173,7 @@ static int open_file(const char *file, struct err *e)
 
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? ERR_NOTFOUND : err_os(e, errno, "%s", file);
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+    if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode)))
         return fd;
     close(fd);
     return err_set(e, ERR_IO, "%s: is no regular file, as a configuration has to be", file);

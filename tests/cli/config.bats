@@ -146,6 +146,8 @@ has() {
     printf 'json = yes\n' >elsewhere
     ln -s "$PWD/elsewhere" "$FILE" # a link to a file is one
     status 0 p2p-ls
+    ln -sf /dev/null "$FILE" # and this one says nothing
+    status 0 p2p-ls
 }
 
 @test "--file; wrong usage; a configuration that is not there" {
