@@ -11,6 +11,9 @@
  * holds; the rest would lie in our receive buffer whenever we are the slower one, as with several
  * fast peers, and there is dearer: cold when it is read, behind a window that has to be opened.
  *
+ * Some serve what waits at intervals: Transmission twice a second. Of them a queue has to last from
+ * one to the next, or its depth is all that comes in one.
+ *
  * And of a far and fast one still less, once its rate is known. What goes beyond the path waits
  * before its bottleneck, where no more room may be than for the path once over; what is lost there
  * holds up all that follows, and us with the next requests. Its TCP may not be the one to hold
@@ -28,6 +31,8 @@
 #define NEAR_SLACK (5 * USEC_MS / 2) /* the same for fast peers, beside PATHS times the delay */
 #define PATHS 4u
 #define NEAR_LEAST (512u << 10) /* bytes */
+#define PAUSE (200 * USEC_MS)      /* beyond the round trip: it serves at intervals, */
+#define PAUSE_MEMORY (5 * USEC_SEC) /* and for so long is thought to */
 #define FAR (50 * USEC_MS)
 #define FAR_SLACK (50 * USEC_MS)     /* or half of the delay, */
 #define FAR_LEAST (4u << 20)         /* and bytes: more than what is served at one go */
@@ -113,7 +118,9 @@ static uint64_t enough(const struct pipeline *p, uint64_t rate)
     usec delay = p->least_delay == USEC_NEVER ? SLACK : usec_min(p->least_delay, DELAY_MOST);
     usec half = delay / 2;
     uint64_t slack = at_least(in_time(rate, PATHS * delay + NEAR_SLACK), NEAR_LEAST);
-    if (!p->slow_start && is_far(p)) {
+    if (p->pauses) {
+        slack = in_time(rate, SLACK);
+    } else if (!p->slow_start && is_far(p)) {
         uint64_t far = in_time(rate, half > FAR_SLACK ? half : FAR_SLACK);
         slack = at_most(slack, at_least(far, FAR_LEAST));
     }
@@ -146,6 +153,7 @@ static void end_window(struct pipeline *p, usec now)
                              (double)(MEMORY + span));
     p->window_bytes = 0;
     p->window_start = now;
+    p->pauses = p->pauses && now - p->paused_at < PAUSE_MEMORY;
     follow_delay(p);
     if (bytes == 0 && p->rate < RATE_STALE) {
         p->rate = p->window_rate = 0;
@@ -171,6 +179,21 @@ static bool is_window_over(const struct pipeline *p, usec now)
                               span >= 2 * p->least_delay);
 }
 
+static void note_pause(struct pipeline *p, usec now)
+{
+    if (p->least_delay > DELAY_MOST || now - p->last_data < PAUSE + 2 * p->least_delay)
+        return;
+    p->pauses = true;
+    p->paused_at = now;
+}
+
+void pipeline_alive(struct pipeline *p, usec now)
+{
+    note_pause(p, now);
+    p->last_data = now;
+    p->proved = true;
+}
+
 void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now)
 {
     usec delay = now > asked_at ? now - asked_at : 0;
@@ -178,8 +201,7 @@ void pipeline_got(struct pipeline *p, uint32_t bytes, usec asked_at, usec now)
     if (p->out > 0)
         p->out--;
     p->snubbed = false;
-    p->proved = true;
-    p->last_data = now;
+    pipeline_alive(p, now);
     p->window_bytes += bytes;
     p->least_delay = usec_min(p->least_delay, delay);
     p->window_delay = usec_min(p->window_delay, delay);
@@ -214,12 +236,6 @@ bool pipeline_is_busy(const struct pipeline *p, usec now)
         return false;
     usec answer = 2 * usec_min(p->least_delay, DELAY_MOST) + ANSWER_SLACK;
     return p->out > PIPELINE_MIN + in_time(rate, answer) / p->unit;
-}
-
-void pipeline_alive(struct pipeline *p, usec now)
-{
-    p->last_data = now;
-    p->proved = true;
 }
 
 /* Who unchokes and gives nothing at all would hold up a piece for long. */

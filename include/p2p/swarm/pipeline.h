@@ -2,7 +2,8 @@
  * How many requests to keep outstanding at one peer, from its bandwidth and delay: enough that no
  * round trip is waited for, few enough that a cancel or a choke wastes little. Slow start: doubles
  * while the rate grows, then follows rate * (least delay + slack), where the slack is a second of a
- * slow peer, some round trips of a fast one, and half of one of a fast one that is far away.
+ * slow peer and of one that serves at intervals, some round trips of a fast one, and half of one of
+ * a fast one that is far away.
  * Bounded by the peer's reqq.
  * Also tells when a peer has snubbed us, and how long to wait for a single request.
  */
@@ -26,6 +27,8 @@ struct pipeline {
     uint32_t out;       /* outstanding now */
     bool slow_start, snubbed;
     bool proved;        /* something has come of it */
+    bool pauses;        /* it served at intervals lately, */
+    usec paused_at;     /* and began again then */
     usec last_data;     /* last block, or when requests began to be out */
     usec least_delay;   /* least time from request to answer lately */
     uint64_t rate;      /* bytes a second, smoothed */

@@ -317,6 +317,29 @@ static void busy_while_an_answer_would_come_in_time(void **state)
     assert_false(pipeline_is_busy(&p, now));
 }
 
+/* All that waits is answered twice a second, and what comes just then at once: the queue is all
+ * that comes in between, so it has to grow, and to stay so deep. */
+static void who_serves_at_intervals(void **state)
+{
+    struct pipeline p;
+    usec now = 1000 * USEC_SEC, asked = now;
+    (void)state;
+    pipeline_init(&p, now);
+    pipeline_set_reqq(&p, 512);
+    for (unsigned i = 0; i < 60; i++) {
+        unsigned n = pipeline_room(&p);
+        pipeline_asked(&p, n, now);
+        asked = now;
+        now += USEC_SEC / 2;
+        while (p.out > 0) {
+            pipeline_alive(&p, now);
+            pipeline_got(&p, 16384, p.out == 1 ? now : asked, now);
+        }
+        pipeline_tick(&p, now);
+        assert_true(i < 30 || p.target > 400);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +355,7 @@ int main(void)
         cmocka_unit_test(lost_requests),
         cmocka_unit_test(speeds),
         cmocka_unit_test(busy_while_an_answer_would_come_in_time),
+        cmocka_unit_test(who_serves_at_intervals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
