@@ -3,8 +3,9 @@
  *
  * Piece layers are needed before the data of a large file can be verified, when only a link was
  * given: they are fetched in chunks of 512 hashes, each proved against the file's root. Leaf hashes
- * of a piece are asked for beside its first block, so that every block is judged as it comes. Both
- * are proved on arrival; who sends hashes that do not prove is guilty.
+ * of a piece are asked for beside its blocks where they tell more than its root would (fetch.c), so
+ * that every block is judged as it comes. Both are proved on arrival; who sends hashes that do not
+ * prove is guilty.
  */
 #include "node/part.h"
 

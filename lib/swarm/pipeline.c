@@ -11,14 +11,14 @@
  * holds; the rest would lie in our receive buffer whenever we are the slower one, as with several
  * fast peers, and there is dearer: cold when it is read, behind a window that has to be opened.
  *
- * Some serve what waits at intervals: Transmission twice a second. Of them a queue has to last from
- * one to the next, or its depth is all that comes in one.
- *
  * And of a far and fast one still less, once its rate is known. What goes beyond the path waits
  * before its bottleneck, where no more room may be than for the path once over; what is lost there
  * holds up all that follows, and us with the next requests. Its TCP may not be the one to hold
  * back: BBR looks for the rate with windows of some paths for as long as it finds itself without
  * data, as it does when all that we asked for is on its way.
+ *
+ * Some serve what waits at intervals: Transmission twice a second. Of them a queue has to last from
+ * one to the next, or its depth is all that comes in one.
  */
 #include <p2p/swarm/pipeline.h>
 
@@ -31,7 +31,7 @@
 #define NEAR_SLACK (5 * USEC_MS / 2) /* the same for fast peers, beside PATHS times the delay */
 #define PATHS 4u
 #define NEAR_LEAST (512u << 10) /* bytes */
-#define PAUSE (200 * USEC_MS)      /* beyond the round trip: it serves at intervals, */
+#define PAUSE (200 * USEC_MS)       /* beyond the round trip: it serves at intervals, */
 #define PAUSE_MEMORY (5 * USEC_SEC) /* and for so long is thought to */
 #define FAR (50 * USEC_MS)
 #define FAR_SLACK (50 * USEC_MS)     /* or half of the delay, */
