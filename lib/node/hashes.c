@@ -221,7 +221,7 @@ static void layer_whole(struct task *t, struct layer_fetch *l, usec now)
     layer_free(l);
     *l = t->layers[--t->n_layers];
     t->layers_missing--;
-    verify_layers_known(t, file, now);
+    task_layers_known(t, file, now);
 }
 
 void hashes_layer_piece(struct task *t, uint32_t piece, const uint8_t root[SHA256_LEN], usec now)

@@ -14,6 +14,7 @@
  *   metadata.c  the info dictionary, both ways            hashes.c    merkle hashes, both ways
  *   verify.c    stored, checked, whose fault, recorded    blamed.c    evidence and bans
  *   task.c      one item's life                           dial.c      whom to dial when
+ *   task_pulse.c  what it does as time goes by: its goals, its rest
  *   announce.c  trackers                                  web.c       web seeds
  *   webmeta.c   the manifest beside a web seed's content
  *   stream.c    items that are read as they come          demand.c    and in any order
@@ -529,7 +530,6 @@ struct open_piece *verify_find(const struct task *t, uint32_t piece);
 void verify_leaves_known(struct task *t, uint32_t piece, uint32_t first, const uint8_t *leaves,
                          uint32_t n, usec now);
 void verify_no_leaves(struct task *t, uint32_t piece, usec now);
-void verify_layers_known(struct task *t, uint32_t file, usec now);
 void verify_judge(struct task *t, struct open_piece *o, usec now);
 void verify_good(struct task *t, struct open_piece *o, usec now); /* the verdict; frees it */
 void verify_pulse(struct task *t, usec now);
@@ -559,12 +559,10 @@ void task_fail(struct task *t, int code, const char *fmt, ...)
 void task_manifest_here(struct task *t, usec now);
 void task_activate(struct task *t, const struct bits *have, const uint8_t *priority,
                    const uint8_t *unstored, usec now);
-void task_judge_goals(struct task *t, usec now);
-void task_pulse(struct task *t, usec now); /* four times a second while it has work */
-void task_wake(struct task *t, usec now);  /* it has something to do: beat again */
 void task_completed(struct task *t, usec now);
+void task_tell_lost(struct task *t, uint32_t piece); /* we have it no longer (BEP 54) */
 void task_priorities(struct task *t);
-bool task_sources_exhausted(const struct task *t);
+void task_layers_known(struct task *t, uint32_t file, usec now); /* its pieces can be verified */
 bool task_complete(const struct task *t); /* all that is wanted is verified */
 
 /* What it has only while it is awake: without a manifest; with one; and none of it. */
@@ -574,7 +572,14 @@ void task_set_up(struct task *t, const struct bits *have, const uint8_t *priorit
 void task_shed(struct task *t);
 void task_hashes(struct task *t);       /* link takes those of the manifest */
 struct pool *task_pool(struct task *t); /* made if there is none */
+
+/* task_pulse.c */
+void task_pulse(struct task *t, usec now); /* four times a second while it has work */
+void task_wake(struct task *t, usec now);  /* it has something to do: beat again */
+void task_woken(struct node *n, struct timer *tm, usec now); /* by its timer */
+void task_judge_goals(struct task *t, usec now);
 usec task_goal(const struct task *t, usec now); /* when its goals look at the clock */
+bool task_sources_exhausted(const struct task *t);
 
 /* sleep.c */
 /* Of somebody who may be dialled; false: he is none, or known. */
@@ -583,7 +588,6 @@ bool sleep_heard(struct task *t, const struct addr *a, unsigned source, bool see
 bool sleep_holds(struct conn *c, const struct wire_handshake *h, usec now);
 void sleep_pulse(struct task *t, usec now);
 void sleep_over(struct task *t, usec now); /* who waited is let in, or sent away */
-void task_tell_lost(struct task *t, uint32_t piece); /* we have it no longer (BEP 54) */
 
 /* dial.c */
 void dial_more(struct node *n, usec now);
