@@ -11,6 +11,7 @@ from contenders.transmission import Transmission
 
 OURS = Ours
 CLIENTS = {c.name: c for c in (Ours, Aria2, Libtorrent, Rtorrent, Qbittorrent, Transmission)}
+STREAM = Stream
 REFERENCES = {c.name: c for c in (Curl, Stream)}
 MAKERS = {c.name: c for c in (Ours, Mktorrent, Libtorrent, Transmission)}
 SLOW = tuple(c.name for c in CLIENTS.values() if not c.quick)   # these take long to begin

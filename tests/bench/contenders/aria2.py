@@ -8,7 +8,7 @@ from rig.process import free_port
 
 class Aria2(Contender, Driver):
     package, binaries = "aria2", ("aria2c", "libaria2.so")
-    exits, poll = True, 0.01
+    exits = True
     rpc = 0
 
     def _argv(self, folder):

@@ -26,7 +26,7 @@ http {{
 
 
 class _Reference(Contender, Client):
-    formats, takes_peer, exits, poll = ("v1",), True, True, 0.002
+    formats, takes_peer, exits = ("v1",), True, True
     file = "content.bin"
 
     def _done(self):
@@ -62,7 +62,8 @@ class Stream(_Reference):
         self._listening()
 
     def _leech(self, source, dest, peers):
-        self._stream("receive", peers[0].addr, str(peers[0].port), os.path.join(dest, self.file))
+        self._stream("receive", os.path.join(dest, self.file),
+                     *(f"{p.addr}:{p.port}" for p in peers))
 
     @classmethod
     def version(cls):

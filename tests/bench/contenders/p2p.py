@@ -10,7 +10,7 @@ from rig.process import run
 
 
 class Ours(Contender, P2p):
-    exits, poll = True, 0.001
+    exits = True
     binaries = ("p2p", "p2p-add", "p2p-get", "p2p-seed", "p2p-ls", "p2p-rm", "p2p-node")
     known = {}          # program -> its switches, asked for once
 

@@ -1,6 +1,6 @@
 """How fast content becomes a manifest, with all cores and on one, of one big file and of many small
-ones; and how fast what lies here is verified. `openssl speed` tells what one core can do. Where the
-processor has SHA instructions, all are also played without them (without.py)."""
+ones; and how fast what lies here is verified. `openssl speed` tells what one core can do, two dd at once
+what reading alone takes. Where the processor has SHA instructions, all are also played without them (without.py)."""
 
 import os
 import re
@@ -16,6 +16,7 @@ from without import NO_SHA, has_sha
 SIZES = ("one file of the size; 20,000 files of some 13 KiB (254 MiB)",
          "one file of twice the size; 2,000 files of some 13 KiB (25 MiB)")
 ONE_CORE = ("taskset", "-c", "0")
+READ = 256 << 10        # bytes at once
 SLOW = "not with QUICK=1: it hashes gigabytes of padding"
 
 
@@ -77,11 +78,19 @@ def openssl(bench, digest, wrap=()):
     raise Failed("openssl speed said nothing")
 
 
+def reading(bench, file, size):
+    """Both halves side by side, and nothing done with them: no hashing can be quicker."""
+    half = size // READ // 2
+    dd = f'dd if="$1" of=/dev/null bs={READ} count={half} status=none'
+    return timed(bench, ["sh", "-c", f"{dd} & {dd} skip={half}; wait", "sh", file], size)
+
+
 def play(bench):
     size = bench.size * bench.pick(1, 2)
     folder = bench.big(size)
     file = os.path.join(folder, "content.bin")
     runs = of(bench, "hashing", file, size)
+    runs.append(("hashing v1", "(reading alone)", lambda: reading(bench, file, size)))
     runs += of(bench, "hashing on one core", file, size, ONE_CORE)
     for fmt, digest in (("v1", "sha1"), ("v2", "sha256")):
         runs.append((f"hashing on one core {fmt}", f"openssl speed {digest}",

@@ -11,7 +11,7 @@ instructions, those who have something to hash with are also played without them
 import os
 import time
 
-from contenders import CLIENTS, OURS, REFERENCES, SLOW
+from contenders import CLIENTS, OURS, REFERENCES, SLOW, STREAM
 from measure import FirstByte, Watch
 from rig.process import Failed, wait_until
 from without import NO_SHA, has_sha
@@ -99,8 +99,9 @@ def pairs(bench):
 
 def four(bench):
     kinds = bench.not_now("transfer v1, four seeds", CLIENTS.values())
-    return [("transfer v1, four seeds", k.name, lambda k=k: once(bench, k, k, "v1", 4))
-            for k in kinds]
+    runs = [(k.name, k) for k in kinds] + [(f"({STREAM.name})", STREAM)]
+    return [("transfer v1, four seeds", name, lambda k=k: once(bench, k, k, "v1", 4))
+            for name, k in runs]
 
 
 def wrap_all(words):

@@ -5,6 +5,7 @@ afterwards, and with a home folder of its own, so that nobody's settings leak in
 """
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -47,6 +48,17 @@ class Program:
         self.popen.returncode = os.waitstatus_to_exitcode(status)
         return self.popen.returncode
 
+    def rest(self, seconds):
+        """Sleeps for so long, or until it ends: who waits for an end takes no time from it."""
+        if self.ended() is not None:
+            time.sleep(seconds)
+            return
+        end = os.pidfd_open(self.pid)
+        try:
+            select.select([end], [], [], seconds)
+        finally:
+            os.close(end)
+
     def stop(self, patience=1.0):
         """SIGTERM, and SIGKILL for what has not ended by then; returns the exit status."""
         if self.ended() is None:
@@ -80,7 +92,10 @@ def wait_until(check, seconds, what, program=None, every=0.05):
                          f"{program.tail()}")
         if time.monotonic() > limit:
             raise Failed(f"{what}: not within {seconds:.0f} s")
-        time.sleep(every)
+        if program:
+            program.rest(every)
+        else:
+            time.sleep(every)
 
 
 def run(argv, log, cwd, seconds=60, env=None):
