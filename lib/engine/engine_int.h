@@ -312,31 +312,38 @@ struct item {
     struct member *member;   /* NULL: it is taken itself, and not what is inside */
 };
 
-/* item.c: its life */
+/* life.c */
 void item_free(struct item *it);
+void life_again(const struct item *it); /* serving: adds the same once more */
+
+/* item.c: its life */
 void item_begin(struct item *it);
 void item_step(struct item *it, void (*work)(struct db_job *, struct catalogue *),
                void (*done)(struct db_job *));
-void item_fail(struct item *it, int code, const struct err *why); /* ends it, saving what it has */
-void item_end(struct item *it);                                   /* for it->code */
-void item_job_back(struct item *it); /* one of its jobs has come back */
 struct item *item_of(const struct engine *g, node_id task);
 void item_take_task(struct item *it, node_id task); /* one that the node has already */
-void item_over(struct item *it);
 void item_hashed(struct item *it);
 void item_finished(struct item *it);
 void item_metadata(struct engine *g, const struct node_op *op);
 void item_completed(struct engine *g, const struct node_op *op);
 void item_ended(struct engine *g, const struct node_op *op);
 void item_failed(struct engine *g, const struct node_op *op);
-void item_stopped(struct engine *g, const struct node_op *op);
 void item_notice(struct engine *g, const struct node_op *op);
-void item_tick(struct item *it);
-void item_wake(struct item *it); /* it has something to do by itself: the tick is for it */
 struct err *item_why(struct item *it);
 struct tree *item_tree(struct item *it); /* made when it is first needed */
 /* Content could not be read for a peer: what was there is gone or was changed. */
 void item_unreadable(struct item *it, uint64_t offset, const struct err *e);
+
+/* item_end.c */
+void item_fail(struct item *it, int code, const struct err *why); /* ends it, saving what it has */
+void item_end(struct item *it);                                   /* for it->code */
+void item_job_back(struct item *it); /* one of its jobs has come back */
+void item_stopped(struct engine *g, const struct node_op *op); /* its trackers were told */
+void item_over(struct item *it); /* is freed, once no job of it is out */
+
+/* item_tick.c */
+void item_tick(struct item *it);
+void item_wake(struct item *it); /* it has something to do by itself: the tick is for it */
 
 /* find.c: what is it? */
 void find_work(struct db_job *j, struct catalogue *c);
@@ -397,8 +404,6 @@ int ranges_place(struct item *it, struct err *e); /* worker, in the survey */
 int ranges_write(struct item *it, struct err *e); /* worker */
 void ranges_priority(struct item *it);
 struct node_part *ranges_parts(const struct item *it, size_t *n); /* for the node; moved */
-
-void life_again(const struct item *it); /* serving: adds the same once more */
 
 /* watch.c: served files that change */
 void watch_tick(struct item *it);

@@ -1,18 +1,16 @@
 /*
- * An item's life, phase by phase. Each phase ends in one function here, which begins the next; an
- * item that is to end leaves its phase at the next such point, saves what it has, and is over when
- * the last of its jobs has come back.
+ * An item's life, phase by phase. Each phase ends in one function here, which begins the next.
+ *
+ *   item_end.c   how it ends, whichever phase it is in
+ *   item_tick.c  what it does as time goes by
  */
 #include "engine/member.h"
 #include "engine/outflow.h"
 #include "engine/windows.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/swarm/pool.h>
 
 #include <stdlib.h>
-
-#define REFRESH ((usec)RECORD_OPEN_TIME / 2 * USEC_SEC)
 
 struct item *item_of(const struct engine *g, node_id task)
 {
@@ -50,130 +48,6 @@ static bool step_back(struct item *it)
     }
     item_end(it);
     return false;
-}
-
-/* ---- the end ---- */
-
-void item_over(struct item *it)
-{
-    struct engine *g = it->g;
-
-    it->phase = ITEM_OVER;
-    if (it->jobs > 0 || it->save)
-        return; /* the last of them calls again */
-    if (it->canceled && !it->told_complete && it->code == 0)
-        it->code = ERR_CANCELED;
-    bool again = it->again && it->code == 0 && !it->canceled && !g->stopping;
-    if (g->unready == it)
-        g->unready = engine_next(g, it);
-    list_remove(&g->items, &it->node);
-    list_remove(&g->awake, &it->awake);
-    if (!again)
-        engine_tell(g, &(struct engine_event){.kind = ENGINE_ENDED,
-                                              .item = it,
-                                              .code = it->code,
-                                              .temporary = it->temporary,
-                                              .twin = it->twin,
-                                              .text = it->why ? it->why->msg : ""});
-    if (it->task) {
-        map_remove(g->tasks, ID_KEY(it->task));
-        node_remove(g->node, it->task);
-    }
-    if (again)
-        life_again(it);
-    item_free(it);
-}
-
-void item_job_back(struct item *it)
-{
-    it->jobs--;
-    if (it->phase == ITEM_OVER)
-        item_over(it);
-}
-
-static usec patience(const struct engine *g)
-{
-    return g->stopping && g->stop_by > g->now ? g->stop_by - g->now : ENGINE_PATIENCE;
-}
-
-static void stop_task(struct item *it)
-{
-    it->phase = ITEM_STOPPING;
-    node_stop(it->g->node, it->task, patience(it->g), it->g->now);
-}
-
-static void last_words(struct item *it)
-{
-    if (it->asleep) { /* and will not wake */
-        item_take_task(it, it->asleep);
-        stop_task(it);
-        return;
-    }
-    it->phase = ITEM_SAVING;
-    save_last(it);
-}
-
-void item_end(struct item *it)
-{
-    it->dropped = true;
-    switch (it->phase) {
-    case ITEM_LOADING:
-        http_cancel(it->req);
-        it->req = NULL;
-        last_words(it);
-        break;
-    case ITEM_FINDING:
-    case ITEM_SURVEYING:
-    case ITEM_SETTLING:
-        if (it->jobs == 0) /* else its step is out, and leads here again */
-            last_words(it);
-        break;
-    case ITEM_HASHING:
-        if (it->hashing == 0)
-            last_words(it);
-        break;
-    case ITEM_ASKING:
-    case ITEM_RUNNING:
-        if (it->task == 0) {
-            last_words(it);
-            break;
-        }
-        stop_task(it);
-        break;
-    case ITEM_STOPPING:
-    case ITEM_SAVING:
-    case ITEM_OVER:
-        break;
-    }
-}
-
-void item_fail(struct item *it, int code, const struct err *why)
-{
-    if (it->code == 0) {
-        it->code = code;
-        *item_why(it) = *why;
-    }
-    item_end(it);
-}
-
-void engine_drop(struct engine *g, struct item *it)
-{
-    g->now = loop_now(g->loop);
-    if (it->dropped)
-        return;
-    if (it->code == 0 && !it->told_complete)
-        it->canceled = true;
-    item_end(it);
-}
-
-void item_stopped(struct engine *g, const struct node_op *op)
-{
-    struct item *it = item_of(g, op->task);
-
-    if (dormant_stopped(g, op->task))
-        return;
-    if (it && it->phase == ITEM_STOPPING)
-        last_words(it);
 }
 
 /* ---- found, surveyed, hashed, settled ---- */
@@ -574,98 +448,4 @@ void item_unreadable(struct item *it, uint64_t offset, const struct err *e)
     it->warned = true;
     it->look_at = 0;
     node_lost(g->node, it->task, (uint32_t)(offset / it->m->piece_length), g->now);
-}
-
-/* Nobody to ask is no reason to wait for ever, unless somebody may come. */
-static void alone(struct item *it)
-{
-    const struct goals *w = &it->spec.goals;
-    struct engine *g = it->g;
-    struct node_status st;
-    struct err e = {0};
-
-    if (it->outflow && outflow_rests(it->outflow))
-        return;
-    if (g->patient || it->complete || it->dropped || reuse_busy(it) || it->spec.ask_only ||
-        w->timeout != USEC_NEVER || w->deadline != USEC_NEVER ||
-        (!it->m && w->metadata_timeout != USEC_NEVER))
-        return;
-    if (!node_status(g->node, it->task, &st, g->now) || !st.sources_exhausted) {
-        it->alone_since = 0;
-        return;
-    }
-    if (it->alone_since == 0)
-        it->alone_since = g->now;
-    if (g->now - it->alone_since < ENGINE_GRACE)
-        return;
-    err_set(
-        &e, ERR_NOTFOUND,
-        "%s: nobody is left to ask%s%s; name a peer with --peer, or wait for one with --timeout",
-        it->label, st.tracker_error[0] ? ": " : "", st.tracker_error);
-    it->temporary = true;
-    item_fail(it, ERR_NOTFOUND, &e);
-}
-
-/* The node keeps time once it has the item. */
-static void out_of_time(struct item *it)
-{
-    const struct goals *w = &it->spec.goals;
-    usec spent = it->g->now - it->started;
-    struct err e = {0};
-
-    if (it->dropped || it->phase >= ITEM_RUNNING)
-        return;
-    if (w->deadline != USEC_NEVER && spent >= w->deadline)
-        err_set(&e, ERR_NOTFOUND, "%s: the deadline passed", it->label);
-    else if (it->phase == ITEM_LOADING && w->metadata_timeout != USEC_NEVER &&
-             spent >= w->metadata_timeout)
-        err_set(&e, ERR_NOTFOUND, "%s: the manifest did not come in time", it->label);
-    if (e.code) {
-        it->temporary = true;
-        item_fail(it, e.code, &e);
-    }
-}
-
-/* A record says when it was written, so that a crash can be told from a change: see survey.c. */
-static void refresh_record(struct item *it)
-{
-    if (it->stale.ones > 0 && !it->save && it->g->now - it->saved_at >= REFRESH)
-        save_start(it, 0, true, true, NULL);
-}
-
-void item_wake(struct item *it)
-{
-    if (!list_linked(&it->awake))
-        list_push(&it->g->awake, &it->awake);
-}
-
-/* What is served and asked of by nobody waits for item_tree: ten thousand of them are not looked at
- * five times a second. */
-static bool rests(struct item *it)
-{
-    struct node_status st;
-
-    return it->spec.serve && it->phase == ITEM_RUNNING && !it->tree && !it->save &&
-           node_status(it->g->node, it->task, &st, it->g->now) && st.uploaded == it->told_up;
-}
-
-void item_tick(struct item *it)
-{
-    if (it->task == 0)
-        out_of_time(it);
-    if (it->phase != ITEM_RUNNING && it->phase != ITEM_ASKING)
-        return;
-    if (!it->spec.serve)
-        alone(it);
-    if (it->phase != ITEM_RUNNING)
-        return;
-    if (it->spec.serve)
-        watch_tick(it);
-    if (it->told_complete)
-        save_traffic(it);
-    else if (it->settled && !it->complete)
-        refresh_record(it);
-    reuse_tick(it);
-    if (rests(it) && !dormant_begin(it) && !dormant_can(it))
-        list_remove(&it->g->awake, &it->awake);
 }
