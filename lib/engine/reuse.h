@@ -11,10 +11,10 @@
  * in or taken out, a few blocks tell where the one way ends and the other begins; and the rest is
  * fetched.
  *
- *   reuse.c       what is tried when            reuse_ask.c    what others are asked, and answers
- *   reuse_find.c  which old files to look at    reuse_try.c    reading, hashing, writing (workers)
+ *   reuse.c       what is tried when            reuse_ask.c   what others are asked, and answers
+ *   reuse_find.c  which old files to look at    reuse_try.c   reading, hashing, writing (workers)
+ *   reuse_walk.c  piece after piece of a way    reuse_twin.c  items that have a file in common
  *   reuse_split.c  what has changed in a piece, where nobody tells hashes of blocks
- *   reuse_twin.c  items of one session that have a file in common
  *
  * Nothing old is believed: it counts when its hash is that of the manifest, and what is hashed is
  * what is written. Of big items nothing is done for long before they begin to run: pieces that are
@@ -34,9 +34,8 @@
 #define REUSE_BATCH 16u        /* pieces that are tried together, and their bytes: */
 #define REUSE_BATCH_BYTES ((uint64_t)8 << 20)
 #define REUSE_NONE UINT32_MAX
-#define REUSE_FIRST \
-    1u                /* the first way: every file at its own places in the old one that it most
-                          likely is */
+/* The first way: every file at its own places in the old one that it most likely is. */
+#define REUSE_FIRST 1u
 #define REUSE_WAYS 4u /* that one piece is tried along, block by block */
 
 struct old {
@@ -116,8 +115,7 @@ struct reuse {
 
 /* ---- reuse.c ---- */
 bool reuse_held(const struct reuse *r, uint32_t piece);
-uint16_t reuse_way(struct reuse *r, struct way w); /* number + 1; 0: too many */
-void reuse_walk(struct reuse *r, uint16_t way, uint32_t at, int step);
+uint16_t reuse_way(struct reuse *r, struct way w);  /* number + 1; 0: too many */
 void reuse_let_go(struct reuse *r, uint32_t piece); /* to be fetched */
 /* `blocks` NULL: all of it. */
 void reuse_got(struct reuse *r, uint32_t piece, const struct bits *blocks, const uint8_t *leaves);
@@ -131,6 +129,15 @@ void reuse_wrote(struct reuse *r, uint16_t way, uint64_t offset, uint64_t length
 void reuse_probe_missed(struct reuse *r, uint32_t piece);
 uint16_t reuse_way_at(const struct reuse *r, uint32_t piece); /* 0: not found, or no piece */
 void reuse_failed(struct reuse *r, int code, const struct err *e);
+
+/* ---- reuse_walk.c ---- */
+/* From piece `at` on, upwards (1) or downwards (-1). */
+void reuse_walk(struct reuse *r, uint16_t way, uint32_t at, int step);
+void reuse_walk_first(struct reuse *r); /* each file that has an old one, at its own places */
+/* Others that a file may be, once the likeliest were tried. False: there are no more. */
+bool reuse_walk_more(struct reuse *r);
+void reuse_walk_all(struct reuse *r); /* goes on wherever there is a worker for it */
+void reuse_walks_free(struct reuse *r);
 
 /* ---- reuse_find.c: on a worker ---- */
 void reuse_find(struct reuse *r, struct catalogue *c);
