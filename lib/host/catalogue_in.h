@@ -1,8 +1,8 @@
 /*
- * Inside of the catalogue. catalogue.c: what callers ask for. catalogue_row.c: rows to items and
- * back, with their checksums. catalogue_db.c: the file, its schema, statements and errors.
- * catalogue_keys.c: files by their content. catalogue_repair.c: what happens when the file is
- * damaged.
+ * Inside of the catalogue. catalogue.c: what callers ask for. catalogue_put.c: an item put over
+ * what was there. catalogue_row.c: rows to items and back, with their checksums. catalogue_db.c:
+ * the file, its schema, statements and errors. catalogue_keys.c: files by their content.
+ * catalogue_repair.c: what happens when the file is damaged.
  */
 #ifndef LIB_HOST_CATALOGUE_IN_H
 #define LIB_HOST_CATALOGUE_IN_H
@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
-/* Inside only: what the file says cannot be true. catalogue_run repairs it and tries again. */
+/* Inside only: what the file says cannot be true. db_run repairs it and tries again. */
 #define CATALOGUE_DAMAGED (-100)
 #define CATALOGUE_LOCK "catalogue" /* held while the file is opened, made or replaced */
 #define CATALOGUE_WAIT_MS 10000
