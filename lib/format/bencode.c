@@ -29,10 +29,10 @@ struct bencode {
 };
 
 struct open {
-    uint32_t token;    /* the container */
-    uint32_t last;     /* its latest child, BNODE_NONE if none yet */
+    uint32_t token; /* the container */
+    uint32_t last;  /* its latest child, BNODE_NONE if none yet */
     uint32_t children;
-    struct bytes key;  /* the latest key of a dictionary: strict order is checked against it */
+    struct bytes key; /* the latest key of a dictionary: strict order is checked against it */
     bool has_key;
 };
 
@@ -82,7 +82,7 @@ static int read_string(struct parser *p, struct bytes *content)
         return bad(p, "not a value");
     if (i == in.n || in.p[i] != ':')
         return bad(p, i == in.n ? "cut short" : "string length without ':'");
-    if (p->mode == BENCODE_STRICT && in.p[start] == '0' && i - start > 1)
+    if (p->mode != BENCODE_LENIENT && in.p[start] == '0' && i - start > 1)
         return bad(p, "string length with a leading zero");
     i++;
     if (len > in.n - i)
@@ -124,7 +124,8 @@ static int read_int(struct parser *p)
         return bad(p, "cut short");
     if (end == first || in.p[end] != 'e')
         return bad(p, "not a number");
-    if (p->mode == BENCODE_STRICT && ((in.p[first] == '0' && end - first > 1) || (minus && v == 0)))
+    if (p->mode != BENCODE_LENIENT &&
+        ((in.p[first] == '0' && end - first > 1) || (minus && v == 0)))
         return bad(p, "number not in canonical form");
     p->at = end + 1;
     return 0;
@@ -242,6 +243,8 @@ struct bencode *bencode_parse(struct bytes in, enum bencode_mode mode, uint32_t 
     } while (rc == 0 && p.depth > 0);
     if (rc == 0 && !used && p.at != in.n)
         rc = bad(&p, "bytes behind the value");
+    if (rc == 0 && mode == BENCODE_UNSORTED && !bencode_unique(b, 0))
+        rc = bad(&p, "dictionary key twice");
     if (rc < 0) {
         bencode_free(b);
         return NULL;

@@ -224,8 +224,6 @@ void greet_extended(struct conn *c, struct bytes body, usec now)
         conn_close(c, true, e.msg, now);
         return;
     }
-    if (h.metadata_size == 0)
-        h.metadata_size = c->ext.metadata_size;
     if (c->ext.metadata_size && h.metadata_size != c->ext.metadata_size) {
         conn_close(c, true, "changes the size of its metadata", now);
         return;
@@ -235,8 +233,7 @@ void greet_extended(struct conn *c, struct bytes body, usec now)
         pipeline_set_reqq(&c->pipe, h.reqq);
     if (h.client[0])
         memcpy(c->client, h.client, sizeof c->client);
-    if (h.upload_only)
-        c->upload_only = true;
+    c->upload_only = h.upload_only;
     if (h.port && c->incoming && c->listen_port == 0) {
         c->listen_port = h.port;
         known_to_pool(c, now);

@@ -217,7 +217,7 @@ static void on_extended(struct conn *c, const struct wire_msg *m, usec now)
         on_donthave(c, m->body, now);
         break;
     case EXT_UPLOAD_ONLY:
-        c->upload_only = m->body.n > 0 && m->body.p[0] != 0;
+        c->upload_only = c->ext.upload_only = m->body.n > 0 && m->body.p[0] != 0;
         break;
     default: /* an id that we never gave: ignored */
         break;

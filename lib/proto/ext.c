@@ -1,6 +1,7 @@
 /*
- * The extension protocol's dictionaries. Strict bencode, few tokens; a field of the wrong type or
- * out of range counts as not told, because what matters here is only whether we can use it.
+ * The extension protocol's dictionaries. Strict bencode but for the order of keys (KTorrent's `m`
+ * has ut_pex before ut_metadata), few tokens; a field of the wrong type or out of range counts as
+ * not told, because what matters here is only whether we can use it.
  */
 #include <p2p/base/text.h>
 #include <p2p/format/bencode.h>
@@ -26,7 +27,8 @@ static void put_m(struct buf *out, const struct ext_hello *h)
     const struct {
         bool spoken;
         enum ext_kind kind;
-    } sorted[] = { /* by name, as bencode wants it */
+    } sorted[] = {
+        /* by name, as bencode wants it */
         {h->donthave, EXT_DONTHAVE},
         {h->upload_only_msg, EXT_UPLOAD_ONLY},
         {h->metadata, EXT_METADATA},
@@ -59,13 +61,12 @@ void ext_put_handshake(struct buf *out, const struct ext_hello *h)
     bencode_put_end(out);
 }
 
-/* A non-negative number, at most `max`; 0 if there is none. */
-static uint32_t get_capped(const struct bencode *b, const char *key, uint32_t max)
+/* A positive number, at most `max`; left alone if there is none. */
+static void get_capped(const struct bencode *b, const char *key, uint32_t max, uint32_t *out)
 {
     uint64_t v;
-    if (!bencode_get_uint(b, 0, key, &v))
-        return 0;
-    return v < max ? (uint32_t)v : max;
+    if (bencode_get_uint(b, 0, key, &v) && v > 0)
+        *out = v < max ? (uint32_t)v : max;
 }
 
 static void read_m(struct ext_handshake *h, const struct bencode *b)
@@ -107,22 +108,22 @@ static void read_client(struct ext_handshake *h, const struct bencode *b)
 
 int ext_parse_handshake(struct ext_handshake *h, struct bytes body, struct err *e)
 {
-    memset(h, 0, sizeof *h);
-    struct bencode *b = bencode_parse(body, BENCODE_STRICT, MAX_TOKENS, NULL, e);
+    struct bencode *b = bencode_parse(body, BENCODE_UNSORTED, MAX_TOKENS, NULL, e);
     if (!b)
         return ERR_INVALID;
     int r = ERR_INVALID;
+    uint64_t v;
     if (bencode_type(b, 0) != BENCODE_DICT) {
         err_set(e, r, "extended handshake: not a dictionary");
         goto out;
     }
     read_m(h, b);
-    h->metadata_size = get_capped(b, "metadata_size", UINT32_MAX);
-    h->reqq = get_capped(b, "reqq", EXT_MAX_REQQ);
-    uint64_t port = 0;
-    if (bencode_get_uint(b, 0, "p", &port) && port <= UINT16_MAX)
-        h->port = (uint16_t)port;
-    h->upload_only = get_capped(b, "upload_only", 1) != 0;
+    get_capped(b, "metadata_size", UINT32_MAX, &h->metadata_size);
+    get_capped(b, "reqq", EXT_MAX_REQQ, &h->reqq);
+    if (bencode_get_uint(b, 0, "p", &v) && v > 0 && v <= UINT16_MAX)
+        h->port = (uint16_t)v;
+    if (bencode_get_uint(b, 0, "upload_only", &v))
+        h->upload_only = v != 0;
     read_yourip(h, b);
     read_client(h, b);
     r = 0;
@@ -154,7 +155,7 @@ int ext_parse_meta(struct ext_meta *m, struct bytes body, struct err *e)
 {
     memset(m, 0, sizeof *m);
     size_t used = 0;
-    struct bencode *b = bencode_parse(body, BENCODE_STRICT, META_TOKENS, &used, e);
+    struct bencode *b = bencode_parse(body, BENCODE_UNSORTED, META_TOKENS, &used, e);
     if (!b)
         return ERR_INVALID;
     int64_t type = 0;

@@ -1,6 +1,7 @@
 /*
- * Peer exchange: six strings in a dictionary. Strict bencode, few tokens. Flags that are not as
- * many as their peers belong to nobody and count as none.
+ * Peer exchange: six strings in a dictionary. Strict bencode but for their order (KTorrent has all
+ * of IPv4 first), few tokens. Flags that are not as many as their peers belong to nobody and count
+ * as none.
  */
 #include <p2p/format/bencode.h>
 #include <p2p/proto/pex.h>
@@ -79,7 +80,7 @@ static bool read_dropped(struct pex_msg *m, const struct bencode *b, int family)
 int pex_parse(struct pex_msg *m, struct bytes body, struct err *e)
 {
     memset(m, 0, sizeof *m);
-    struct bencode *b = bencode_parse(body, BENCODE_STRICT, MAX_TOKENS, NULL, e);
+    struct bencode *b = bencode_parse(body, BENCODE_UNSORTED, MAX_TOKENS, NULL, e);
     if (!b)
         return ERR_INVALID;
     int r = 0;

@@ -19,7 +19,7 @@ static void must(bool ok)
 
 static void handshake(struct bytes in)
 {
-    struct ext_handshake h, again;
+    struct ext_handshake h = {0}, again = {0};
     struct err e = {0};
     int r = ext_parse_handshake(&h, in, &e);
     must(r == 0 || (r == ERR_INVALID && e.msg[0]));

@@ -3,11 +3,11 @@
  *
  * The reader makes a flat array of tokens over borrowed input, without recursion. It is always
  * strict about structure (lengths inside the input, numbers that fit 64 bits, string keys) and has
- * two minds about canonical form: BENCODE_LENIENT accepts what real files contain (unsorted keys,
+ * three minds about canonical form: BENCODE_LENIENT accepts what real files contain (unsorted keys,
  * leading zeros, "-0") and leaves the bytes readable as they are, so that an info-hash is of the
- * original; BENCODE_STRICT (DHT, trackers, extension messages) refuses those. A key that stands
- * twice in one dictionary is refused in strict mode, and in lenient mode on demand
- * (bencode_unique), as in `info`.
+ * original; BENCODE_STRICT (DHT) refuses those. BENCODE_UNSORTED (extension messages) is strict but
+ * for the order of keys, which clients in the wild do not keep there. A key that stands twice in one
+ * dictionary is refused in these two, and in lenient mode on demand (bencode_unique), as in `info`.
  */
 #ifndef P2P_FORMAT_BENCODE_H
 #define P2P_FORMAT_BENCODE_H
@@ -18,10 +18,10 @@
 #define BENCODE_MAX_TOKENS 3000000u
 #define BENCODE_MAX_DEPTH 100u
 
-enum bencode_mode { BENCODE_LENIENT, BENCODE_STRICT };
+enum bencode_mode { BENCODE_LENIENT, BENCODE_UNSORTED, BENCODE_STRICT };
 enum bencode_type { BENCODE_NONE, BENCODE_INT, BENCODE_STR, BENCODE_LIST, BENCODE_DICT };
 
-struct bencode; /* a parsed document; borrows its input */
+struct bencode;         /* a parsed document; borrows its input */
 typedef uint32_t bnode; /* a place in it; 0 is the root */
 #define BNODE_NONE UINT32_MAX
 
@@ -36,7 +36,7 @@ void bencode_free(struct bencode *b);
 
 /* All of these take BNODE_NONE and answer "none", so that look-ups chain. */
 enum bencode_type bencode_type(const struct bencode *b, bnode n);
-struct bytes bencode_raw(const struct bencode *b, bnode n);  /* the value's own encoding */
+struct bytes bencode_raw(const struct bencode *b, bnode n); /* the value's own encoding */
 bool bencode_str(const struct bencode *b, bnode n, struct bytes *out); /* false if not a string */
 bool bencode_int(const struct bencode *b, bnode n, int64_t *out);
 bool bencode_uint(const struct bencode *b, bnode n, uint64_t *out); /* false if negative too */

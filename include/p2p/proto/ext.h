@@ -24,9 +24,8 @@ enum ext_kind {
 #define EXT_MAX_CLIENT 64u
 
 struct ext_handshake {
-    uint8_t id[EXT_KINDS]; /* peer's id for each kind; 0: not spoken */
-    bool has_m
-        [EXT_KINDS]; /* named in this handshake (a later one may switch single ones off by id 0) */
+    uint8_t id[EXT_KINDS];           /* peer's id for each kind; 0: not spoken */
+    bool has_m[EXT_KINDS];           /* it was named, if only to switch it off by id 0 */
     uint32_t metadata_size;          /* 0: not told */
     uint32_t reqq;                   /* 0: not told */
     uint16_t port;                   /* p: listening port; 0: not told */
@@ -47,6 +46,7 @@ struct ext_hello {
 
 void ext_put_handshake(struct buf *out,
                        const struct ext_hello *h); /* the dictionary, no envelope */
+/* Adds to what *h holds, zeros before the first: a later handshake tells changes only (BEP 10). */
 int ext_parse_handshake(struct ext_handshake *h, struct bytes body, struct err *e);
 
 /* ut_metadata (BEP 9), 16 KiB pieces of the info dictionary. */

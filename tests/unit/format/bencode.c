@@ -1,4 +1,4 @@
-/* Bencode: what both minds take and refuse, every limit on both of its sides, walking, writing. */
+/* Bencode: what all minds take and refuse, every limit on both of its sides, walking, writing. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,16 +20,27 @@ static int parse_code(struct bytes in, enum bencode_mode mode, uint32_t max)
     return e.code;
 }
 
-static void both_take(void **state)
+static void all_take(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "i0e", "i-1e", "i9223372036854775807e", "i-9223372036854775808e", "i18446744073709551615e",
-        "0:", "3:abc", "le", "de", "l0:i1eledee", "d1:ai1e1:b0:e", "d0:le1:ale2:aalee",
+        "i0e",
+        "i-1e",
+        "i9223372036854775807e",
+        "i-9223372036854775808e",
+        "i18446744073709551615e",
+        "0:",
+        "3:abc",
+        "le",
+        "de",
+        "l0:i1eledee",
+        "d1:ai1e1:b0:e",
+        "d0:le1:ale2:aalee",
         "d1:ad1:ad1:adeeee",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_int_equal(parse_code(bytes_str(good[i]), BENCODE_STRICT, 0), 0);
+        assert_int_equal(parse_code(bytes_str(good[i]), BENCODE_UNSORTED, 0), 0);
         assert_int_equal(parse_code(bytes_str(good[i]), BENCODE_LENIENT, 0), 0);
     }
 }
@@ -38,12 +49,31 @@ static void lenient_only(void **state)
 {
     (void)state;
     static const char *const untidy[] = {
-        "i00e", "i-0e", "i01e", "i-01e", "03:abc", "00:", "d1:bi1e1:ai2ee", "d1:ai1e1:ai2ee",
+        "i00e",
+        "i-0e",
+        "i01e",
+        "i-01e",
+        "03:abc",
+        "00:",
+        "d1:ai1e1:ai2ee",
+        "ld1:b0:1:a0:1:b0:ee",
         "i000000000000000000000001e",
     };
     for (size_t i = 0; i < sizeof untidy / sizeof *untidy; i++) {
         assert_int_equal(parse_code(bytes_str(untidy[i]), BENCODE_STRICT, 0), ERR_INVALID);
+        assert_int_equal(parse_code(bytes_str(untidy[i]), BENCODE_UNSORTED, 0), ERR_INVALID);
         assert_int_equal(parse_code(bytes_str(untidy[i]), BENCODE_LENIENT, 0), 0);
+    }
+}
+
+static void all_but_strict(void **state)
+{
+    (void)state;
+    static const char *const unsorted[] = {"d1:bi1e1:ai2ee", "ld1:ad2:ab0:1:a0:ee1:b0:e"};
+    for (size_t i = 0; i < sizeof unsorted / sizeof *unsorted; i++) {
+        assert_int_equal(parse_code(bytes_str(unsorted[i]), BENCODE_STRICT, 0), ERR_INVALID);
+        assert_int_equal(parse_code(bytes_str(unsorted[i]), BENCODE_UNSORTED, 0), 0);
+        assert_int_equal(parse_code(bytes_str(unsorted[i]), BENCODE_LENIENT, 0), 0);
     }
 }
 
@@ -51,11 +81,49 @@ static void nobody_takes(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "i", "ie", "i-e", "i1", "i1.5e", "i1e5e", "i 1e", "i+1e", "i--1e", "i1-e", "i0x1e",
-        "i18446744073709551616e", "i-9223372036854775809e", "i99999999999999999999999999999999e",
-        "1", "1:", "3:ab", "-1:a", "1a:", ":a", "99999999999999999999:a", "18446744073709551616:",
-        "4294967296:a", "l", "d", "e", "li1e", "d1:a", "d1:ae", "di1ei2ee", "dlee", "d1:ai1e", "ee",
-        "x", "i1ei2e", "lee", "3:abcd", " i1e", "d1:ai1e1:be", "f1.0e", "n", "l-e",
+        "",
+        "i",
+        "ie",
+        "i-e",
+        "i1",
+        "i1.5e",
+        "i1e5e",
+        "i 1e",
+        "i+1e",
+        "i--1e",
+        "i1-e",
+        "i0x1e",
+        "i18446744073709551616e",
+        "i-9223372036854775809e",
+        "i99999999999999999999999999999999e",
+        "1",
+        "1:",
+        "3:ab",
+        "-1:a",
+        "1a:",
+        ":a",
+        "99999999999999999999:a",
+        "18446744073709551616:",
+        "4294967296:a",
+        "l",
+        "d",
+        "e",
+        "li1e",
+        "d1:a",
+        "d1:ae",
+        "di1ei2ee",
+        "dlee",
+        "d1:ai1e",
+        "ee",
+        "x",
+        "i1ei2e",
+        "lee",
+        "3:abcd",
+        " i1e",
+        "d1:ai1e1:be",
+        "f1.0e",
+        "n",
+        "l-e",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(parse_code(bytes_str(bad[i]), BENCODE_STRICT, 0), ERR_INVALID);
@@ -253,12 +321,19 @@ static void writing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_take),    cmocka_unit_test(lenient_only),
-        cmocka_unit_test(nobody_takes), cmocka_unit_test(every_cut_is_refused),
-        cmocka_unit_test(depth),        cmocka_unit_test(token_count),
-        cmocka_unit_test(numbers),      cmocka_unit_test(walking),
-        cmocka_unit_test(none),         cmocka_unit_test(keys_twice),
-        cmocka_unit_test(first_of_two), cmocka_unit_test(writing),
+        cmocka_unit_test(all_take),
+        cmocka_unit_test(lenient_only),
+        cmocka_unit_test(all_but_strict),
+        cmocka_unit_test(nobody_takes),
+        cmocka_unit_test(every_cut_is_refused),
+        cmocka_unit_test(depth),
+        cmocka_unit_test(token_count),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(walking),
+        cmocka_unit_test(none),
+        cmocka_unit_test(keys_twice),
+        cmocka_unit_test(first_of_two),
+        cmocka_unit_test(writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

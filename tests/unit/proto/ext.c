@@ -13,7 +13,7 @@
 
 static struct ext_handshake parsed(struct bytes body)
 {
-    struct ext_handshake h;
+    struct ext_handshake h = {0};
     struct err e = {0};
     assert_int_equal(ext_parse_handshake(&h, body, &e), 0);
     assert_int_equal(e.code, 0);
@@ -69,7 +69,8 @@ static void says_all(void **state)
     struct ext_hello v4 = {.metadata = true};
     addr_parse_ip(&v4.yourip, "1.2.3.4", 0);
     ext_put_handshake(&b, &v4);
-    assert_true(bytes_is(buf_bytes(&b), "d1:md11:ut_metadatai1ee6:yourip4:\x01\x02\x03\x04" "e"));
+    assert_true(bytes_is(buf_bytes(&b), "d1:md11:ut_metadatai1ee6:yourip4:\x01\x02\x03\x04"
+                                        "e"));
     buf_fini(&b);
 }
 
@@ -101,6 +102,46 @@ static void ids(void **state)
     assert_false(h.has_m[EXT_METADATA]);
 }
 
+/* A later handshake tells changes only: BEP 10, and rtorrent switches peer exchange off so. */
+static void later_ones_add(void **state)
+{
+    (void)state;
+    struct ext_handshake h =
+        PARSED("d1:md11:ut_metadatai3e6:ut_pexi1ee13:metadata_sizei9e1:pi7e4:reqqi5e"
+               "11:upload_onlyi1e1:v1:a6:yourip4:\x01\x02\x03\x04"
+               "e");
+    const struct ext_handshake first = h;
+    assert_int_equal(ext_parse_handshake(&h, bytes_str("d1:md6:ut_pexi0eee"), NULL), 0);
+    assert_int_equal(h.id[EXT_PEX], 0);
+    assert_int_equal(h.id[EXT_METADATA], 3);
+    assert_int_equal(h.metadata_size, 9);
+    assert_int_equal(h.port, 7);
+    assert_int_equal(h.reqq, 5);
+    assert_true(h.upload_only);
+    assert_string_equal(h.client, "a");
+    assert_true(addr_eq(&h.yourip, &first.yourip));
+    assert_int_equal(
+        ext_parse_handshake(&h, bytes_str("d13:metadata_sizei0e11:upload_onlyi0ee"), NULL), 0);
+    assert_int_equal(h.metadata_size, 9); /* what it does not have yet is not told */
+    assert_false(h.upload_only);
+}
+
+/* As KTorrent writes them. */
+static void in_any_order(void **state)
+{
+    (void)state;
+    struct ext_handshake h =
+        PARSED("d1:md6:ut_pexi1e11:ut_metadatai2ee1:pi6881e4:reqqi250e13:metadata_sizei7e"
+               "11:upload_onlyi0e1:v8:KTorrente");
+    assert_int_equal(h.id[EXT_PEX], 1);
+    assert_int_equal(h.id[EXT_METADATA], 2);
+    assert_int_equal(h.metadata_size, 7);
+    assert_string_equal(h.client, "KTorrent");
+    struct ext_meta m;
+    assert_int_equal(ext_parse_meta(&m, bytes_str("d5:piecei3e8:msg_typei0ee"), NULL), 1);
+    assert_int_equal(m.piece, 3);
+}
+
 static void numbers(void **state)
 {
     (void)state;
@@ -125,11 +166,16 @@ static void yourip(void **state)
     (void)state;
     struct addr want;
     addr_parse_ip(&want, "1.2.3.4", 0);
-    struct ext_handshake h = PARSED("d6:yourip4:\x01\x02\x03\x04" "e");
+    struct ext_handshake h = PARSED("d6:yourip4:\x01\x02\x03\x04"
+                                    "e");
     assert_true(addr_eq(&h.yourip, &want));
-    h = PARSED("d6:yourip16:\0\0\0\0\0\0\0\0\0\0\xff\xff\x01\x02\x03\x04" "e");
+    h = PARSED("d6:yourip16:\0\0\0\0\0\0\0\0\0\0\xff\xff\x01\x02\x03\x04"
+               "e");
     assert_true(addr_eq(&h.yourip, &want));
-    assert_int_equal(PARSED("d6:yourip5:\x01\x02\x03\x04\x05" "e").yourip.family, 0);
+    assert_int_equal(PARSED("d6:yourip5:\x01\x02\x03\x04\x05"
+                            "e")
+                         .yourip.family,
+                     0);
     assert_int_equal(PARSED("d6:yourip0:e").yourip.family, 0);
 }
 
@@ -137,7 +183,10 @@ static void client_name_is_safe(void **state)
 {
     (void)state;
     assert_string_equal(PARSED("d1:v7:a\x1b[31mbe").client, "a\\x1b[31mb");
-    assert_string_equal(PARSED("d1:v3:a\xff" "be").client, "a\\xffb");
+    assert_string_equal(PARSED("d1:v3:a\xff"
+                               "be")
+                            .client,
+                        "a\\xffb");
     assert_string_equal(PARSED("d1:v0:e").client, "");
     struct buf b = {0};
     buf_put_str(&b, "d1:v100:");
@@ -167,12 +216,11 @@ static void broken_handshakes(void **state)
         "d1:pi1e",
         "d1:pi1eee",
         "d1:pi01ee",
-        "d1:vi1e1:pi1ee",
         "d1:pi1e1:pi1ee",
         "d1:v99999999999:e",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct ext_handshake h;
+        struct ext_handshake h = {0};
         struct err e = {0};
         assert_int_equal(ext_parse_handshake(&h, bytes_str(bad[i]), &e), ERR_INVALID);
         assert_true(e.msg[0] != 0);
@@ -183,7 +231,7 @@ static void broken_handshakes(void **state)
     for (size_t i = 0; i < 100000; i++)
         buf_put_str(&b, "i1e");
     buf_put_u8(&b, 'e');
-    struct ext_handshake h;
+    struct ext_handshake h = {0};
     assert_int_equal(ext_parse_handshake(&h, buf_bytes(&b), NULL), ERR_INVALID);
     buf_fini(&b);
 }
@@ -211,9 +259,16 @@ static void metadata_messages(void **state)
     assert_int_equal(meta(&m, "d8:msg_typei-1e5:piecei0ee"), 0);
     assert_int_equal(meta(&m, "d8:msg_typei4294967296e5:piecei0ee"), 0);
     static const char *const bad[] = {
-        "", "de", "le", "d8:msg_typei0ee", "d5:piecei0ee", "d8:msg_typei0e5:piecei-1ee",
-        "d8:msg_typei0e5:piecei4294967296ee", "d8:msg_type1:05:piecei0ee",
-        "d8:msg_typei1e5:piecei0e10:total_sizei4294967296ee", "d8:msg_typei0e5:piecei0e",
+        "",
+        "de",
+        "le",
+        "d8:msg_typei0ee",
+        "d5:piecei0ee",
+        "d8:msg_typei0e5:piecei-1ee",
+        "d8:msg_typei0e5:piecei4294967296ee",
+        "d8:msg_type1:05:piecei0ee",
+        "d8:msg_typei1e5:piecei0e10:total_sizei4294967296ee",
+        "d8:msg_typei0e5:piecei0e",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(meta(&m, bad[i]), ERR_INVALID);
@@ -268,6 +323,8 @@ int main(void)
         cmocka_unit_test(says_all),
         cmocka_unit_test(examples),
         cmocka_unit_test(ids),
+        cmocka_unit_test(later_ones_add),
+        cmocka_unit_test(in_any_order),
         cmocka_unit_test(numbers),
         cmocka_unit_test(yourip),
         cmocka_unit_test(client_name_is_safe),

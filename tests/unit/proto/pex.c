@@ -130,6 +130,20 @@ static void passes_over(void **state)
     assert_int_equal(m.n_dropped, 1);
 }
 
+/* As KTorrent writes it. */
+static void in_any_order(void **state)
+{
+    (void)state;
+    struct pex_msg m;
+    reads(&m, BYTES_LIT("d5:added6:\x01\x02\x03\x04\x1a\xe1"
+                        "7:added.f1:\x02"
+                        "7:dropped0:"
+                        "6:added60:8:added6.f0:8:dropped618:abcdefghijklmnopqre"));
+    assert_int_equal(m.n_added, 1);
+    assert_int_equal(m.added[0].flags, 0x02);
+    assert_int_equal(m.n_dropped, 1);
+}
+
 static void malformed(void **state)
 {
     (void)state;
@@ -147,8 +161,7 @@ static void malformed(void **state)
         "d6:added66:abcdefe", /* IPv4 where IPv6 should be */
         "d7:dropped1:ae",
         "d8:dropped61:ae",
-        "d7:dropped6:abcdef5:added6:abcdefe", /* keys out of order */
-        "d5:added6:abcdef5:added6:abcdefe",   /* twice */
+        "d5:added6:abcdef5:added6:abcdefe", /* twice */
         "dee",
         "d5:added6:abcde",
     };
@@ -231,6 +244,7 @@ int main(void)
         cmocka_unit_test(leaves_out_what_is_empty),
         cmocka_unit_test(flags),
         cmocka_unit_test(passes_over),
+        cmocka_unit_test(in_any_order),
         cmocka_unit_test(malformed),
         cmocka_unit_test(limits),
         cmocka_unit_test(full_message),
