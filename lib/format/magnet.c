@@ -212,11 +212,16 @@ static int read_param(struct magnet *m, const char *s, size_t n, struct err *e)
     for (size_t i = 0; eq && i < sizeof readers / sizeof *readers; i++) {
         if (strlen(readers[i].key) != klen || strncasecmp(readers[i].key, s, klen) != 0)
             continue;
-        bool plus = strcmp(readers[i].key, "dn") == 0;
-        if (!text_unpercent(&value, BYTES(eq + 1, (size_t)(s + n - eq - 1)), plus))
-            rc = bad(e, "broken percent escape");
-        else
-            rc = read_value(m, readers[i].read, &value, e);
+        bool name = strcmp(readers[i].key, "dn") == 0;
+        struct bytes raw = BYTES(eq + 1, (size_t)(s + n - eq - 1));
+        bool whole = text_unpercent(&value, raw, name);
+
+        if (!whole && name) { /* "50% more" by hand: it says nothing about which content */
+            buf_clear(&value);
+            buf_put(&value, raw.p, raw.n);
+        }
+        rc = whole || name ? read_value(m, readers[i].read, &value, e)
+                           : bad(e, "broken percent escape");
         break;
     }
     buf_fini(&value);
