@@ -1,6 +1,5 @@
 /* Addresses as text, as compact bytes, and what part of the net they lie in. */
 #include <p2p/base/addr.h>
-#include <p2p/base/map.h>
 #include <p2p/base/num.h>
 
 #include <stdio.h>
@@ -212,8 +211,7 @@ void addr_text(const struct addr *a, char out[ADDR_TEXT])
     if (a->family == 0)
         snprintf(out, ADDR_TEXT, "-");
     else
-        snprintf(out, ADDR_TEXT, a->family == 6 ? "[%.45s]:%u" : "%.45s:%u", ip,
-                 (unsigned)a->port);
+        snprintf(out, ADDR_TEXT, a->family == 6 ? "[%.45s]:%u" : "%.45s:%u", ip, (unsigned)a->port);
 }
 
 bool addr_same_ip(const struct addr *a, const struct addr *b)
@@ -232,14 +230,6 @@ int addr_cmp(const struct addr *a, const struct addr *b)
         return a->family < b->family ? -1 : 1;
     int r = memcmp(a->ip, b->ip, ip_size(a));
     return r ? r : (a->port > b->port) - (a->port < b->port);
-}
-
-uint64_t addr_hash(const struct addr *a)
-{
-    uint8_t key[19] = {a->family};
-    memcpy(key + 1, a->ip, ip_size(a));
-    put_be16(key + 17, a->port);
-    return hash_bytes(0, BYTES(key, sizeof key));
 }
 
 size_t addr_put_compact(const struct addr *a, uint8_t out[18])
@@ -306,10 +296,10 @@ static const struct {
     uint8_t ip[12];
     uint8_t bits, at, flip;
 } embed[] = {
-    {{[10] = 0xff, [11] = 0xff}, 96, 12, 0},       /* mapped */
-    {{0x20, 0x02}, 16, 2, 0},                      /* 6to4 */
-    {{0x00, 0x64, 0xff, 0x9b}, 96, 12, 0},         /* NAT64 */
-    {{0x20, 0x01, 0x00, 0x00}, 32, 12, 0xff},      /* Teredo: the client's, inverted */
+    {{[10] = 0xff, [11] = 0xff}, 96, 12, 0},  /* mapped */
+    {{0x20, 0x02}, 16, 2, 0},                 /* 6to4 */
+    {{0x00, 0x64, 0xff, 0x9b}, 96, 12, 0},    /* NAT64 */
+    {{0x20, 0x01, 0x00, 0x00}, 32, 12, 0xff}, /* Teredo: the client's, inverted */
 };
 
 static enum addr_scope scope4(const uint8_t ip[4])

@@ -87,8 +87,8 @@ struct bytes bits_wire(const struct bits *b)
 
 void bits_copy(struct bits *to, const struct bits *from)
 {
-    *to = (struct bits){
-        .v = mem_dup(from->v, bits_bytes(from->n)), .n = from->n, .ones = from->ones};
+    *to =
+        (struct bits){.v = mem_dup(from->v, bits_bytes(from->n)), .n = from->n, .ones = from->ones};
 }
 
 size_t bits_next(const struct bits *b, size_t from, bool one)
@@ -104,14 +104,6 @@ size_t bits_next(const struct bits *b, size_t from, bool one)
         }
     }
     return b->n;
-}
-
-size_t bits_count_and_not(const struct bits *a, const struct bits *b)
-{
-    size_t ones = 0;
-    for (size_t i = 0; i < bits_bytes(a->n); i += 8)
-        ones += (size_t)__builtin_popcountll(word(a, i) & ~word(b, i));
-    return ones;
 }
 
 void bits_or(struct bits *to, const struct bits *more)

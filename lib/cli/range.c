@@ -47,16 +47,3 @@ void range_fini(struct range *r)
     free(r->file);
     *r = (struct range){0};
 }
-
-bool range_resolve(const struct range *r, uint64_t length, uint64_t *first, uint64_t *end)
-{
-    uint64_t from = r->first, to = r->last < length ? r->last + 1 : length;
-
-    if (r->from_end)
-        from = r->first < length ? length - r->first : 0;
-    if (from >= to)
-        return false;
-    *first = from;
-    *end = to;
-    return true;
-}

@@ -132,11 +132,6 @@ bool item_hash(const struct item *it, bool v2, struct bytes *out)
     return has;
 }
 
-int64_t item_catalogue_id(const struct item *it)
-{
-    return with_worker(it) ? it->spec.id : it->id;
-}
-
 static void view_item(struct item *it, struct item_view *v)
 {
     struct bytes h;

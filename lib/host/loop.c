@@ -1,5 +1,5 @@
 /*
- * The event loop over libuv. What libuv does: waiting (epoll), signals, worker threads. Timers are
+ * The event loop over libuv. What libuv does: waiting (epoll) and worker threads. Timers are
  * ours, in one heap, because ours are embedded in their owners, count in microseconds and run in a
  * fixed place of the turn; a single uv_timer wakes the loop for the earliest.
  */
@@ -25,26 +25,17 @@ struct job {
     struct job *next; /* while spare */
 };
 
-struct sig {
-    uv_signal_t h;
-    int signum; /* 0: the handle is not in use */
-    bool open;
-    void (*fn)(void *arg, int signum);
-    void *arg;
-};
-
 struct loop {
     uv_loop_t uv;
     uv_async_t keep; /* never sent: keeps uv_run waiting when nothing else is open */
     uv_timer_t wake;
     struct heap timers;
     struct list soons, hooks, late;
-    struct list dirty; /* watches that want other things than libuv has been told */
-    struct list eager; /* watches of regular files */
+    struct list dirty;           /* watches that want other things than libuv has been told */
+    struct list eager;           /* watches of regular files */
     struct list_node *hook_next; /* where the walk over hooks goes on */
     struct job *spare;
     size_t jobs;
-    struct sig sig[LOOP_SIGNALS];
     usec now;
     bool now_known, in_timers, again, stop;
     int workers;
@@ -124,9 +115,6 @@ void loop_free(struct loop *l)
         return;
     while (l->jobs)
         uv_run(&l->uv, UV_RUN_ONCE);
-    for (size_t i = 0; i < LOOP_SIGNALS; i++)
-        if (l->sig[i].open)
-            uv_close((uv_handle_t *)&l->sig[i].h, NULL);
     uv_close((uv_handle_t *)&l->wake, NULL);
     uv_close((uv_handle_t *)&l->keep, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
@@ -408,49 +396,7 @@ void loop_stop(struct loop *l)
     l->stop = true;
 }
 
-/* ---- signals and jobs ---- */
-
-static void on_signal(uv_signal_t *h, int signum)
-{
-    struct sig *s = h->data;
-    if (s->fn)
-        s->fn(s->arg, signum);
-}
-
-static struct sig *find_sig(struct loop *l, int signum)
-{
-    for (size_t i = 0; i < LOOP_SIGNALS; i++)
-        if (l->sig[i].signum == signum)
-            return &l->sig[i];
-    return NULL;
-}
-
-int loop_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum), void *arg,
-                struct err *e)
-{
-    struct sig *s = find_sig(l, signum);
-    if (!fn) {
-        if (s) {
-            uv_signal_stop(&s->h);
-            s->signum = 0;
-        }
-        return 0;
-    }
-    if (!s && !(s = find_sig(l, 0)))
-        return err_set(e, ERR_LIMIT, "cannot watch more than %d signals", LOOP_SIGNALS);
-    int r = s->open ? 0 : uv_signal_init(&l->uv, &s->h);
-    if (!r) {
-        s->open = true;
-        s->h.data = s;
-        s->fn = fn;
-        s->arg = arg;
-        r = uv_signal_start(&s->h, on_signal, signum);
-    }
-    if (r)
-        return err_os(e, -r, "cannot watch signal %d", signum);
-    s->signum = signum;
-    return 0;
-}
+/* ---- jobs ---- */
 
 static void on_work(uv_work_t *req)
 {

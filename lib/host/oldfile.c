@@ -50,11 +50,6 @@ void oldfile_free(struct oldfile *f)
     free(f);
 }
 
-const char *oldfile_path(const struct oldfile *f)
-{
-    return f->path;
-}
-
 uint64_t oldfile_size(const struct oldfile *f)
 {
     return f->size;

@@ -15,11 +15,6 @@ static const struct portmap_ops *const ways[PORTMAP_WAYS] = {
 
 static void seek(struct portmap *m);
 
-const char *portmap_way_name(enum portmap_way way)
-{
-    return ways[way]->name;
-}
-
 uint16_t portmap_candidate(uint16_t port, unsigned i)
 {
     uint32_t mix = (port + i * 40503u) * 2654435761u >> 16;

@@ -5,10 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
-
-#define USUAL_WIDTH 80u
 
 static volatile sig_atomic_t stopped_by;
 static int stop_pipe[2] = {-1, -1};
@@ -16,17 +13,6 @@ static int stop_pipe[2] = {-1, -1};
 bool term_is_tty(int fd)
 {
     return isatty(fd) == 1;
-}
-
-bool term_is_foreground(int fd)
-{
-    return term_is_tty(fd) && tcgetpgrp(fd) == getpgrp();
-}
-
-unsigned term_width(int fd)
-{
-    struct winsize w;
-    return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : USUAL_WIDTH;
 }
 
 static void on_stop(int sig)

@@ -5,13 +5,16 @@
  * and words; "closed". SIGTERM closes; then it ends.
  */
 #include <p2p/host/portmap.h>
+#include <p2p/host/term.h>
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char *const way_name[PORTMAP_WAYS] = {
+    [PORTMAP_PCP] = "PCP", [PORTMAP_NATPMP] = "NAT-PMP", [PORTMAP_IGD] = "UPnP"};
 static struct portmap *map;
 static struct loop *loop;
+static struct loop_watch *stopping;
 
 static void mapped(void *arg, const struct portmap_at *at)
 {
@@ -20,7 +23,7 @@ static void mapped(void *arg, const struct portmap_at *at)
     (void)arg;
     if (at->external.family)
         addr_ip_text(&at->external, text);
-    printf("mapped %s %s %u %u\n", portmap_way_name(at->way), text, at->external.port, at->udp);
+    printf("mapped %s %s %u %u\n", way_name[at->way], text, at->external.port, at->udp);
 }
 
 static void notice(void *arg, const char *text)
@@ -36,9 +39,10 @@ static void closed(void *arg)
     loop_stop(loop);
 }
 
-static void stop(void *arg, int signum)
+static void stop(void *arg, bool in, bool out)
 {
-    (void)arg, (void)signum;
+    (void)arg, (void)in, (void)out;
+    loop_watch_want(stopping, false, false); /* it stays readable */
     if (!portmap_close(map, 5 * USEC_SEC))
         loop_stop(loop);
 }
@@ -58,14 +62,18 @@ int main(int argc, char **argv)
     if (argc == 6)
         c.look = atoi(argv[5]) * USEC_SEC;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    term_signals();
     loop = loop_new(&e);
-    if (!loop || loop_signal(loop, SIGTERM, stop, NULL, &e) < 0) {
+    stopping = loop ? loop_watch(loop, term_stop_fd(), stop, NULL, &e) : NULL;
+    if (!stopping) {
         fprintf(stderr, "%s\n", e.msg);
         return 1;
     }
+    loop_watch_want(stopping, true, false);
     map = portmap_new(loop, &c, &events, NULL);
     loop_run(loop);
     portmap_free(map);
+    loop_watch_free(stopping);
     loop_free(loop);
     return 0;
 }

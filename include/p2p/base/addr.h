@@ -29,7 +29,6 @@ void addr_ip_text(const struct addr *a, char out[ADDR_TEXT]); /* without port an
 bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_same_ip(const struct addr *a, const struct addr *b);
 int addr_cmp(const struct addr *a, const struct addr *b); /* family, ip, port */
-uint64_t addr_hash(const struct addr *a);
 
 /* Compact form of BEP 23 and BEP 7: 6 or 18 bytes. Returns how many were written or read. */
 size_t addr_put_compact(const struct addr *a, uint8_t out[18]);

@@ -31,7 +31,5 @@ void bits_copy(struct bits *to, const struct bits *from); /* `to` is initialised
 void bits_or(struct bits *to, const struct bits *more); /* both have the same n */
 /* The first such bit >= from; n if there is none. */
 size_t bits_next(const struct bits *b, size_t from, bool one);
-/* The ones of a that b lacks; both have the same n. */
-size_t bits_count_and_not(const struct bits *a, const struct bits *b);
 
 #endif

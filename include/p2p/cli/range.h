@@ -17,7 +17,5 @@ struct range {
 /* ERR_USAGE. Offsets are plain numbers or sizes ("1Mi"). FILE is all up to the last colon. */
 int range_parse(struct range *r, const char *text, struct err *e);
 void range_fini(struct range *r);
-/* The bytes [*first, *end) of something that long; false if nothing of it is meant. */
-bool range_resolve(const struct range *r, uint64_t length, uint64_t *first, uint64_t *end);
 
 #endif

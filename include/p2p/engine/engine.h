@@ -206,7 +206,6 @@ const struct manifest *item_manifest(const struct item *it);
 const char *item_path(const struct item *it);
 const char *item_name(const struct item *it); /* the manifest's, or the link's, or as given */
 bool item_hash(const struct item *it, bool v2, struct bytes *out);
-int64_t item_catalogue_id(const struct item *it);
 /* Walks those that are awake: start with NULL; NULL at the end. */
 struct item *engine_next(const struct engine *g, struct item *it);
 size_t engine_count(const struct engine *g); /* awake and asleep */

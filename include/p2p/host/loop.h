@@ -25,7 +25,6 @@ struct loop;
 
 #define LOOP_WORKERS_MIN 4
 #define LOOP_WORKERS_MAX 64
-#define LOOP_SIGNALS 8 /* most signals one loop may watch */
 
 /*
  * Also ignores SIGPIPE for the process, because write has no flag against it: a reader that is
@@ -72,11 +71,6 @@ struct loop_hook {
  * the others queued, and queue nothing themselves. */
 void loop_hook_add(struct loop *l, struct loop_hook *h, bool late);
 void loop_hook_remove(struct loop *l, struct loop_hook *h);
-
-/* fn is told of each arrival of `signum`, in a turn of the loop. Replaces an earlier fn. fn NULL
- * gives the signal back. */
-int loop_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum), void *arg,
-                struct err *e);
 
 /*
  * Runs work(arg) on a worker thread, then done(arg) on the loop. `arg` is all that the two share;

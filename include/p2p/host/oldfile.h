@@ -15,7 +15,6 @@ struct oldfile;
 /* ERR_IO, with errno in err.os where there is one. */
 int oldfile_open(struct oldfile **out, const char *path, struct err *e);
 void oldfile_free(struct oldfile *f); /* NULL is fine */
-const char *oldfile_path(const struct oldfile *f);
 uint64_t oldfile_size(const struct oldfile *f); /* when it was opened */
 uint64_t oldfile_inode(const struct oldfile *f);
 /* Any thread may read at any time. Less than to.n only at its end, or where it was cut. */

@@ -82,6 +82,5 @@ struct portmap *portmap_new(struct loop *l, const struct portmap_config *c,
 bool portmap_close(struct portmap *m, usec patience);
 /* Asks for removal without waiting, where that can be had for a datagram. NULL is fine. */
 void portmap_free(struct portmap *m);
-const char *portmap_way_name(enum portmap_way way);
 
 #endif

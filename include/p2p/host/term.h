@@ -9,12 +9,10 @@
 #include <stdbool.h>
 
 bool term_is_tty(int fd);
-bool term_is_foreground(int fd); /* a terminal, and this process may write to it unasked */
-unsigned term_width(int fd);     /* columns; 80 if unknown */
 
 /* Once, early, before threads. */
 void term_signals(void);
-int term_stopped(void);   /* the signal that asked us to stop, or 0 */
-int term_stop_fd(void);   /* becomes readable at that moment; never read it */
+int term_stopped(void); /* the signal that asked us to stop, or 0 */
+int term_stop_fd(void); /* becomes readable at that moment; never read it */
 
 #endif

@@ -123,7 +123,7 @@ static void agrees_with_an_array(void **state)
     }
 }
 
-static void and_not(void **state)
+static void one_or_the_other(void **state)
 {
     (void)state;
     for (size_t k = 0; k < LENGTHS; k++) {
@@ -138,8 +138,6 @@ static void and_not(void **state)
                 bits_set(&b, i);
             want += i % 2 && i % 3 == 0;
         }
-        assert_int_equal(bits_count_and_not(&a, &b), want);
-        assert_int_equal(bits_count_and_not(&a, &a), 0);
         bits_copy(&c, &a);
         assert_int_equal(c.ones, a.ones);
         assert_true(bytes_eq(bits_wire(&c), bits_wire(&a)));
@@ -147,8 +145,6 @@ static void and_not(void **state)
         assert_int_equal(c.ones, b.ones + want);
         for (size_t i = 0; i < c.n; i++)
             assert_int_equal(bits_get(&c, i), bits_get(&a, i) || bits_get(&b, i));
-        bits_fill(&c, false);
-        assert_int_equal(bits_count_and_not(&a, &c), a.ones);
         bits_fini(&a);
         bits_fini(&b);
         bits_fini(&c);
@@ -170,7 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wire_order), cmocka_unit_test(set_and_unset),
         cmocka_unit_test(fills),      cmocka_unit_test(loads),
-        cmocka_unit_test(agrees_with_an_array), cmocka_unit_test(and_not),
+        cmocka_unit_test(agrees_with_an_array), cmocka_unit_test(one_or_the_other),
         cmocka_unit_test(sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

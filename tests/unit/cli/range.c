@@ -56,43 +56,11 @@ static void bad(void **state)
     }
 }
 
-static void resolve(const char *text, uint64_t length, bool any, uint64_t first, uint64_t end)
-{
-    struct range r;
-    uint64_t f = 0, n = 0;
-
-    assert_int_equal(range_parse(&r, text, NULL), 0);
-    assert_true(range_resolve(&r, length, &f, &n) == any);
-    if (any) {
-        assert_true(f == first);
-        assert_true(n == end);
-    }
-    range_fini(&r);
-}
-
-static void resolved(void **state)
-{
-    (void)state;
-    resolve("0-9", 100, true, 0, 10);
-    resolve("0-99", 100, true, 0, 100);
-    resolve("0-100", 100, true, 0, 100);
-    resolve("99-", 100, true, 99, 100);
-    resolve("100-", 100, false, 0, 0);
-    resolve("-1", 100, true, 99, 100);
-    resolve("-100", 100, true, 0, 100);
-    resolve("-101", 100, true, 0, 100);
-    resolve("-5", 0, false, 0, 0);
-    resolve("0-", 0, false, 0, 0);
-    resolve("0-18446744073709551615", UINT64_MAX, true, 0, UINT64_MAX);
-    resolve("0-18446744073709551614", UINT64_MAX, true, 0, UINT64_MAX);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good),
         cmocka_unit_test(bad),
-        cmocka_unit_test(resolved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

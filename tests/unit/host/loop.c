@@ -1,10 +1,9 @@
-/* The loop: order in a turn, timers, soons, hooks, signals, jobs, watches. */
+/* The loop: order in a turn, timers, soons, hooks, jobs, watches. */
 #include "looptest.h"
 
 #include <fcntl.h>
 #include <p2p/base/mem.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,52 +212,6 @@ static void test_stop_before_run(void **state)
     looptest_run(&t);
     looptest_close(&t);
     loop_free(NULL);
-}
-
-struct signals {
-    struct looptest t;
-    int hup, term;
-};
-
-static void on_signal(void *arg, int signum)
-{
-    struct signals *s = arg;
-    s->hup += signum == SIGHUP;
-    s->term += signum == SIGTERM;
-    if (s->hup && s->term)
-        loop_stop(s->t.l);
-}
-
-static void test_signals(void **state)
-{
-    (void)state;
-    struct signals s = {0};
-    struct err e = {0};
-    looptest_open(&s.t);
-    assert_int_equal(loop_signal(s.t.l, SIGHUP, on_signal, &s, &e), 0);
-    assert_int_equal(loop_signal(s.t.l, SIGTERM, on_signal, &s, &e), 0);
-    assert_int_equal(loop_signal(s.t.l, SIGKILL, on_signal, &s, &e), ERR_IO);
-    raise(SIGHUP);
-    raise(SIGTERM);
-    looptest_run(&s.t);
-    assert_int_equal(s.hup, 1);
-    assert_int_equal(s.term, 1);
-    assert_int_equal(loop_signal(s.t.l, SIGTERM, NULL, NULL, &e), 0);
-    assert_int_equal(loop_signal(s.t.l, SIGTERM, NULL, NULL, &e), 0);
-    assert_int_equal(loop_signal(s.t.l, SIGUSR1, on_signal, &s, &e), 0);
-    looptest_close(&s.t);
-}
-
-static void test_more_signals_than_places(void **state)
-{
-    (void)state;
-    struct signals s = {0};
-    struct err e = {0};
-    looptest_open(&s.t);
-    for (int i = 0; i < LOOP_SIGNALS; i++)
-        assert_int_equal(loop_signal(s.t.l, SIGRTMIN + i, on_signal, &s, &e), 0);
-    assert_int_equal(loop_signal(s.t.l, SIGUSR1, on_signal, &s, &e), ERR_LIMIT);
-    looptest_close(&s.t);
 }
 
 struct work {
@@ -486,8 +439,6 @@ int main(void)
         cmocka_unit_test(test_soon_after_hooks_comes_back_at_once),
         cmocka_unit_test(test_hook_removes_itself_and_the_next),
         cmocka_unit_test(test_stop_before_run),
-        cmocka_unit_test(test_signals),
-        cmocka_unit_test(test_more_signals_than_places),
         cmocka_unit_test(test_work),
         cmocka_unit_test(test_free_waits_for_work),
         cmocka_unit_test(test_watch_pipe),
