@@ -142,6 +142,13 @@ static void req_kill_all(struct conn *c, usec now)
             req_lose(c, req_at(c, i), now);
 }
 
+void fetch_not_had(struct conn *c, uint32_t piece, usec now)
+{
+    for (uint32_t i = 0; i < c->req_n; i++)
+        if (!req_at(c, i)->dead && req_at(c, i)->ref.piece == piece)
+            req_lose(c, req_at(c, i), now);
+}
+
 /* Blocks of which parts are still to be asked for, and no request is out that could be rejected. */
 static void drop_unasked(struct conn *c, usec now)
 {

@@ -134,9 +134,12 @@ static void on_have_none(struct conn *c, const struct wire_msg *m, usec now)
     c->told_have = true;
 }
 
+/* Before there is anything to serve it is rejected all the same: each has one answer (BEP 6). */
 static void on_request(struct conn *c, const struct wire_msg *m, usec now)
 {
-    if (c->task->picker && piece_exists(c, m->index, now))
+    if (!c->task->picker)
+        serve_reject(c, m->index, m->begin, m->length);
+    else if (piece_exists(c, m->index, now))
         serve_request(c, m, now);
 }
 
@@ -155,29 +158,34 @@ static void on_piece_done(struct conn *c, const struct wire_msg *m, usec now)
     fetch_piece_done(c, m, now);
 }
 
-static void on_reject(struct conn *c, const struct wire_msg *m, usec now)
+/* BEP 6 wants whoever speaks it without having said so cut off. */
+static bool speaks_fast(struct conn *c, usec now)
 {
     if (!c->fast)
-        conn_close(c, true, "REJECT without the fast extension", now);
-    else
+        conn_close(c, true, "a message of the fast extension without it", now);
+    return c->fast;
+}
+
+static void on_reject(struct conn *c, const struct wire_msg *m, usec now)
+{
+    if (speaks_fast(c, now))
         fetch_reject(c, m, now);
 }
 
 static void on_allowed_fast(struct conn *c, const struct wire_msg *m, usec now)
 {
     const struct task *t = c->task;
-    if (!c->fast || !t->picker || m->index >= t->m->n_pieces)
+    if (!speaks_fast(c, now) || !t->picker || m->index >= t->m->n_pieces)
         return;
     if (c->fast_in.n == 0)
         bits_init(&c->fast_in, t->m->n_pieces);
     if (c->fast_in.ones < NODE_MAX_FAST)
         bits_set(&c->fast_in, m->index);
-    (void)now;
 }
 
 static void on_suggest(struct conn *c, const struct wire_msg *m, usec now)
 {
-    if (c->task->picker && piece_exists(c, m->index, now))
+    if (speaks_fast(c, now) && c->task->picker && piece_exists(c, m->index, now))
         hint_suggested(c, m->index);
 }
 
@@ -195,6 +203,8 @@ static void on_donthave(struct conn *c, struct bytes body, usec now)
     }
     if (bits_unset(&c->has, piece))
         picker_peer_have(t->picker, piece, -1);
+    if (!c->fast)
+        fetch_not_had(c, piece, now); /* nobody will reject these (BEP 54) */
 }
 
 static void on_extended(struct conn *c, const struct wire_msg *m, usec now)

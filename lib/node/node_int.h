@@ -472,6 +472,7 @@ void fetch_piece(struct conn *c, const struct wire_msg *m, usec now);
 void fetch_piece_done(struct conn *c, const struct wire_msg *m, usec now);
 void fetch_reject(struct conn *c, const struct wire_msg *m, usec now);
 void fetch_peer_has(struct conn *c, uint32_t piece, usec now);
+void fetch_not_had(struct conn *c, uint32_t piece, usec now); /* it will not give what was asked */
 void fetch_gone(struct conn *c, usec now); /* the connection ends */
 void fetch_tick(struct conn *c, usec now);
 bool fetch_peer_has_piece(const struct conn *c, uint32_t piece);

@@ -8,7 +8,7 @@
 #include "node/node_int.h"
 #include "node/passing.h"
 
-#include <p2p/format/digest.h>
+#include <p2p/swarm/fastset.h>
 #include <stdlib.h>
 
 /* Content queued on the socket's side: so much time's worth, since whatever we say next waits
@@ -330,30 +330,6 @@ void serve_pulse(struct task *t, usec now)
  * several have. Otherwise a crowd that comes at once would have its first pieces of the one seed,
  * each of them two hundred times over, before anything else goes out.
  */
-
-static uint32_t fast_set(uint32_t *out, uint32_t k, const struct addr *a, const uint8_t hash[20],
-                         uint32_t n_pieces)
-{
-    uint8_t x[24], digest[SHA1_LEN];
-    memcpy(x, a->ip, 3);
-    x[3] = 0;
-    memcpy(x + 4, hash, 20);
-    digest_sha1(digest, BYTES(x, sizeof x));
-    uint32_t n = 0;
-    while (n < k) {
-        for (unsigned i = 0; i < 5 && n < k; i++) {
-            uint32_t piece = get_be32(digest + i * 4) % n_pieces;
-            bool known = false;
-            for (uint32_t j = 0; j < n; j++)
-                known |= out[j] == piece;
-            if (!known)
-                out[n++] = piece;
-        }
-        digest_sha1(digest, BYTES(digest, sizeof digest));
-    }
-    return n;
-}
-
 void serve_allow_fast(struct conn *c)
 {
     struct task *t = c->task;
@@ -364,7 +340,7 @@ void serve_allow_fast(struct conn *c)
         k = t->m->n_pieces;
     if (k == 0 || t->have.ones == 0)
         return;
-    fast_set(set, k, &c->addr, t->swarm[0].hash, t->m->n_pieces);
+    fastset(set, k, &c->addr, t->swarm[0].hash, t->m->n_pieces);
     uint64_t left = FAST_BYTES;
     for (uint32_t i = 0; i < k && left >= t->m->piece_length; i++) {
         if (!bits_get(&t->have, set[i]) || picker_availability(t->picker, set[i]) < FAST_SPREAD)

@@ -6,8 +6,8 @@
  * three minds about canonical form: BENCODE_LENIENT accepts what real files contain (unsorted keys,
  * leading zeros, "-0") and leaves the bytes readable as they are, so that an info-hash is of the
  * original; BENCODE_STRICT (DHT) refuses those. BENCODE_UNSORTED (extension messages) is strict but
- * for the order of keys, which clients in the wild do not keep there. A key that stands twice in one
- * dictionary is refused in these two, and in lenient mode on demand (bencode_unique), as in `info`.
+ * for the order of keys, which clients in the wild do not keep there. A key that stands twice in
+ * one dictionary is refused in these two, in lenient mode on demand (bencode_unique), as in `info`.
  */
 #ifndef P2P_FORMAT_BENCODE_H
 #define P2P_FORMAT_BENCODE_H
