@@ -352,6 +352,16 @@ void serve_allow_fast(struct conn *c)
     conn_flush(c);
 }
 
+/* Some, libtorrent for one, ask when they are let in and when a block comes, not when a piece comes
+ * up: who has run dry would ask for nothing more for seconds. To be let in once more wakes them; to
+ * all others it is nothing new. */
+static void wake(struct conn *c)
+{
+    bool dry = c->asked_n == 0 && c->out.content_left == 0;
+    if (dry && c->peer_interested && !c->am_choking)
+        wire_put_simple(&c->out.bytes, WIRE_UNCHOKE);
+}
+
 /* Who has the piece already need not hear of it, but a seed does, for by that it knows what has
  * spread; and so does one that shows its pieces one by one: he wants nothing, ever. */
 void serve_have(struct task *t, uint32_t piece, usec now)
@@ -367,6 +377,7 @@ void serve_have(struct task *t, uint32_t piece, usec now)
         if (c->phase != CONN_OPEN || knows || !stream_tells(c))
             continue;
         wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
+        wake(c);
         conn_flush(c);
     }
 }

@@ -1,0 +1,103 @@
+/* What a peer is told when we have a piece more. */
+#include "../../sim/raw.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define BLOCK 16384u
+#define PIECES 8u
+static const struct tube_file ONE = {NULL, PIECES *BLOCK};
+
+/* A seed that gives only what it is told to. */
+static void lets_in(struct raw *r, const struct wire_msg *m)
+{
+    if (m->type == WIRE_INTERESTED)
+        raw_simple(r, WIRE_UNCHOKE);
+}
+
+struct world {
+    struct rig *g;
+    struct raw *seed, *peer;
+};
+
+static struct world world(uint64_t seed, uint64_t limit_up)
+{
+    struct node_config c = {.limit_up = limit_up};
+    struct world w = {.g = rig_new(seed, &c)};
+    rig_content(w.g, &ONE, 1, 1, BLOCK);
+    rig_leech(w.g);
+    w.seed = raw_acting(w.g, 1, lets_in);
+    raw_bits(w.seed, true);
+    w.peer = raw_friend(w.g, 2);
+    rig_run(w.g, 2 * USEC_SEC);
+    return w;
+}
+
+/* A piece comes: how often is the peer let in with that? */
+static unsigned let_in_by(struct world *w, uint32_t piece)
+{
+    unsigned told = w->peer->got[WIRE_HAVE], before = w->peer->got[WIRE_UNCHOKE];
+    raw_piece(w->seed, piece, 0, BLOCK, false);
+    rig_run(w->g, 200 * USEC_MS);
+    assert_int_equal(w->peer->got[WIRE_HAVE], told + 1);
+    return w->peer->got[WIRE_UNCHOKE] - before;
+}
+
+static void who_has_run_dry_is_let_in_again(void **state)
+{
+    (void)state;
+    struct world w = world(1, 0);
+    raw_simple(w.peer, WIRE_INTERESTED);
+    rig_run(w.g, USEC_SEC);
+    assert_int_equal(w.peer->got[WIRE_UNCHOKE], 1);
+    assert_int_equal(let_in_by(&w, 0), 1);
+    assert_int_equal(let_in_by(&w, 1), 1);
+    raw_block(w.peer, WIRE_REQUEST, 0, 0, BLOCK);
+    rig_run(w.g, USEC_SEC);
+    assert_int_equal(w.peer->got[RAW_PIECE_WHOLE], 1);
+    assert_int_equal(let_in_by(&w, 2), 1);
+    rig_free(w.g);
+}
+
+static void who_still_waits_for_blocks_is_not(void **state)
+{
+    (void)state;
+    struct world w = world(2, BLOCK / 4);
+    raw_simple(w.peer, WIRE_INTERESTED);
+    rig_run(w.g, USEC_SEC);
+    for (uint32_t p = 0; p < 4; p++)
+        let_in_by(&w, p);
+    for (uint32_t p = 0; p < 4; p++)
+        raw_block(w.peer, WIRE_REQUEST, p, 0, BLOCK);
+    rig_run(w.g, 100 * USEC_MS);
+    assert_true(w.peer->got[RAW_PIECE_WHOLE] < 4);
+    assert_int_equal(let_in_by(&w, 4), 0);
+    rig_free(w.g);
+}
+
+static void who_wants_nothing_is_not(void **state)
+{
+    (void)state;
+    struct world w = world(3, 0);
+    assert_int_equal(let_in_by(&w, 0), 0);
+    raw_simple(w.peer, WIRE_INTERESTED);
+    rig_run(w.g, USEC_SEC);
+    assert_int_equal(w.peer->got[WIRE_UNCHOKE], 1);
+    raw_simple(w.peer, WIRE_NOT_INTERESTED);
+    rig_run(w.g, 100 * USEC_MS);
+    assert_int_equal(let_in_by(&w, 1), 0);
+    rig_free(w.g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_has_run_dry_is_let_in_again),
+        cmocka_unit_test(who_still_waits_for_blocks_is_not),
+        cmocka_unit_test(who_wants_nothing_is_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
