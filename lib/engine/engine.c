@@ -91,7 +91,7 @@ static perform_fn *const performers[] = {
     [NODE_EXTERNAL] = ignore,
 };
 
-void engine_pump(struct engine *g)
+static void pump(struct engine *g)
 {
     struct node_op op;
 
@@ -226,12 +226,12 @@ static void turn_ends(void *arg)
     struct engine *g = arg;
 
     g->now = loop_now(g->loop);
-    engine_pump(g);
+    pump(g);
     follow_turn(g);
     if (outflow_turns(g))
-        engine_pump(g);
+        pump(g);
     if (member_turns(g))
-        engine_pump(g);
+        pump(g);
     conns_turn(g);
     maybe_ready(g);
     maybe_halt(g);

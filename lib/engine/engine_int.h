@@ -108,7 +108,6 @@ struct engine {
 void engine_tell(struct engine *g, const struct engine_event *ev);
 void engine_warn(struct engine *g, struct item *it, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void engine_pump(struct engine *g); /* performs what the node asks for */
 /* loop_work that is counted, so that nothing is freed under a worker. */
 void engine_work(struct engine *g, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 void engine_job_done(struct engine *g);

@@ -122,12 +122,13 @@ void reuse_failed(struct reuse *r, int code, const struct err *e)
 }
 
 static void before_is_over(struct reuse *r);
+static void go_on(struct reuse *r);
 
 void reuse_job_end(struct reuse *r)
 {
     struct item *it = r->it;
 
-    reuse_go_on(r);
+    go_on(r);
     if (!r->running) {
         it->jobs--;
         before_is_over(r);
@@ -222,7 +223,8 @@ static void tell(struct reuse *r)
     r->anchors = NULL;
 }
 
-void reuse_go_on(struct reuse *r)
+/* Something has changed. */
+static void go_on(struct reuse *r)
 {
     if (r->it->dropped || r->planning)
         return;
@@ -327,7 +329,7 @@ bool reuse_first(struct item *it)
     r->rank = 1;
     r->pause_at = it->g->now + BEFORE_RUNNING;
     it->hashing++;
-    reuse_go_on(r);
+    go_on(r);
     if (r->jobs == 0) {
         it->hashing--;
         return false;
@@ -361,7 +363,7 @@ void reuse_run(struct item *it)
     if (!r || r->running)
         return;
     r->running = true;
-    reuse_go_on(r);
+    go_on(r);
 }
 
 void reuse_tick(struct item *it)
@@ -374,7 +376,7 @@ void reuse_tick(struct item *it)
     reuse_ask_tick(r);
     if (reuse_busy(it))
         node_alive(it->g->node, it->task, it->g->now);
-    reuse_go_on(r);
+    go_on(r);
 }
 
 void reuse_end(struct item *it)

@@ -119,7 +119,6 @@ uint16_t reuse_way(struct reuse *r, struct way w);  /* number + 1; 0: too many *
 void reuse_let_go(struct reuse *r, uint32_t piece); /* to be fetched */
 /* `blocks` NULL: all of it. */
 void reuse_got(struct reuse *r, uint32_t piece, const struct bits *blocks, const uint8_t *leaves);
-void reuse_go_on(struct reuse *r); /* something has changed */
 bool reuse_begin_job(struct reuse *r, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 /* A job is back: false if nothing is to come of it. reuse_job_end follows. */
 bool reuse_job_back(struct reuse *r);

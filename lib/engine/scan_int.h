@@ -62,7 +62,6 @@ int scan_plan(struct scan_plan *p, struct scan_result *r, const char *path, bool
 int scan_plan_entries(struct scan_plan *p, struct scan_result *r, const char *path,
                       const struct scan_options *o, struct err *e);
 void scan_plan_fini(struct scan_plan *p);
-void scan_notice(struct scan_result *r, char *owned);
 
 struct scan_author { /* a plan with its author */
     struct scan_plan plan;

@@ -14,7 +14,7 @@
 
 #define LINKS_DEEP 40 /* as the kernel counts */
 
-void scan_notice(struct scan_result *r, char *owned)
+static void notice(struct scan_result *r, char *owned)
 {
     r->notices = mem_grow(r->notices, r->n_notices + 1, sizeof *r->notices);
     r->notices[r->n_notices++] = owned;
@@ -228,9 +228,9 @@ static void make_entries(struct scan_plan *p, struct scan_result *r)
         const struct walk_file *f = &p->walk.v[i];
 
         if (f->target && !p->targets[i]) {
-            scan_notice(r, mem_fmt("%s/%s: left out: a link to '%s', which is not shared with it "
-                                   "(--follow takes what it leads to)",
-                                   p->root, f->path, f->target));
+            notice(r, mem_fmt("%s/%s: left out: a link to '%s', which is not shared with it "
+                              "(--follow takes what it leads to)",
+                              p->root, f->path, f->target));
             continue;
         }
         p->walked[p->n] = i;
@@ -238,7 +238,9 @@ static void make_entries(struct scan_plan *p, struct scan_result *r)
             .path = f->path,
             .target = p->targets[i],
             .length = f->size,
-            .attr = f->target ? FILE_SYMLINK : f->exec ? FILE_EXEC : 0,
+            .attr = f->target ? FILE_SYMLINK
+                    : f->exec ? FILE_EXEC
+                              : 0,
         };
     }
 }
@@ -278,7 +280,7 @@ int scan_plan(struct scan_plan *p, struct scan_result *r, const char *path, bool
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < p->walk.notice_count; i++)
-        scan_notice(r, mem_str(p->walk.notices[i]));
+        notice(r, mem_str(p->walk.notices[i]));
     return scan_plan_entries(p, r, path, o, e);
 }
 

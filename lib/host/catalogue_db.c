@@ -279,7 +279,8 @@ int db_open_file(struct catalogue *c, const char *path, bool make, struct err *e
     return rc;
 }
 
-int db_open_locked(struct catalogue *c, struct err *e)
+/* The lock is held: opens the file, making or repairing it. */
+static int open_locked(struct catalogue *c, struct err *e)
 {
     struct stat st;
     int rc = 0;
@@ -301,7 +302,7 @@ int db_open(struct catalogue *c, struct err *e)
         return err_os(e, errno, "%s", c->home);
     int rc = lock_wait(&lock, c->home, CATALOGUE_LOCK, CATALOGUE_WAIT_MS, e);
     if (rc == 0)
-        rc = db_open_locked(c, e);
+        rc = open_locked(c, e);
     lock_free(lock);
     if (rc == CATALOGUE_DAMAGED)
         rc = err_set(e, ERR_IO, "%s: damaged, and so is the one made in its place", c->path);
@@ -326,7 +327,7 @@ static int repair_and_reopen(struct catalogue *c, struct err *e)
     if (!replaced)
         rc = repair_file(c, e);
     if (rc == 0)
-        rc = db_open_locked(c, e);
+        rc = open_locked(c, e);
     lock_free(lock);
     return rc;
 }

@@ -68,8 +68,6 @@ struct catalogue {
 /* catalogue_db.c */
 int db_open_file(struct catalogue *c, const char *path, bool make, struct err *e);
 void db_close(struct catalogue *c);
-/* The lock is held: opens the file, making or repairing it. */
-int db_open_locked(struct catalogue *c, struct err *e);
 /* The file is locked, opened, and unlocked. */
 int db_open(struct catalogue *c, struct err *e);
 int db_failed(struct catalogue *c, int rc, struct err *e); /* from an SQLite result */

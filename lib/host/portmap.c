@@ -24,7 +24,8 @@ uint16_t portmap_candidate(uint16_t port, unsigned i)
 
 /* ---- telling ---- */
 
-void portmap_notice(struct portmap *m, const char *fmt, ...)
+static void notice(struct portmap *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void notice(struct portmap *m, const char *fmt, ...)
 {
     char text[sizeof m->noticed];
     va_list ap;
@@ -61,10 +62,10 @@ static void tell_mapped(struct portmap *m)
     if (!public)
         at.external = (struct addr){0};
     at.external.port = got->tcp ? got->tcp : got->udp;
-    portmap_notice(m, "the router %s hands on its port %u to us (%s)%s%s%s", gateway,
-                   at.external.port, ways[m->way]->name,
-                   got->ip.family ? "; its own address is " : "", got->ip.family ? outside : "",
-                   public || !got->ip.family ? "" : ": there is a second NAT behind it");
+    notice(m, "the router %s hands on its port %u to us (%s)%s%s%s", gateway, at.external.port,
+           ways[m->way]->name, got->ip.family ? "; its own address is " : "",
+           got->ip.family ? outside : "",
+           public || !got->ip.family ? "" : ": there is a second NAT behind it");
     tell(m, &at);
 }
 
@@ -104,8 +105,8 @@ static void give_up(struct portmap *m)
     char gateway[ADDR_TEXT];
 
     addr_ip_text(&m->gw.at, gateway);
-    portmap_notice(m, "the router %s maps no port: PCP: %s; NAT-PMP: %s; UPnP: %s", gateway,
-                   m->why[PORTMAP_PCP], m->why[PORTMAP_NATPMP], m->why[PORTMAP_IGD]);
+    notice(m, "the router %s maps no port: PCP: %s; NAT-PMP: %s; UPnP: %s", gateway,
+           m->why[PORTMAP_PCP], m->why[PORTMAP_NATPMP], m->why[PORTMAP_IGD]);
     rest(m);
 }
 
@@ -181,7 +182,7 @@ static void seek(struct portmap *m)
     m->failed = ALL_WAYS & ~m->cfg.ways;
     loop_timer_cancel(m->l, &m->next);
     if (why) {
-        portmap_notice(m, "%s", why);
+        notice(m, "%s", why);
         rest(m);
         return;
     }

@@ -37,7 +37,6 @@ void portmap_failed(struct portmap *m, enum portmap_way w, const char *fmt, ...)
 void portmap_mapped(struct portmap *m, enum portmap_way w, const struct portmap_lease *got);
 void portmap_unmapped(struct portmap *m, enum portmap_way w);
 void portmap_forgotten(struct portmap *m); /* the gateway has lost its memory */
-void portmap_notice(struct portmap *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- what each way keeps ---- */
 
