@@ -28,10 +28,11 @@ static void alone(struct item *it)
         it->alone_since = g->now;
     if (g->now - it->alone_since < ENGINE_GRACE)
         return;
+    const char *why = st.web_error[0] ? st.web_error : st.tracker_error;
     err_set(
         &e, ERR_NOTFOUND,
         "%s: nobody is left to ask%s%s; name a peer with --peer, or wait for one with --timeout",
-        it->label, st.tracker_error[0] ? ": " : "", st.tracker_error);
+        it->label, why[0] ? ": " : "", why);
     it->temporary = true;
     item_fail(it, ERR_NOTFOUND, &e);
 }

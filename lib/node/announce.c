@@ -143,8 +143,10 @@ static void http_done(struct node *n, struct job *j, int err, const struct err *
         failed(a, 0, why && why->msg[0] ? why->msg : "no answer", now);
     } else if ((survey ? tracker_http_parse_scrape(r, a->s->hash, body, &e)
                        : tracker_http_parse(r, body, &e)) < 0) {
-        failed(a, r->retry_in,
-               status >= 400 && e.code != ERR_NET ? "answered with an HTTP error" : e.msg, now);
+        bool reason = body.n > 0 && *body.p == 'd'; /* rather than a page for people */
+        char *answer = mem_fmt("answered %d", status);
+        failed(a, r->retry_in, status >= 400 && !reason ? answer : e.msg, now);
+        free(answer);
     } else {
         answered(a, r, now);
         free(r->trackerid);

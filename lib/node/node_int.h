@@ -325,6 +325,7 @@ struct task {
     struct bits begun; /* pieces of which a peer has a part from us, and nobody all */
     uint8_t *on_way;  /* by piece: peers to which a seed has suggested it; NULL: none yet */
     struct web *webs;
+    char *web_error; /* of a web seed, the last one; NULL: none */
     uint32_t n_webs;
     uint32_t web_lanes;         /* that bring something; */
     usec web_time, web_counted; /* for so long, up to then, some did */

@@ -77,6 +77,7 @@ bool node_status(struct node *n, node_id task, struct node_status *s, usec now)
         .completed_at = t->completed_at,
         .sources_exhausted = task_sources_exhausted(t),
         .tracker_error = announce_error(t),
+        .web_error = t->web_error ? t->web_error : "",
     };
     memcpy(s->waited, t->waits.time, sizeof s->waited);
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {

@@ -8,6 +8,8 @@
 #include "node/node_int.h"
 #include "node/passing.h"
 
+#include <stdlib.h>
+
 void task_woken(struct node *n, struct timer *tm, usec now)
 {
     (void)n;
@@ -56,6 +58,19 @@ static void judge_survey(struct task *t)
         end(t, told ? 0 : ERR_NOTFOUND, told || *why ? why : "nobody answered");
 }
 
+/* With nobody there, what trackers and web seeds said is most likely why. */
+static void gave_up(struct task *t, const char *why)
+{
+    const char *tracker = announce_error(t);
+    char *text = NULL;
+    if (t->n_open == 0 && t->web_error)
+        text = mem_fmt("%s (%s)", why, t->web_error);
+    else if (t->n_open == 0 && *tracker)
+        text = mem_fmt("%s (tracker: %s)", why, tracker);
+    end(t, ERR_NOTFOUND, text ? text : why);
+    free(text);
+}
+
 void task_judge_goals(struct task *t, usec now)
 {
     const char *why = NULL;
@@ -73,7 +88,7 @@ void task_judge_goals(struct task *t, usec now)
         end(t, 0, why);
         break;
     case GOALS_GAVE_UP:
-        end(t, ERR_NOTFOUND, why);
+        gave_up(t, why);
         break;
     }
 }

@@ -10,6 +10,8 @@
 #include "node/inlet.h"
 #include "node/reuse.h"
 
+#include <p2p/base/mem.h>
+#include <p2p/proto/tracker.h>
 #include <p2p/proto/webseed.h>
 #include <stdlib.h>
 
@@ -27,6 +29,7 @@
 #define SHARE_ALONE 200u
 #define RUN_LEAST 4u
 #define MAX_FAILURES 6u
+#define MAX_PAGE 65536u /* of what comes with a refusal */
 #define RETRY_FIRST (2 * USEC_SEC)
 #define RETRY_MAX (5 * USEC_MIN)
 
@@ -38,6 +41,7 @@ struct lane {
     uint32_t asked;     /* blocks of the run; 0: it is no run */
     uint64_t part_left; /* bytes that this transfer still brings */
     uint64_t skip;      /* bytes to throw away first */
+    uint64_t page;      /* bytes of a refusal */
     struct webseed_part part;
     struct block *b;      /* the block being filled */
     bool partial;         /* the start of the block at pos is missing */
@@ -50,7 +54,7 @@ struct web {
     char *url;
     uint32_t number, sender, run, failures;
     uint32_t from; /* the piece from which it is searched for the next run */
-    bool struck, no_range;
+    bool struck, no_range, over;
     usec retry_at, answer; /* its last one began to come so long after it was asked for */
     struct lane lane[LANES];
 };
@@ -129,6 +133,17 @@ static void drop_rest(struct lane *l)
 
 /* ---- failing ---- */
 
+/* By its host alone: the rest of the address may hold a key. */
+static void say(struct web *w, const char *why)
+{
+    struct tracker_url u;
+    struct task *t = w->t;
+    bool known = tracker_url_parse(&u, w->url, NULL) == 0 && !strstr(why, u.host);
+    free(t->web_error);
+    t->web_error = mem_fmt("web seed%s%s: %s", known ? " " : "", known ? u.host : "", why);
+    node_notice(t->node, t, "%s%s", t->web_error, w->struck ? ": dropped" : "");
+}
+
 static void failed(struct web *w, bool for_good, const char *why, usec now)
 {
     struct task *t = w->t;
@@ -138,8 +153,9 @@ static void failed(struct web *w, bool for_good, const char *why, usec now)
     if (for_good || w->failures >= MAX_FAILURES)
         w->struck = true;
     rest_lanes(w, now);
-    node_notice(t->node, t, "web seed %u: %s%s", (unsigned)w->number, why,
-                w->struck ? ": dropped" : "");
+    if (!w->over) /* its lanes fail one by one */
+        say(w, why);
+    w->over = w->struck;
     fetch_all(t, now); /* peers may take what it was asked for */
 }
 
@@ -168,7 +184,7 @@ static bool next_transfer(struct lane *l, usec now)
         return false;
     }
     l->pos = l->part.at;
-    l->skip = 0;
+    l->skip = l->page = 0;
     if (w->no_range) {
         l->skip = l->part.offset;
         l->part.length = t->m->files[l->part.file].length - l->part.offset;
@@ -417,12 +433,26 @@ static bool nothing_wanted_ahead(const struct lane *l)
     return true;
 }
 
+/* What comes with a refusal is a page for people to read, and no content. */
+static bool refusal(struct lane *l, size_t bytes, usec now)
+{
+    l->page += bytes;
+    if (l->page <= MAX_PAGE)
+        return true;
+    lane_ends(l, now);
+    drop_rest(l);
+    failed(l->web, false, "answered with an error", now);
+    return false;
+}
+
 bool node_web_data(struct node *n, node_id job, struct bytes b, bool *pause, usec now)
 {
     struct lane *l = lane_of(n, job, now);
     *pause = false;
     if (!l)
         return false;
+    if (!l->brings)
+        return refusal(l, b.n, now);
     struct web *w = l->web;
     size_t all = b.n;
     if (l->skip > 0) {
@@ -466,8 +496,13 @@ void node_web_end(struct node *n, node_id job, int err, const struct err *why, i
     if (err < 0 || l->part_left > 0) {
         drop_rest(l);
         bool gone = status == 404 || status == 410 || status == 403;
-        failed(w, gone && w->t->m->n_files == 1, why && why->msg[0] ? why->msg : "ended early",
+        char *answer = status >= 300 ? mem_fmt("answered %d", status) : NULL;
+        failed(w, gone && w->t->m->n_files == 1,
+               why && why->msg[0] ? why->msg
+               : answer           ? answer
+                                  : "ended early",
                now);
+        free(answer);
         return;
     }
     w->failures = 0;
@@ -528,7 +563,9 @@ void web_fini(struct task *t)
         free(w->url);
     }
     free(t->webs);
+    free(t->web_error);
     t->webs = NULL;
+    t->web_error = NULL;
     t->n_webs = 0;
 }
 

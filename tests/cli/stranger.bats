@@ -14,3 +14,51 @@ load helper
         [ ! -e got/f ]
     done
 }
+
+# refusing TIMES STATUS FILE: a web server that answers STATUS with a long page so often, then the
+# file; to /announce it says STATUS always. Sets HTTP.
+refusing() {
+    background py -u -c '
+import http.server, sys
+times, status, data = int(sys.argv[1]), int(sys.argv[2]), open(sys.argv[3], "rb").read()
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        global times
+        refuse = times > 0 or self.path.startswith("/announce")
+        times -= 1
+        body = b"<html>" + 500 * b"busy " if refuse else data
+        self.send_response(status if refuse else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H)
+print(s.server_port, flush=True)
+s.serve_forever()' "$@" >port 2>/dev/null
+    wait_for 10 test -s port
+    HTTP="http://127.0.0.1:$(cat port)"
+}
+
+@test "the page that comes with a web seed's refusal is no content: it is asked again later" {
+    random_file f 300
+    for format in v1 v2 hybrid; do
+        refusing 1 503 f
+        p2p-add -q --no-catalogue --format "$format" -w "$HTTP/f" -o "$format.torrent" f
+        status 0 p2p-get -v --bind 127.0.0.1 --no-dht -o "$format/" "$format.torrent"
+        says "web seed 127.0.0.1: answered 503"
+        cmp f "$format/f"
+    done
+}
+
+@test "why nothing came: what a web seed or tracker said" {
+    random_file f 100000
+    refusing 1000 404 f
+    p2p-add -q --no-catalogue -w "$HTTP/f" -o web.torrent f
+    status 3 p2p-get -v --bind 127.0.0.1 --no-dht --timeout 2 -o got/ web.torrent
+    says "nothing arrived in time (web seed 127.0.0.1: answered 404)"
+    [ "$(grep -c 'answered 404: dropped' <<<"$stderr")" = 1 ]
+    status 3 p2p-get --bind 127.0.0.1 --no-dht -o got/ web.torrent
+    says "nobody is left to ask: web seed 127.0.0.1: answered 404; name a peer"
+    p2p-add -q --no-catalogue -t "$HTTP/announce" -o tracker.torrent f
+    status 3 p2p-get --bind 127.0.0.1 --no-dht --timeout 2 -o got/ tracker.torrent
+    says "nothing arrived in time (tracker: answered 404)"
+}

@@ -216,6 +216,7 @@ struct node_status {
     bool sources_exhausted; /* no tracker, peer or web seed left that may still bring something */
     const char
         *tracker_error; /* last error of a tracker, "" if none; borrowed until the next call */
+    const char *web_error; /* of a web seed, with its host; as the other */
 };
 bool node_status(struct node *n, node_id task, struct node_status *s, usec now);
 
