@@ -9,6 +9,7 @@
 #include <p2p/format/magnet.h>
 #include <p2p/format/manifest.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define V1 "00112233445566778899aabbccddeeff01234567"
