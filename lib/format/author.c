@@ -368,7 +368,7 @@ static void set_roots(struct author *a)
 struct manifest *author_finish(struct author *a, struct err *e)
 {
     struct manifest *m = a->plan;
-    struct buf info = {0}, whole = {0};
+    struct buf info = {0};
     if (!bits_full(&a->set)) {
         err_set(e, ERR_FAIL, "a manifest of which pieces are not hashed");
         return NULL;
@@ -378,12 +378,8 @@ struct manifest *author_finish(struct author *a, struct err *e)
         set_roots(a);
     m->pieces = a->v1;
     author_write_info(m, &info);
-    m->info = buf_bytes(&info);
-    size_t at = manifest_write_at(m, &whole);
-    m->raw = buf_take(&whole);
-    m->info = BYTES(m->raw.p + at, m->info.n);
+    m->raw = m->info = buf_take(&info);
     manifest_hash_info(m);
-    buf_fini(&info);
     a->plan = NULL;
     return m;
 }

@@ -24,8 +24,6 @@ const uint32_t *manifest_roots(const struct manifest *m, const uint8_t *root, ui
 /* All files with a root, by it. */
 const uint32_t *manifest_root_order(const struct manifest *m, uint32_t *n);
 
-/* manifest_write, which says as well how far behind the beginning info stands. */
-size_t manifest_write_at(const struct manifest *m, struct buf *out);
 /* The info-hashes of the halves that there are. */
 void manifest_hash_info(struct manifest *m);
 

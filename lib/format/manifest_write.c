@@ -85,10 +85,8 @@ static void write_web_seeds(const struct manifest *m, struct buf *out)
     bencode_put_end(out);
 }
 
-size_t manifest_write_at(const struct manifest *m, struct buf *out)
+void manifest_write(const struct manifest *m, struct buf *out)
 {
-    size_t at, begin = buf_len(out);
-
     buf_room(out, m->info.n + ROOM_AROUND);
     bencode_put_dict(out);
     write_trackers(m, out);
@@ -99,16 +97,9 @@ size_t manifest_write_at(const struct manifest *m, struct buf *out)
     if (m->creation_date >= 0)
         bencode_put_key_int(out, "creation date", m->creation_date);
     bencode_put_lit(out, "info");
-    at = buf_len(out) - begin;
     buf_put_bytes(out, m->info);
     write_nodes(m, out);
     write_layers(m, out);
     write_web_seeds(m, out);
     bencode_put_end(out);
-    return at;
-}
-
-void manifest_write(const struct manifest *m, struct buf *out)
-{
-    manifest_write_at(m, out);
 }

@@ -52,7 +52,7 @@ struct manifest_tier {
 };
 
 struct manifest {
-    struct bytes raw;  /* owned: the whole file as read, or as built from `info` */
+    struct bytes raw;  /* owned: the file as it was read; of one that was made, info alone */
     struct bytes info; /* inside raw: the info dictionary */
     bool has_v1, has_v2, multi, private_flag;
     uint8_t hash_v1[SHA1_LEN];   /* SHA-1 of info; valid if has_v1 */
