@@ -60,10 +60,21 @@ static void fetched(void *owner, int code, const struct http_head *h, struct byt
     node_http(g->node, id, code, e, h ? h->status : 0, body, g->now);
 }
 
+static void opens(void *owner)
+{
+    struct net_job *j = owner;
+
+    j->g->now = loop_now(j->g->loop);
+    node_http_opens(j->g->node, j->id, j->g->now);
+}
+
 void net_http(struct engine *g, const struct node_op *op)
 {
-    struct http_request r = {
-        .url = op->text, .trust = trust_of(op), .compressed = true, .max_body = op->length};
+    struct http_request r = {.url = op->text,
+                             .trust = trust_of(op),
+                             .compressed = true,
+                             .max_body = op->length,
+                             .opens = opens};
     struct net_job *j = job_new(g, op->job);
 
     j->req = http_fetch(g->http, &r, fetched, j);

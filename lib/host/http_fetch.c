@@ -40,6 +40,11 @@ struct http_req *http_fetch(struct http *h, const struct http_request *r,
     return q;
 }
 
+void *http_fetch_owner(const struct http_fetch *f)
+{
+    return f->owner;
+}
+
 void http_fetch_free(struct http_fetch *f)
 {
     if (f)

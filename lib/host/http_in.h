@@ -73,6 +73,7 @@ void http_req_end(struct http_req *q); /* tells the owner */
 void http_req_free(struct http_req *q);
 /* http_fetch.c */
 void http_fetch_free(struct http_fetch *f);
+void *http_fetch_owner(const struct http_fetch *f);
 /* http_url.c */
 struct http_url {
     bool https;

@@ -78,6 +78,8 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
             fd = -1;
         }
     }
+    if (fd >= 0 && q->ev && q->r.opens)
+        q->r.opens(q->fetch ? http_fetch_owner(q->fetch) : q->owner);
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 

@@ -26,7 +26,8 @@ struct announce {
     struct node *node;
     int tracker;
     enum tiers_event event;
-    struct job *job; /* HTTP or look-up under way */
+    struct job *job;    /* HTTP or look-up under way */
+    struct timer timer; /* `stopped` may go beside it */
     struct tracker_udp *udp;
     struct addr addr[MAX_UDP_ADDRS];
     size_t n_addrs, next_addr;
@@ -40,6 +41,7 @@ static void announce_free(struct announce *a)
         list_remove(&a->node->udp, &a->in_udp);
         tracker_udp_free(a->udp);
     }
+    timer_set(a->node, &a->timer, USEC_NEVER);
     list_remove(&a->s->announces, &a->in_swarm);
     free(a->path);
     free(a);
@@ -66,10 +68,28 @@ static void go_on(struct task *t, usec now)
 static void failed(struct announce *a, usec retry_in, const char *why, usec now)
 {
     struct task *t = a->s->task;
-    tiers_failed(a->s->tiers, a->tracker, retry_in, why, now);
+    if (a->event == TIERS_STOPPED)
+        tiers_left(a->s->tiers, a->tracker, why);
+    else
+        tiers_failed(a->s->tiers, a->tracker, retry_in, why, now);
     say(a, why);
     announce_free(a);
     go_on(t, now);
+}
+
+static void moment_over(struct node *n, struct timer *tm, usec now)
+{
+    struct announce *a = TIMER_OF(tm, struct announce, timer);
+    (void)n;
+    if (a->s->task->stopping)
+        go_on(a->s->task, now);
+}
+
+/* `stopped` would not go by this one's way, or would go behind it on the same. */
+static void aside(struct announce *a, usec now)
+{
+    if (a->event != TIERS_STOPPED && !a->s->task->survey)
+        timer_set(a->node, &a->timer, tiers_aside(a->s->tiers, a->tracker, now));
 }
 
 static void answered(struct announce *a, const struct tracker_answer *r, usec now)
@@ -89,7 +109,10 @@ static void answered(struct announce *a, const struct tracker_answer *r, usec no
         say(a, r->warning);
     if (r->trackerid)
         tiers_set_trackerid(a->s->tiers, a->tracker, r->trackerid);
-    tiers_answered(a->s->tiers, a->tracker, r->interval, r->min_interval, now);
+    if (a->event == TIERS_STOPPED)
+        tiers_left(a->s->tiers, a->tracker, NULL);
+    else
+        tiers_answered(a->s->tiers, a->tracker, r->interval, r->min_interval, now);
     struct node *n = a->node;
     announce_free(a);
     go_on(t, now);
@@ -154,6 +177,14 @@ static void http_done(struct node *n, struct job *j, int err, const struct err *
     free(r);
 }
 
+void node_http_opens(struct node *n, node_id job, usec now)
+{
+    struct job *j = idtab_get(&n->jobs, job);
+    n->now = now;
+    if (j && j->kind == NODE_HTTP && j->u.http == http_done)
+        aside(j->arg, now);
+}
+
 /* Local addresses written out are fine for what can only be a tracker (HOSTILE.md). */
 static bool looks_like_tracker(const char *url)
 {
@@ -200,6 +231,8 @@ static void send_udp(struct announce *a, usec now)
         op->data = BYTES(copy, len);
         node_op_text(n, copy); /* lives as long as the operation */
     }
+    if (tracker_udp_asked(a->udp))
+        aside(a, now);
 }
 
 static void next_address(struct announce *a, usec now)
@@ -240,12 +273,29 @@ static void udp_resolved(struct node *n, struct job *j, const struct addr *v, si
         next_address(a, now);
 }
 
+/* Another of the same tracker that has an address already. */
+static const struct announce *beside(const struct announce *a)
+{
+    for (struct list_node *l = list_first(&a->s->announces); l;
+         l = list_next(&a->s->announces, l)) {
+        const struct announce *b = LIST_OF(l, struct announce, in_swarm);
+        if (b->tracker == a->tracker && b->udp)
+            return b;
+    }
+    return NULL;
+}
+
 static void start_udp(struct announce *a, const struct tracker_url *u, usec now)
 {
     struct addr numeric;
+    const struct announce *other = beside(a);
     a->path = mem_str(u->path);
     a->local = addr_parse_ip(&numeric, u->host, u->port);
-    (void)now;
+    if (other) {
+        a->addr[a->n_addrs++] = *tracker_udp_addr(other->udp);
+        next_address(a, now);
+        return;
+    }
     a->job = job_new(a->node, a->s->task, NODE_RESOLVE);
     node_op_text(a->node, mem_str(u->host));
     a->job->arg = a;
@@ -309,6 +359,7 @@ static void start(struct swarm *s, int tracker, enum tiers_event event, usec now
     a->node = s->task->node;
     a->tracker = tracker;
     a->event = event;
+    a->timer.fire = moment_over;
     list_push(&s->announces, &a->in_swarm);
     if (tracker_url_parse(&u, url, &e) < 0)
         failed(a, USEC_NEVER, e.msg, now);

@@ -341,6 +341,11 @@ bool tracker_udp_feed(struct tracker_udp *t, struct bytes d, usec now)
     return true;
 }
 
+bool tracker_udp_asked(const struct tracker_udp *t)
+{
+    return t->state == WAITING && t->asked == t->goal;
+}
+
 usec tracker_udp_deadline(const struct tracker_udp *t)
 {
     return t->deadline;

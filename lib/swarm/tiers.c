@@ -23,18 +23,21 @@ struct tracker {
     char *url, *error, *id; /* owned */
     unsigned failures;
     usec retry_at, asked_at;
-    uint8_t event; /* enum tiers_event: the one under way */
-    bool busy, struck;
-    bool started;  /* answered a `started` and no `stopped` since */
-    bool complete; /* owed a `completed` */
-    bool tried;
-    bool stale; /* what is under way tells of us what is no longer so */
+    usec aside_at;     /* busy: when a `stopped` may go beside it */
+    uint8_t event;     /* busy: enum tiers_event, never STOPPED */
+    bool busy : 1;     /* one is under way */
+    bool leaving : 1;  /* a `stopped` is under way, alone or beside it; */
+    bool left : 1;     /* one was beside it */
+    bool started : 1;  /* answered a `started` and no `stopped` since */
+    bool complete : 1; /* owed a `completed` */
+    bool struck : 1, tried : 1;
+    bool stale : 1; /* what is under way tells of us what is no longer so */
 };
 
 struct tier {
     unsigned number;
     size_t n;
-    int *v; /* owned: trackers in order of preference */
+    int *v;               /* owned: trackers in order of preference */
     usec want_at, min_at; /* when it wants an announce; not before, even in a hurry */
     bool answered;
 };
@@ -119,14 +122,22 @@ const char *tiers_url(const struct tiers *t, int tracker)
     return t->tracker[tracker].url;
 }
 
+/* When a tracker that is left is told of it. Nothing backs off: there is no later. */
+static usec leave_due(const struct tracker *k)
+{
+    if (k->leaving || (k->busy && k->left))
+        return USEC_NEVER;
+    if (k->busy) /* a `completed` that is still owed comes in between */
+        return k->complete && k->event != TIERS_COMPLETED ? USEC_NEVER : k->aside_at;
+    return k->started ? 0 : USEC_NEVER;
+}
+
 /* When the tracker's own event is due; USEC_NEVER if there is none or it is under way. */
 static usec own_due(const struct tiers *t, const struct tracker *k)
 {
-    if (k->busy || !k->started)
-        return USEC_NEVER;
     if (t->stopping)
-        return 0; /* no back-off: there is no later */
-    return k->complete && !k->struck ? k->retry_at : USEC_NEVER;
+        return leave_due(k);
+    return k->started && !k->busy && k->complete && !k->struck ? k->retry_at : USEC_NEVER;
 }
 
 /* When the tier's want falls due, and to which tracker (-1: only answers can tell). */
@@ -150,12 +161,21 @@ static usec tier_due(const struct tiers *t, const struct tier *r, int *who)
     return best;
 }
 
+static int leave(struct tracker *k, int tracker, enum tiers_event *out)
+{
+    k->leaving = true;
+    k->left = k->busy;
+    *out = TIERS_STOPPED;
+    return tracker;
+}
+
 static int begin(struct tracker *k, int tracker, enum tiers_event e, enum tiers_event *out,
                  usec now)
 {
     k->busy = k->tried = true;
-    k->stale = false;
+    k->stale = k->left = false;
     k->asked_at = now;
+    k->aside_at = USEC_NEVER;
     k->event = (uint8_t)e;
     *out = e;
     return tracker;
@@ -163,10 +183,13 @@ static int begin(struct tracker *k, int tracker, enum tiers_event e, enum tiers_
 
 int tiers_next(struct tiers *t, enum tiers_event *event, usec now)
 {
-    for (size_t i = 0; i < t->n; i++)
-        if (own_due(t, &t->tracker[i]) <= now)
-            return begin(&t->tracker[i], (int)i,
-                         t->tracker[i].complete ? TIERS_COMPLETED : TIERS_STOPPED, event, now);
+    for (size_t i = 0; i < t->n; i++) {
+        struct tracker *k = &t->tracker[i];
+        if (own_due(t, k) > now)
+            continue;
+        return k->complete && !k->busy ? begin(k, (int)i, TIERS_COMPLETED, event, now)
+                                       : leave(k, (int)i, event);
+    }
     for (size_t i = 0; i < t->n_tiers && !t->stopping; i++) {
         int who;
         if (tier_due(t, &t->tier[i], &who) > now || who < 0)
@@ -227,7 +250,7 @@ void tiers_answered(struct tiers *t, int tracker, usec interval, usec min_interv
     k->busy = false;
     k->failures = 0;
     k->retry_at = now;
-    k->started = k->event != TIERS_STOPPED;
+    k->started = true;
     if (k->event == TIERS_COMPLETED)
         k->complete = false;
     say(k, NULL);
@@ -254,8 +277,6 @@ void tiers_failed(struct tiers *t, int tracker, usec retry_in, const char *why, 
         return;
     k->busy = false;
     k->failures++;
-    if (k->event == TIERS_STOPPED)
-        k->started = false; /* said once, as well as we could */
     if (t->stopping)
         k->complete = false; /* nor may a dead tracker hold up the `stopped` behind it */
     if (retry_in == USEC_NEVER) {
@@ -264,6 +285,28 @@ void tiers_failed(struct tiers *t, int tracker, usec retry_in, const char *why, 
     } else {
         k->retry_at = now + back_off(k, retry_in);
     }
+    say(k, why);
+}
+
+usec tiers_aside(struct tiers *t, int tracker, usec now)
+{
+    struct tracker *k = &t->tracker[tracker];
+    if (!k->busy)
+        return USEC_NEVER;
+    if (k->aside_at == USEC_NEVER)
+        k->aside_at = now + TIERS_MOMENT;
+    return k->aside_at;
+}
+
+/* What was under way beside it and is answered later makes `started` true again: it may have been
+ * heard later, too. */
+void tiers_left(struct tiers *t, int tracker, const char *why)
+{
+    struct tracker *k = &t->tracker[tracker];
+    if (!k->leaving)
+        return;
+    k->leaving = false;
+    k->started = false; /* or said once, as well as we could */
     say(k, why);
 }
 
@@ -276,19 +319,19 @@ void tiers_completed(struct tiers *t, usec now)
             k->complete = true;
     }
     t->completed = true; /* repaired and whole again is nothing new to a tracker */
-    (void)now; /* each is due when its back-off, if any, is over */
+    (void)now;           /* each is due when its back-off, if any, is over */
 }
 
 void tiers_stop(struct tiers *t, usec now)
 {
     t->stopping = true;
-    (void)now; /* all are due at once */
+    (void)now; /* none is due later than in a MOMENT */
 }
 
 bool tiers_stopped(const struct tiers *t)
 {
     for (size_t i = 0; i < t->n; i++)
-        if (t->tracker[i].busy || t->tracker[i].started)
+        if (t->tracker[i].busy || t->tracker[i].leaving || t->tracker[i].started)
             return false;
     return t->stopping;
 }

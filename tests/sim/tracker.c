@@ -22,9 +22,24 @@ void tube_tracker_dead(struct tube *t, bool dead)
     t->tracker_dead = dead;
 }
 
+void tube_tracker_closes(struct tube *t)
+{
+    t->tracker_closes = true;
+}
+
 unsigned tube_stopped_announces(const struct tube *t)
 {
     return t->stopped;
+}
+
+unsigned tube_completed_announces(const struct tube *t)
+{
+    return t->completed;
+}
+
+size_t tube_tracker_knows(const struct tube *t)
+{
+    return t->n_tracked;
 }
 
 /* ---- who is where ---- */
@@ -137,6 +152,7 @@ static void take_announce(struct host *h, const char *url, const uint8_t *hash, 
         forget(t, hash, &a);
     else
         remember(t, hash, &a, query_number(url, "&left=", 1) == 0);
+    t->completed += strstr(url, "event=completed") != NULL;
 }
 
 void tracker_answer(struct host *h, const struct node_op *op)
@@ -146,7 +162,10 @@ void tracker_answer(struct host *h, const struct node_op *op)
     bool here =
         strncmp(op->text, HTTP_URL, strlen(HTTP_URL)) == 0 && !t->tracker_dead && h->island == 0;
     usec there = FAR + h->cfg.delay + h->site->cfg.delay;
-    struct event *e = host_event(h, t->now + (here ? 2 * there : NO_ANSWER), EV_HTTP);
+    usec took = t->tracker_closes ? 4 * there : 2 * there;
+    struct event *e = host_event(h, t->now + (here ? took : NO_ANSWER), EV_HTTP);
+    if (t->tracker_closes)
+        node_http_opens(h->node, op->job, t->now);
     e->job = op->job;
     e->err =
         here && query_value(op->text, "info_hash=", &hash) && buf_len(&hash) == 20 ? 0 : ERR_NET;
@@ -197,6 +216,7 @@ static void put_udp_answer(struct tube *t, struct bytes b, const struct addr *a,
         forget(t, hash, a);
     else
         remember(t, hash, a, number(b, 64, 8) == 0);
+    t->completed += number(b, 80, 4) == 1;
 }
 
 /* An announce, of 98 bytes or more; anything else is a request to connect (BEP 15). */

@@ -143,9 +143,13 @@ void tube_origin(struct tube *t, const char *base, const struct manifest *m, con
 uint64_t tube_origin_sent(const struct tube *t);
 void tube_origin_dead(struct tube *t, bool dead); /* all origins: no answer from now on */
 unsigned tube_stopped_announces(const struct tube *t);
+unsigned tube_completed_announces(const struct tube *t);
+size_t tube_tracker_knows(const struct tube *t); /* how many who have not stopped, of all hashes */
 /* http://tracker.test/announce and udp://tracker.test:6969/announce answer for every hash; other
  * host names fail after a while. */
 void tube_tracker_dead(struct tube *t, bool dead); /* from now on like those */
+/* By HTTP it keeps no connection: each announce has to open one first. */
+void tube_tracker_closes(struct tube *t);
 
 /* All hosts that add an item of this manifest have it as phantom content from now on. Both are
  * borrowed until tube_free; pieces must be of whole 16 KiB blocks. */

@@ -240,8 +240,8 @@ struct tube {
     size_t n_phantoms;
     struct origin origin[MAX_ORIGINS];
     int n_origins;
-    unsigned stopped;
-    bool tracker_dead;
+    unsigned stopped, completed;
+    bool tracker_dead, tracker_closes;
     struct tracked *tracked;
     size_t n_tracked;
 };

@@ -362,6 +362,8 @@ void node_checked(struct node *n, node_id job, int err, const struct err *why,
 void node_leaves(struct node *n, node_id job, int err, const uint8_t *leaves, uint32_t n_leaves,
                  usec now);
 void node_done(struct node *n, node_id job, int err, const struct err *why, usec now);
+/* The request is not sent on a connection that was kept: one is being opened for it. */
+void node_http_opens(struct node *n, node_id job, usec now);
 void node_http(struct node *n, node_id job, int err, const struct err *why, int status,
                struct bytes body, usec now);
 void node_resolved(struct node *n, node_id job, const struct addr *v, size_t count, usec now);

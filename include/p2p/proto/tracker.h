@@ -88,6 +88,8 @@ const struct addr *tracker_udp_addr(const struct tracker_udp *t);
 bool tracker_udp_feed(struct tracker_udp *t, struct bytes datagram, usec now);
 size_t tracker_udp_pull(struct tracker_udp *t, uint8_t out[TRACKER_UDP_MAX_DATAGRAM],
                         usec now); /* 0: nothing to send */
+/* The announce or scrape itself is under way, and not what comes before it. */
+bool tracker_udp_asked(const struct tracker_udp *t);
 usec tracker_udp_deadline(const struct tracker_udp *t);
 /* 0: under way. 1: done, *a filled. Negative: failed (ERR_NET) with the reason. */
 int tracker_udp_result(struct tracker_udp *t, struct tracker_answer *a, struct err *e);

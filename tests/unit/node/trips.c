@@ -1,4 +1,4 @@
-/* How many round trips 1 MiB takes by a link that names a peer far away. */
+/* How many round trips 1 MiB takes by a link that names a peer far away, and then the trackers. */
 #include "../../sim/tube.h"
 
 #include <p2p/swarm/pool.h>
@@ -22,6 +22,7 @@ struct pair {
     struct manifest *m;
     uint8_t *content;
     struct item *from, *item; /* the seed's, the leech's */
+    const char *tracker;      /* in the link, too; may be NULL */
     usec begun;
 };
 
@@ -29,7 +30,7 @@ struct pair {
 static struct pair far_away(int format, uint32_t piece_length, uint64_t window)
 {
     static const struct tube_file one = {NULL, SIZE};
-    const struct host_config far = {.delay = TRIP / 4, .window = window};
+    const struct host_config far = {.delay = TRIP / 4, .window = window, .udp = true};
     struct pair p = {.t = tube_new(7)};
     struct bits all;
     p.m = tube_manifest(tube_rng(p.t), "thing", &one, 1, format, piece_length, &p.content);
@@ -52,6 +53,8 @@ static void follow_link(struct pair *p, bool manifest_only)
     struct magnet link = {0};
     struct addr a = host_addr(p->seed);
     magnet_from_manifest(&link, p->m);
+    if (p->tracker)
+        magnet_list_add(&link.trackers, &link.n_trackers, p->tracker);
     struct node_task_config take = {.link = &link, .manifest_only = manifest_only};
     goals_init(&take.goals);
     p->begun = tube_now(p->t);
@@ -123,11 +126,53 @@ static void interest_before_the_manifest(void **state)
     assert_false(is_interested(true));
 }
 
+static bool is_gone(void *arg)
+{
+    return ((const struct item *)arg)->stopped;
+}
+
+/* From the last piece until the tracker has heard of it and that we leave, in that order. */
+static double farewell(const char *tracker, bool closes, int format)
+{
+    struct pair p = far_away(format, 16384, 64u << 20);
+    unsigned hashes = format == 3 ? 2 : 1;
+    p.tracker = tracker;
+    if (closes)
+        tube_tracker_closes(p.t);
+    follow_link(&p, false);
+    assert_true(tube_run(p.t, 60 * USEC_SEC, is_complete, p.item));
+    assert_int_equal(tube_tracker_knows(p.t), hashes);
+    node_stop(host_node(p.leech), p.item->task, USEC_SEC, tube_now(p.t));
+    host_turn(p.leech);
+    assert_true(tube_run(p.t, tube_now(p.t) + 2 * USEC_SEC, is_gone, p.item));
+    usec took = tube_now(p.t) - p.item->complete_at;
+    assert_int_equal(tube_completed_announces(p.t), hashes);
+    assert_int_equal(tube_stopped_announces(p.t), hashes);
+    assert_int_equal(tube_tracker_knows(p.t), 0);
+    end(&p);
+    return (double)took / (2 * (20 * USEC_MS + TRIP / 4)); /* the tracker's way to the middle */
+}
+
+static void leaving(void **state)
+{
+    (void)state;
+    for (int format = 1; format <= 3; format++) {
+        double udp = farewell("udp://tracker.test:6969/announce", false, format);
+        double kept = farewell("http://tracker.test/announce", false, format);
+        double closed = farewell("http://tracker.test/announce", true, format);
+        print_message("v%d, the trackers' part: UDP %.2f round trips, HTTP %.2f, with connections "
+                      "that are not kept %.2f\n",
+                      format, udp, kept, closed);
+        assert_true(udp < 1.5 && kept < 2.1 && closed < 2.3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_link),
         cmocka_unit_test(interest_before_the_manifest),
+        cmocka_unit_test(leaving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

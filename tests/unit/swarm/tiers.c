@@ -105,7 +105,7 @@ static void life_of_one(void **state)
     assert_int_equal(next(f, TIERS_STOPPED, MIN30 + 11 * USEC_SEC), a);
     assert_int_equal(next(f, 0, MIN30 + 11 * USEC_SEC), -1);
     assert_false(tiers_stopped(f->t));
-    tiers_answered(f->t, a, MIN30, 0, MIN30 + 12 * USEC_SEC);
+    tiers_left(f->t, a, NULL);
     assert_true(tiers_stopped(f->t));
     assert_true(tiers_deadline(f->t) == USEC_NEVER);
     teardown(f);
@@ -132,8 +132,9 @@ static void dead_ones_delay_nobody(void **state)
     tiers_stop(f->t, 30 * USEC_SEC);
     assert_int_equal(next(f, TIERS_STOPPED, 30 * USEC_SEC), good);
     assert_int_equal(next(f, 0, 30 * USEC_SEC), -1);
-    tiers_failed(f->t, good, 0, "gone", 31 * USEC_SEC);
+    tiers_left(f->t, good, "gone");
     assert_true(tiers_stopped(f->t)); /* said once */
+    assert_string_equal(tiers_last_error(f->t, good), "gone");
     teardown(f);
 }
 
@@ -330,11 +331,88 @@ static void stop_while_under_way(void **state)
     assert_false(tiers_stopped(f->t));
     tiers_answered(f->t, b, MIN30, 0, 3); /* it knows us after all: say goodbye */
     assert_int_equal(next(f, TIERS_STOPPED, 3), b);
-    tiers_answered(f->t, b, MIN30, 0, 4);
+    tiers_left(f->t, b, NULL);
     assert_true(tiers_stopped(f->t));
     tiers_answered(f->t, b, MIN30, 0, 5); /* answers that nobody waits for change nothing */
     tiers_failed(f->t, a, 0, "x", 5);
+    tiers_left(f->t, b, "x");
     assert_true(tiers_stopped(f->t));
+    assert_string_equal(tiers_last_error(f->t, b), "");
+    teardown(f);
+}
+
+/* Where one may follow the other on its way, who leaves does not wait for what is under way. */
+static void stopped_close_behind(void **state)
+{
+    (void)state;
+    for (int overtaken = 0; overtaken < 2; overtaken++) {
+        struct fixture *f = setup(1);
+        int a = add(f, 0, 1);
+        next(f, TIERS_STARTED, 0);
+        tiers_answered(f->t, a, MIN30, 0, 0);
+        tiers_completed(f->t, 1);
+        tiers_stop(f->t, 1);
+        assert_int_equal(next(f, TIERS_COMPLETED, 1), a);
+        assert_true(tiers_deadline(f->t) == USEC_NEVER); /* not yet known how it went */
+        assert_true(tiers_aside(f->t, a, 2) == 2 + TIERS_MOMENT);
+        assert_true(tiers_aside(f->t, a, 3) == 2 + TIERS_MOMENT);
+        assert_int_equal(next(f, 0, 1 + TIERS_MOMENT), -1);
+        assert_int_equal(next(f, TIERS_STOPPED, 2 + TIERS_MOMENT), a);
+        assert_int_equal(next(f, 0, USEC_SEC), -1); /* once */
+        if (overtaken) {
+            tiers_left(f->t, a, NULL);
+            assert_int_equal(next(f, 0, USEC_SEC), -1);
+            assert_false(tiers_stopped(f->t));
+            tiers_answered(f->t, a, MIN30, 0, USEC_SEC); /* it may have us back: again */
+            assert_int_equal(next(f, TIERS_STOPPED, USEC_SEC), a);
+        } else {
+            tiers_answered(f->t, a, MIN30, 0, USEC_SEC);
+            assert_int_equal(next(f, 0, USEC_SEC), -1);
+        }
+        assert_false(tiers_stopped(f->t));
+        tiers_left(f->t, a, NULL);
+        assert_true(tiers_stopped(f->t));
+        assert_true(tiers_deadline(f->t) == USEC_NEVER);
+        teardown(f);
+    }
+}
+
+/* What fails brings nobody back, and what is still owed comes first. */
+static void stopped_beside_others(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(1);
+    int a = add(f, 0, 1), b = add(f, 1, 2), c = add(f, 2, 3);
+    next(f, TIERS_STARTED, 0);
+    next(f, TIERS_STARTED, 0);
+    next(f, TIERS_STARTED, 0);
+    tiers_aside(f->t, a, 0);
+    tiers_aside(f->t, b, 0);
+    tiers_answered(f->t, c, MIN30, 0, 0);
+    assert_true(tiers_aside(f->t, c, 0) >= USEC_NEVER); /* nothing is under way there */
+    tiers_stop(f->t, USEC_SEC);
+    assert_int_equal(next(f, TIERS_STOPPED, USEC_SEC), a); /* may be heard by now */
+    assert_int_equal(next(f, TIERS_STOPPED, USEC_SEC), b);
+    assert_int_equal(next(f, TIERS_STOPPED, USEC_SEC), c);
+    tiers_left(f->t, c, NULL);
+    tiers_failed(f->t, a, 0, "x", USEC_SEC);
+    tiers_left(f->t, a, "x");
+    tiers_left(f->t, b, "x");
+    tiers_failed(f->t, b, 0, "x", USEC_SEC);
+    assert_int_equal(next(f, 0, 2 * USEC_SEC), -1);
+    assert_true(tiers_stopped(f->t));
+    teardown(f);
+
+    f = setup(1);
+    a = add(f, 0, 1);
+    next(f, TIERS_STARTED, 0);
+    tiers_aside(f->t, a, 0);
+    tiers_completed(f->t, 1);
+    tiers_stop(f->t, 1);
+    assert_int_equal(next(f, 0, USEC_SEC), -1);
+    tiers_answered(f->t, a, MIN30, 0, USEC_SEC);
+    assert_int_equal(next(f, TIERS_COMPLETED, USEC_SEC), a);
+    assert_int_equal(next(f, 0, USEC_SEC), -1); /* this one has shown no way of its own */
     teardown(f);
 }
 
@@ -358,8 +436,8 @@ static void completed_and_gone(void **state)
     tiers_failed(f->t, b, 0, "x", 3); /* once is enough when leaving */
     assert_int_equal(next(f, TIERS_STOPPED, 3), a);
     assert_int_equal(next(f, TIERS_STOPPED, 3), b);
-    tiers_answered(f->t, a, MIN30, 0, 4);
-    tiers_answered(f->t, b, MIN30, 0, 4);
+    tiers_left(f->t, a, NULL);
+    tiers_left(f->t, b, NULL);
     assert_true(tiers_stopped(f->t));
     teardown(f);
 }
@@ -384,6 +462,48 @@ static void tracker_ids(void **state)
     teardown(f);
 }
 
+struct walk { /* what the trackers of a random walk went through */
+    struct fixture *f;
+    bool busy, leaving, heard, struck;
+    unsigned completed;
+    enum tiers_event event;
+};
+
+static void walk_began(struct walk *k, enum tiers_event e, bool done)
+{
+    assert_false(k->struck && e != TIERS_STOPPED);
+    if (e == TIERS_STOPPED) {
+        assert_true(done && !k->leaving && (k->busy || k->heard));
+        k->leaving = true;
+        return;
+    }
+    assert_false(k->busy || k->leaving);
+    assert_true(e == TIERS_COMPLETED ? k->heard : !done && (e == TIERS_STARTED) == !k->heard);
+    k->busy = true;
+    k->event = e;
+}
+
+static void walk_ends(struct walk *k, int i, usec now)
+{
+    struct tiers *t = k->f->t;
+    bool well = rng_below(&k->f->rng, 2);
+    if (k->leaving && rng_below(&k->f->rng, 3) == 0) {
+        tiers_left(t, i, well ? NULL : "x");
+        k->leaving = k->heard = false;
+    } else if (k->busy && rng_below(&k->f->rng, 3) == 0 && well) {
+        tiers_answered(t, i, (usec)rng_below(&k->f->rng, 100) * USEC_SEC, 0, now);
+        k->busy = false;
+        k->heard = true;
+        k->completed += k->event == TIERS_COMPLETED;
+        assert_true(k->completed <= 1);
+    } else if (k->busy && rng_below(&k->f->rng, 3) == 0) {
+        k->struck = rng_below(&k->f->rng, 40) == 0;
+        tiers_failed(t, i, k->struck ? USEC_NEVER : 0, "x", now);
+        k->busy = false;
+        k->heard = k->heard && !k->struck;
+    }
+}
+
 /* Trackers that answer, fail and dawdle at random; after the stop, the books must balance. */
 static void random_walk(void **state)
 {
@@ -391,54 +511,34 @@ static void random_walk(void **state)
     enum { N = 12 };
     for (uint64_t seed = 0; seed < 200; seed++) {
         struct fixture *f = setup(seed);
-        bool busy[N] = {0}, heard[N] = {0}, struck[N] = {0}, done = false;
-        unsigned completed[N] = {0};
-        enum tiers_event event[N], e;
+        struct walk v[N] = {0};
+        enum tiers_event e;
         usec now = 0;
-        for (unsigned i = 0; i < N; i++)
+        for (unsigned i = 0; i < N; i++) {
             add(f, (unsigned)rng_below(&f->rng, 4), i);
+            v[i].f = f;
+        }
         for (int i = 0; i < 2000; i++) {
             int k = tiers_next(f->t, &e, now);
-            if (k >= 0) {
-                assert_true(!busy[k] && !struck[k]);
-                busy[k] = true;
-                event[k] = e;
-                assert_true(e == (e == TIERS_COMPLETED ? e
-                                  : done               ? TIERS_STOPPED
-                                  : !heard[k]          ? TIERS_STARTED
-                                                       : TIERS_PERIODIC));
-                assert_true(heard[k] || (e != TIERS_STOPPED && e != TIERS_COMPLETED));
-            } else {
+            if (k >= 0)
+                walk_began(&v[k], e, i > 1500);
+            else
                 assert_true(tiers_deadline(f->t) > now);
-            }
             k = (int)rng_below(&f->rng, N);
-            if (busy[k] && rng_below(&f->rng, 3) == 0) {
-                busy[k] = false;
-                if (rng_below(&f->rng, 2)) {
-                    tiers_answered(f->t, k, (usec)rng_below(&f->rng, 100) * USEC_SEC, 0, now);
-                    heard[k] = event[k] != TIERS_STOPPED;
-                    completed[k] += event[k] == TIERS_COMPLETED;
-                } else {
-                    struck[k] = rng_below(&f->rng, 40) == 0;
-                    tiers_failed(f->t, k, struck[k] ? USEC_NEVER : 0, "x", now);
-                    if (event[k] == TIERS_STOPPED || struck[k])
-                        heard[k] = false;
-                }
-                assert_true(completed[k] <= 1);
-            }
+            if (rng_below(&f->rng, 4) == 0)
+                tiers_aside(f->t, k, now);
+            walk_ends(&v[k], k, now);
             if (i == 700)
                 tiers_completed(f->t, now);
-            if (i == 1500) {
+            if (i == 1500)
                 tiers_stop(f->t, now);
-                done = true;
-            }
             if (rng_below(&f->rng, 50) == 0)
                 tiers_hurry(f->t, now);
             now += (usec)rng_below(&f->rng, 4) * USEC_SEC;
         }
         assert_true(tiers_stopped(f->t));
         for (int i = 0; i < N; i++)
-            assert_true(!busy[i] && !heard[i]);
+            assert_true(!v[i].busy && !v[i].leaving && !v[i].heard);
         teardown(f);
     }
 }
@@ -459,6 +559,8 @@ int main(void)
         cmocka_unit_test(moved),
         cmocka_unit_test(completed_meanwhile),
         cmocka_unit_test(stop_while_under_way),
+        cmocka_unit_test(stopped_close_behind),
+        cmocka_unit_test(stopped_beside_others),
         cmocka_unit_test(completed_and_gone),
         cmocka_unit_test(tracker_ids),
         cmocka_unit_test(random_walk),
