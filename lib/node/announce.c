@@ -147,6 +147,8 @@ static void fill_request(const struct announce *a, struct tracker_request *r)
     };
     if (t->state == NODE_SEEDING && !leaving)
         r->numwant = NUMWANT / 2;
+    /* BEP 21 wants it in every announce, but an event there is must be told, too: as libtorrent. */
+    r->paused = r->left > 0 && t->state == NODE_SEEDING && !task_passes(t);
     memcpy(r->info_hash, a->s->hash, 20);
     memcpy(r->peer_id, n->cfg.peer_id, 20);
 }

@@ -125,7 +125,7 @@ struct tracker_udp *tracker_udp_new(struct tracker_udp_cache *c, const struct ad
     t->cache = c;
     t->rng = rng;
     t->to = *to;
-    t->path = mem_str(path);
+    t->path = mem_strn(path, strcspn(path, "#")); /* a fragment is for whoever has the URL */
     t->request = *r;
     t->request.trackerid = NULL; /* borrowed, and of no use here */
     t->goal = scrape ? SCRAPE : ANNOUNCE;
@@ -133,7 +133,7 @@ struct tracker_udp *tracker_udp_new(struct tracker_udp_cache *c, const struct ad
     t->tries = tries ? tries : 1;
     t->deadline = now;
     tracker_answer_init(&t->answer);
-    if (strlen(path) > PATH_MOST)
+    if (strlen(t->path) > PATH_MOST)
         fail(t, "the URL is too long for a UDP tracker", now);
     return t;
 }

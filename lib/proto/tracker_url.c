@@ -122,10 +122,9 @@ static bool http_url(const char *url, struct bytes *whole, struct err *e)
     return u.kind == 'h';
 }
 
-/* `%` stays: what is escaped already must not be escaped twice. */
 static void put_url(struct buf *out, struct bytes url)
 {
-    text_percent(out, url, "%:/?#[]@!$&'()*+,;=|");
+    text_percent(out, url, TEXT_URL);
 }
 
 /* Something is to follow in the query of `url`. */
@@ -166,14 +165,9 @@ int tracker_http_announce(struct buf *out, const char *url, const struct tracker
              (unsigned long long)r->left);
     buf_putf(out, "&compact=1&no_peer_id=1&numwant=%lu&key=%08lX", (unsigned long)r->numwant,
              (unsigned long)r->key);
-    buf_put_str(out, events[r->event]);
+    buf_put_str(out, r->event == TRACKER_NONE && r->paused ? "&event=paused" : events[r->event]);
     if (r->trackerid)
         put_raw(out, "&trackerid=", bytes_str(r->trackerid));
-    if (r->ip.family) {
-        char text[ADDR_TEXT];
-        addr_ip_text(&r->ip, text);
-        put_raw(out, r->ip.family == 4 ? "&ipv4=" : "&ipv6=", bytes_str(text));
-    }
     return 0;
 }
 

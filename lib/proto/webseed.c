@@ -2,22 +2,21 @@
 #include <p2p/base/text.h>
 #include <p2p/proto/webseed.h>
 
-static void put_folder(struct buf *out, const char *base)
+/* Manifests have addresses as people write them, with spaces. */
+static void put_base(struct buf *out, const char *base)
 {
-    size_t n = strlen(base);
-    buf_put(out, base, n);
-    if (!n || base[n - 1] != '/')
-        buf_put_u8(out, '/');
+    text_percent(out, bytes_str(base), TEXT_URL);
 }
 
 void webseed_url(struct buf *out, const char *base, const struct manifest *m, uint32_t file)
 {
     size_t n = strlen(base);
-    if (!m->multi && (!n || base[n - 1] != '/')) {
-        buf_put(out, base, n);
+    bool folder = n > 0 && base[n - 1] == '/';
+    put_base(out, base);
+    if (!m->multi && !folder)
         return;
-    }
-    put_folder(out, base);
+    if (!folder)
+        buf_put_u8(out, '/');
     text_percent(out, bytes_str(m->name), NULL);
     if (!m->multi)
         return;

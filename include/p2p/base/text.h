@@ -24,6 +24,8 @@ bool text_glob(const char *pattern, const char *path);
 
 /* Percent-escapes all but unreserved characters (RFC 3986) and those in `keep` (may be NULL). */
 void text_percent(struct buf *out, struct bytes s, const char *keep);
+/* To keep in a URL that somebody wrote: what is escaped in it must not be escaped twice. */
+#define TEXT_URL "%:/?#[]@!$&'()*+,;=|"
 /* Undoes it; `plus` also turns + into a space. False on a broken escape; what
  * came before it is in `out` then. */
 bool text_unpercent(struct buf *out, struct bytes s, bool plus);

@@ -30,7 +30,7 @@ struct tracker_request {
     uint16_t port;
     uint32_t numwant;
     uint32_t key;
-    struct addr ip;        /* our address of the other family (BEP 7), family 0: not told */
+    bool paused; /* a partial seed (BEP 21): HTTP trackers are told where there is no event */
     const char *trackerid; /* NULL: none */
 };
 

@@ -215,7 +215,7 @@ static void scrape(void **state)
 static void url_data(void **state)
 {
     (void)state;
-    struct tracker_udp *t = machine(&v4, "/dir?a=b&c=d", false, 5, 0);
+    struct tracker_udp *t = machine(&v4, "/dir?a=b&c=d#e", false, 5, 0);
     connect_now(t, ID, 0);
     expect_action(t, 1, ID, 0);
     assert_int_equal(out_n, 98 + 14);

@@ -131,10 +131,10 @@ static void announce_extras(void **state)
     r.trackerid = "a&b c";
     announce_is("http://h/a", &r, "http://h/a?" QUERY "&trackerid=a%26b%20c");
     r.trackerid = NULL;
-    addr_parse_ip(&r.ip, "2001:db8::1", 0);
-    announce_is("http://h/a", &r, "http://h/a?" QUERY "&ipv6=2001%3Adb8%3A%3A1");
-    addr_parse_ip(&r.ip, "1.2.3.4", 0);
-    announce_is("http://h/a", &r, "http://h/a?" QUERY "&ipv4=1.2.3.4");
+    r.paused = true;
+    announce_is("http://h/a", &r, "http://h/a?" QUERY "&event=paused");
+    r.event = TRACKER_STARTED;
+    announce_is("http://h/a", &r, "http://h/a?" QUERY "&event=started");
 }
 
 static void announce_refused(void **state)

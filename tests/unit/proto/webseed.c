@@ -27,6 +27,8 @@ static void urls_of_one_file(void **state)
     url_is(&m, "http://mirror.com/file.exe", 0, "http://mirror.com/file.exe");
     url_is(&m, "http://mirror.com/get?id=7", 0, "http://mirror.com/get?id=7");
     url_is(&m, "http://mirror.com/", 0, "http://mirror.com/a%20film%20%281%29.mkv");
+    url_is(&m, "http://h/My Files/\xc3\xa9%41|x", 0, "http://h/My%20Files/%C3%A9%41|x");
+    url_is(&m, "http://h/My Files/", 0, "http://h/My%20Files/a%20film%20%281%29.mkv");
     url_is(&m, "http://h/a/b/", 0, "http://h/a/b/a%20film%20%281%29.mkv");
 }
 
