@@ -326,7 +326,6 @@ bool reuse_first(struct item *it)
     }
     r->ways = mem_array(1, sizeof *r->ways);
     r->ways[r->n_ways++] = (struct way){.file = REUSE_NONE, .old = REUSE_NONE};
-    r->rank = 1;
     r->pause_at = it->g->now + BEFORE_RUNNING;
     it->hashing++;
     go_on(r);

@@ -87,7 +87,7 @@ struct reuse {
     uint32_t n_olds;
     uint32_t *first; /* of each file: the old one that it most likely is; REUSE_NONE */
     struct likely *more;
-    uint32_t n_more, ranks, rank; /* the greatest; the next to be tried, from 1 */
+    uint32_t n_more, ranks, rank; /* the greatest; the next to be tried, 0 being small files */
     struct way *ways;
     uint32_t n_ways;
     struct reuse_piece *v;

@@ -185,10 +185,32 @@ void reuse_walk_first(struct reuse *r)
     }
 }
 
+/* Files smaller than a piece that no walk has come by: what lies before them is not wanted, or is
+ * not like its old one. */
+static void walk_small(struct reuse *r)
+{
+    const struct manifest *m = r->it->m;
+
+    for (uint32_t i = 0, n = 0; i < m->n_files && n < FILE_STARTS; i++) {
+        uint32_t piece = (uint32_t)(m->files[i].offset / m->piece_length);
+
+        if (r->first[i] == REUSE_NONE || m->files[i].length >= m->piece_length ||
+            !reuse_held(r, piece) || was_tried(&r->v[piece], REUSE_FIRST))
+            continue;
+        reuse_walk(r, REUSE_FIRST, piece, 1);
+        n++;
+    }
+}
+
 bool reuse_walk_more(struct reuse *r)
 {
     if (!r->walked || r->rank > r->ranks)
         return false;
+    if (r->rank == 0) {
+        r->rank++;
+        walk_small(r);
+        return true;
+    }
     for (uint32_t i = 0; i < r->n_more; i++) {
         const struct likely *l = &r->more[i];
         uint32_t first, end;

@@ -445,3 +445,24 @@ tail_is_there() { tail -c 300000 out/new.img.part 2>/dev/null | cmp -s - want; }
     cmp one.img out/one.img
     came_below 160 # of four pieces not all
 }
+
+@test "a small file is found whatever lies before it: not wanted, or not what it was" {
+    mkdir old new
+    for i in {00..29}; do printf 'the same of %s' $i >old/$i; done
+    cp old/* new/
+    for format in v1 v2 hybrid; do
+        p2p-add -q --no-catalogue --format $format -o x.torrent new
+        for wanted in 00 17 29; do
+            rm -rf out "$P2P_HOME"
+            status 0 p2p-get --no-dht --timeout 5s --reuse old --select $wanted -o out/ x.torrent
+            cmp old/$wanted out/new/$wanted
+        done
+    done
+    for i in {00..19}; do printf 'now other %s..' $i >new/$i; done
+    for format in v2 hybrid; do
+        rm -rf out "$P2P_HOME"
+        p2p-add -q --no-catalogue --format $format -o x.torrent new
+        status 3 p2p-get --no-dht --timeout 3s --reuse old -o out/ x.torrent
+        cmp old/25 out/new/25*
+    done
+}
