@@ -1,6 +1,7 @@
 /* TCP over plain sockets and the loop's readiness. */
 #include <p2p/host/tcp.h>
 
+#include "pace.h"
 #include "sock.h"
 
 #include <errno.h>
@@ -20,12 +21,14 @@ struct tcp {
     bool connecting;
     bool busy, closed; /* closed while in a callback: freed when that returns */
     struct addr peer;
+    struct pace pace;
 };
 
 struct door { /* one listening socket */
     struct tcp_listener *of;
     struct loop_watch *watch;
     int fd;
+    struct pace pace;
 };
 
 struct tcp_listener {
@@ -47,6 +50,7 @@ static void on_connected(struct tcp *c)
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &os, &len))
         os = errno;
     c->connecting = false;
+    pace_settle(c->fd, &c->pace, pace_round_trip(c->fd));
     loop_watch_want(c->watch, false, false);
     c->os = os;
     c->ev->connected(c->owner, os ? ERR_NET : 0);
@@ -105,12 +109,14 @@ struct tcp *tcp_dial(struct loop *l, const struct addr *to, const struct addr *f
     struct sockaddr_storage ss;
     socklen_t len;
     struct tcp *c = NULL;
+    struct pace pace;
     int os = 0;
     int fd = sock_new(to->family, SOCK_STREAM);
     if (fd < 0) {
         os = -fd;
         goto out;
     }
+    pace_aside(fd, &pace);
     if (from && from->family == to->family) {
         len = sock_from_addr(&ss, from);
         if (bind(fd, (struct sockaddr *)&ss, len))
@@ -123,6 +129,7 @@ struct tcp *tcp_dial(struct loop *l, const struct addr *to, const struct addr *f
     if (!c)
         return NULL;
     tcp_own(c, ev, owner);
+    c->pace = pace;
     c->connecting = true;
     loop_watch_want(c->watch, false, true);
     return c;
@@ -265,6 +272,7 @@ static bool accept_one(struct door *d)
         close(fd);
         return true;
     }
+    pace_settle(fd, &d->pace, pace_round_trip(fd));
     struct tcp *c = make(s->l, fd, &peer, NULL);
     if (c)
         s->accepted(s->arg, c);
@@ -308,6 +316,8 @@ struct tcp_listener *tcp_listen_on(struct loop *l, const int fd[2],
     bool ok = true;
     for (int i = 0; i < 2; i++) {
         s->door[i] = (struct door){.of = s, .fd = fd[i]};
+        if (fd[i] >= 0)
+            pace_aside(fd[i], &s->door[i].pace);
         if (fd[i] >= 0 && ok) {
             s->door[i].watch = loop_watch(l, fd[i], on_caller, &s->door[i], e);
             ok = s->door[i].watch;

@@ -36,3 +36,19 @@ fetch_over_it() {
 
 @test "v1 over a long road" { fetch_over_it v1; }
 @test "v2 over a long road" { fetch_over_it v2; }
+
+# Near peers alone are sent to without BBR (lib/host/pace.h): here, what the system chose is used.
+@test "far peers are sent to as the system chose" {
+    local link chosen
+    road
+    chosen=$(at here sysctl -n net.ipv4.tcp_congestion_control)
+    random_file thing 4000000
+    link=$(p2p-add thing)
+    at_background here seed.log p2p-seed --port 6990 --limit-up 500k
+    wait_for 10 grep -q listening seed.log
+    P2P_HOME=$PWD/outside at_background there get.log p2p-get -o got --peer 192.168.78.1:6990 "$link"
+    for h in here there; do
+        wait_for 10 eval "at $h ss -tinH | grep -q bytes_acked"
+        at "$h" ss -tinH | tee -a sockets | grep -qw "$chosen"
+    done
+}

@@ -7,6 +7,7 @@
  *
  * TCP_NODELAY is on; what the kernel holds unsent is bounded (TCP_UNSENT_MAX), so that cancelled
  * blocks and rate limits act on data that has not left yet; buffer sizes are the kernel's choice.
+ * So is congestion control, but for near peers where that would be BBR.
  */
 #ifndef P2P_HOST_TCP_H
 #define P2P_HOST_TCP_H

@@ -199,6 +199,37 @@ static void test_both_ways_v6(void **state)
     both_ways("[::1]:0");
 }
 
+/* How many of our connected sockets BBR paces. */
+static int paced(void)
+{
+    int n = 0;
+    for (int fd = 3; fd < 64; fd++) {
+        struct sockaddr_storage ss;
+        socklen_t len = sizeof ss;
+        char name[16] = {0};
+        if (getpeername(fd, (struct sockaddr *)&ss, &len))
+            continue;
+        len = sizeof name - 1;
+        if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len) == 0)
+            n += strncmp(name, "bbr", 3) == 0;
+    }
+    return n;
+}
+
+/* Where the system's choice is another, there is nothing to see; tests/unit/host/pace.c makes it. */
+static void test_nobody_paces_who_is_near(void **state)
+{
+    (void)state;
+    struct place p;
+    place_open(&p, "127.0.0.1:0");
+    p.a.out = (const uint8_t *)"question", p.a.total = p.b.until = 8;
+    place_dial(&p);
+    looptest_run(&p.t);
+    assert_int_equal(p.b.got, 8);
+    assert_int_equal(paced(), 0);
+    place_close(&p);
+}
+
 static void test_every_address_on_one_port(void **state)
 {
     (void)state;
@@ -492,6 +523,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_ways_v4),
         cmocka_unit_test(test_both_ways_v6),
+        cmocka_unit_test(test_nobody_paces_who_is_near),
         cmocka_unit_test(test_every_address_on_one_port),
         cmocka_unit_test(test_listen_where_we_are_not),
         cmocka_unit_test(test_refused),
