@@ -199,7 +199,7 @@ void fetch_peer_has(struct conn *c, uint32_t piece, usec now)
     hint_peer_has(c, piece, now);
     near_has(c, piece, now);
     if (!c->am_interested && picker_wanted(t->picker, piece))
-        fetch_interest(c, now);
+        fetch_interest(c);
     if (bits_full(&c->has)) {
         c->whole_at = now;
         fetch_check_seed(c, now);
@@ -226,7 +226,7 @@ static bool is_interesting(const struct conn *c)
     return picker_missing(t->picker) > 0 && (c->has_all || picker_interesting(t->picker, &c->has));
 }
 
-void fetch_interest(struct conn *c, usec now)
+void fetch_interest(struct conn *c)
 {
     struct task *t = c->task;
     bool want = t->picker ? t->state == NODE_DOWNLOADING && is_interesting(c)
@@ -235,7 +235,6 @@ void fetch_interest(struct conn *c, usec now)
     if (want == c->am_interested)
         return;
     c->am_interested = want;
-    c->bored_since = now;
     wire_put_simple(&c->out.bytes, want ? WIRE_INTERESTED : WIRE_NOT_INTERESTED);
     conn_flush(c);
 }
@@ -347,7 +346,7 @@ void fetch_more(struct conn *c, usec now)
         size_t n = room > 0 ? pick(c, v, room < most ? room : most, now) : 0;
         if (room > 0 && n == 0) {
             if (c->pipe.out == 0)
-                fetch_interest(c, now);
+                fetch_interest(c);
             return;
         }
         ask_for(c, v, n, now);
@@ -365,13 +364,13 @@ void fetch_all(struct task *t, usec now)
         next = list_next(&t->conns, l);
         if (c->phase != CONN_OPEN)
             continue;
-        fetch_interest(c, now);
+        fetch_interest(c);
         if (c->phase == CONN_OPEN)
             fetch_more(c, now);
     }
 }
 
-void fetch_cancel(struct conn *c, struct block_ref ref, usec now)
+static void cancel(struct conn *c, struct block_ref ref, usec now)
 {
     struct slices *of = NULL;
     for (uint32_t i = 0; i < c->req_n; i++) {
@@ -504,7 +503,7 @@ void fetch_take(struct task *t, struct block *b, usec now)
     for (size_t i = 0; i < n; i++) {
         struct conn *c = t->senders[others[i]].conn;
         if (c) /* a web seed's range is not cut short for one block */
-            fetch_cancel(c, b->ref, now);
+            cancel(c, b->ref, now);
     }
     t->senders[b->sender].blocks++;
     verify_store(t, b, now);
@@ -524,7 +523,7 @@ void fetch_tick(struct conn *c, usec now)
     req_kill_lost(c, now);
     if (t->fastest > 0 && c->pipe.rate == t->fastest)
         t->fastest -= t->fastest / 8; /* forget a rate that nobody reaches any more */
-    fetch_interest(c, now);
+    fetch_interest(c);
     if (c->phase == CONN_OPEN)
         fetch_more(c, now);
 }

@@ -43,9 +43,8 @@ void greet_send(struct conn *c, usec now)
     conn_flush(c);
 }
 
-void greet_send_extended(struct conn *c, usec now)
+static void send_extended(struct conn *c)
 {
-    (void)now;
     struct task *t = c->task;
     struct ext_hello hello = {
         .metadata = true,
@@ -64,7 +63,6 @@ void greet_send_extended(struct conn *c, usec now)
     ext_put_handshake(&body, &hello);
     wire_put_extended(&c->out.bytes, EXT_HANDSHAKE, buf_bytes(&body));
     buf_fini(&body);
-    c->sent_ext = true;
     conn_flush(c);
 }
 
@@ -81,7 +79,7 @@ static void put_bitfield(struct buf *out, const struct task *t)
     bits_fini(&v);
 }
 
-void greet_send_have(struct conn *c)
+static void send_have(struct conn *c)
 {
     struct task *t = c->task;
     struct buf *out = &c->out.bytes;
@@ -153,7 +151,7 @@ static void opened(struct conn *c, usec now)
 {
     struct task *t = c->task;
     c->phase = CONN_OPEN;
-    c->choke_since = c->bored_since = now;
+    c->choke_since = now;
     t->n_open++;
     t->node->n_open++;
     c->sender = sender_new(t, c, NULL, &c->addr);
@@ -164,8 +162,8 @@ static void opened(struct conn *c, usec now)
     if (c->incoming)
         greet_send(c, now);
     if (c->extended)
-        greet_send_extended(c, now);
-    greet_send_have(c);
+        send_extended(c);
+    send_have(c);
     if (t->super_seed)
         super_greet(c, now);
     else if (c->fast)

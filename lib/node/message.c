@@ -43,7 +43,7 @@ static void early_have(struct conn *c, uint32_t piece, usec now)
         c->early_haves =
             mem_grow(c->early_haves, c->n_early_haves ? c->n_early_haves * 2 : 1, sizeof(uint32_t));
     c->early_haves[c->n_early_haves++] = piece;
-    fetch_interest(c, now);
+    fetch_interest(c);
 }
 
 static void on_have(struct conn *c, const struct wire_msg *m, usec now)
@@ -68,7 +68,7 @@ static void later_bitfield(struct conn *c, const struct wire_msg *m, usec now)
     if (!t->picker) {
         buf_clear(&c->early_bits);
         buf_put_bytes(&c->early_bits, m->body);
-        fetch_interest(c, now);
+        fetch_interest(c);
         return;
     }
     struct bits more;
@@ -91,7 +91,7 @@ static void on_bitfield(struct conn *c, const struct wire_msg *m, usec now)
     c->told_have = true;
     if (!t->picker) {
         buf_put_bytes(&c->early_bits, m->body);
-        fetch_interest(c, now);
+        fetch_interest(c);
         return;
     }
     if (!bits_load(&c->has, m->body)) {
@@ -102,7 +102,7 @@ static void on_bitfield(struct conn *c, const struct wire_msg *m, usec now)
     fetch_check_seed(c, now);
     if (c->phase == CONN_DEAD)
         return;
-    fetch_interest(c, now);
+    fetch_interest(c);
     super_show(c, now); /* what it was shown it may have had already */
 }
 
@@ -116,14 +116,14 @@ static void on_have_all(struct conn *c, const struct wire_msg *m, usec now)
     c->told_have = true;
     if (!c->task->picker) {
         c->early_all = true;
-        fetch_interest(c, now);
+        fetch_interest(c);
         return;
     }
     c->has_all = true;
     picker_peer_all(c->task->picker, 1);
     fetch_check_seed(c, now);
     if (c->phase != CONN_DEAD)
-        fetch_interest(c, now);
+        fetch_interest(c);
 }
 
 static void on_have_none(struct conn *c, const struct wire_msg *m, usec now)

@@ -17,12 +17,7 @@ static void pulse(struct node *n, struct timer *t, usec now)
     }
     announce_tick_udp(n, now);
     dial_more(n, now);
-    node_arm_pulse(n, t, now);
-}
-
-/* Only items with something to do beat: ten thousand idle ones cost nothing. */
-void node_arm_pulse(struct node *n, struct timer *t, usec now)
-{
+    /* Only items with something to do beat: ten thousand idle ones cost nothing. */
     timer_set(n, t, n->working.count || n->udp.count ? now + PULSE : USEC_NEVER);
 }
 
@@ -112,11 +107,6 @@ void node_free(struct node *n)
     tracker_udp_cache_free(n->udp_cache);
     buf_fini(&n->udp_out);
     free(n);
-}
-
-void node_set_port(struct node *n, uint16_t port)
-{
-    n->cfg.port = port;
 }
 
 void node_set_limits(struct node *n, uint64_t down, uint64_t up, usec now)

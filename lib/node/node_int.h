@@ -144,7 +144,7 @@ struct conn {
     bool says_v2;         /* its handshake did */
     uint16_t listen_port; /* told in the extended handshake, or what we dialled; 0 unknown */
     enum conn_phase phase;
-    bool incoming, plain, greeted, v2, fast, extended, sent_ext, said_ext;
+    bool incoming, plain, greeted, v2, fast, extended, said_ext;
     bool am_choking, am_interested, peer_choking, peer_interested, upload_only;
     bool overfull;  /* more control bytes wait than NODE_MAX_WAITING_OUT */
     bool send_woken;   /* while it waits to send: it may come now */
@@ -208,7 +208,7 @@ struct conn {
     usec fed_at, whole_at; /* when it last had some, and told to have all; 0: not yet */
     uint64_t told;        /* bytes in pieces that it said it has, one by one */
     usec hold_until;      /* no requests before: it has just rejected some */
-    usec connected_at, last_recv, last_sent, choke_since, interested_at, bored_since;
+    usec connected_at, last_recv, last_sent, choke_since;
     struct bits shown;     /* pieces revealed to it by super-seeding; n = 0: none yet */
     uint32_t super_credit; /* how many of them it may have that are not passed on */
     unsigned nearness;    /* enum near_class of swarm/near.h */
@@ -308,7 +308,7 @@ struct task {
     uint32_t n_senders;
     uint32_t *file_left; /* pieces a file still lacks; UINT32_MAX once done */
     uint32_t file_jobs, store_jobs, check_jobs;
-    bool checkpointing, halted, completing, was_complete;
+    bool checkpointing, halted, was_complete;
     uint32_t unrecorded; /* pieces verified since the last checkpoint */
     usec last_checkpoint;
     struct layer_fetch *layers; /* piece layers being gathered (hashes.c) */
@@ -424,7 +424,6 @@ struct job *job_new(struct node *n, struct task *t,
 void job_free(struct node *n, struct job *j);
 void job_cancel(struct node *n, struct job *j); /* tells the host; frees it */
 void timer_set(struct node *n, struct timer *t, usec at);
-void node_arm_pulse(struct node *n, struct timer *t, usec now);
 struct block *block_new(struct node *n);
 void block_free(struct node *n, struct block *b);
 
@@ -456,17 +455,15 @@ void flow_gone(struct conn *c, usec now);
 void greet_send(struct conn *c, usec now);
 bool greet_handshake(struct conn *c, const struct wire_handshake *h, usec now);
 void greet_extended(struct conn *c, struct bytes body, usec now);
-void greet_send_extended(struct conn *c, usec now);
 void greet_pieces_known(struct conn *c,
                         usec now); /* the manifest came: what it told before counts now */
-void greet_send_have(struct conn *c);
 
 /* message.c */
 void message_handle(struct conn *c, const struct wire_msg *m, usec now);
 
 /* fetch.c */
 void fetch_more(struct conn *c, usec now); /* asks for blocks if there is room */
-void fetch_interest(struct conn *c, usec now);
+void fetch_interest(struct conn *c);
 void fetch_all(struct task *t, usec now);
 void fetch_choked(struct conn *c, usec now);
 void fetch_piece(struct conn *c, const struct wire_msg *m, usec now);
@@ -480,7 +477,6 @@ bool fetch_peer_has_piece(const struct conn *c, uint32_t piece);
 void fetch_check_seed(struct conn *c, usec now);
 /* A block is whole in memory: hands it to the disk, or throws it away. Takes b. */
 void fetch_take(struct task *t, struct block *b, usec now);
-void fetch_cancel(struct conn *c, struct block_ref ref, usec now);
 
 /* serve.c */
 void serve_request(struct conn *c, const struct wire_msg *m, usec now);
@@ -559,11 +555,8 @@ void task_free(struct task *t);
 void task_fail(struct task *t, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void task_manifest_here(struct task *t, usec now);
-void task_activate(struct task *t, const struct bits *have, const uint8_t *priority,
-                   const uint8_t *unstored, usec now);
 void task_completed(struct task *t, usec now);
 void task_tell_lost(struct task *t, uint32_t piece); /* we have it no longer (BEP 54) */
-void task_priorities(struct task *t);
 void task_layers_known(struct task *t, uint32_t file, usec now); /* its pieces can be verified */
 bool task_complete(const struct task *t); /* all that is wanted is verified */
 

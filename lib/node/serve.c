@@ -221,7 +221,6 @@ void serve_interest(struct conn *c, bool interested, usec now)
         return;
     c->peer_interested = interested;
     c->was_interested |= interested;
-    c->interested_at = now;
     task_wake(t, now);
     if (!interested)
         super_show(c, now);

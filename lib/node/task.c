@@ -63,6 +63,102 @@ static bool join_all(struct task *t, struct err *e)
     return !t->link->has_v2 || join(t, t->link->hash_v2, true, e);
 }
 
+/* ---- set up, once its manifest is here ---- */
+
+static uint32_t shape_blocks(const void *ctx, uint32_t piece)
+{
+    const struct task *t = ctx;
+    return layout_blocks(t->m, piece);
+}
+
+static bool shape_skip(const void *ctx, uint32_t piece, uint32_t block)
+{
+    const struct task *t = ctx;
+    return layout_block_len(t->m, piece, block) == 0 || part_skips(t, piece, block);
+}
+
+static bool all_padding(const struct manifest *m, uint32_t piece)
+{
+    for (uint32_t b = 0; b < layout_blocks(m, piece); b++)
+        if (layout_block_len(m, piece, b) != 0)
+            return false;
+    return true;
+}
+
+/* Of pieces that cannot be verified yet (piece layers are missing) nothing is asked for. */
+static unsigned piece_priority(const struct task *t, uint32_t piece)
+{
+    return !hashes_fetchable(t, piece) ? 0 : t->priority ? t->priority[piece] : 1;
+}
+
+static void set_priorities(struct task *t)
+{
+    for (uint32_t p = 0; p < t->m->n_pieces; p++) {
+        unsigned prio = piece_priority(t, p);
+        if (prio != 1)
+            picker_set_priority(t->picker, p, prio);
+    }
+}
+
+static void set_up_picker(struct task *t, const struct bits *have)
+{
+    struct picker_shape shape = {
+        .n_pieces = t->m->n_pieces, .blocks = shape_blocks, .skip = shape_skip, .ctx = t};
+    t->picker = picker_new(&shape, &t->node->rng);
+    if (t->sequential)
+        picker_set_sequential(t->picker, WINDOW_BYTES / t->m->piece_length + WINDOW_LEAST);
+    for (uint32_t p = 0; p < t->m->n_pieces; p++) {
+        if (have && bits_get(have, p)) {
+            bits_set(&t->have, p);
+            picker_have(t->picker, p);
+        }
+    }
+    set_priorities(t);
+    reuse_begin(t);
+    stream_begin(t);
+    demand_begin(t);
+}
+
+static void judge_padding(struct task *t, usec now)
+{
+    bool pads = false;
+    for (uint32_t i = 0; i < t->m->n_files && !pads; i++)
+        pads = t->m->files[i].attr & FILE_PAD;
+    for (uint32_t p = 0; pads && p < t->m->n_pieces; p++)
+        if (picker_wanted(t->picker, p) && all_padding(t->m, p))
+            verify_judge(t, verify_open(t, p), now);
+}
+
+void task_set_up(struct task *t, const struct bits *have, const uint8_t *priority,
+                 const uint8_t *unstored, usec now)
+{
+    uint32_t n = t->m->n_pieces;
+    if (t->on_demand)
+        t->priority = mem_zero(n ? n : 1);
+    else if (priority)
+        t->priority = mem_dup(priority, n);
+    if (unstored)
+        t->unstored = mem_dup(unstored, n);
+    part_begin(t, have);
+    bits_init(&t->have, n);
+    t->open = map_new(rng_u64(&t->node->rng));
+    t->blame = blame_new();
+    hashes_layers_init(t);
+    set_up_picker(t, have);
+    verify_begin(t);
+    judge_padding(t, now);
+    t->state = NODE_DOWNLOADING;
+}
+
+static void activate(struct task *t, const struct bits *have, const uint8_t *priority,
+                     const uint8_t *unstored, usec now)
+{
+    task_set_up(t, have, priority, unstored, now);
+    if (task_complete(t))
+        task_completed(t, now);
+    web_init(t, now);
+}
+
 /* ---- beginning ---- */
 
 static void copy_link(struct task *t, const struct magnet *k)
@@ -158,7 +254,7 @@ node_id node_add(struct node *n, const struct node_task_config *c, usec now, str
         if (c->hold)
             node_hold(n, t->id, c->hold);
         node_set_parts(n, t->id, c->parts, c->n_parts);
-        task_activate(t, c->have, c->priority, c->unstored, now);
+        activate(t, c->have, c->priority, c->unstored, now);
     } else if (!t->survey) {
         t->state = NODE_FETCHING_METADATA;
         metadata_begin(t, now);
@@ -206,7 +302,7 @@ void node_begin(struct node *n, node_id task, const struct bits *have, const uin
     t->last_arrival = now; /* what the caller took to look at its disk is nobody's silence */
     if (task_is_private(t))
         finder_close_strangers(t, now);
-    task_activate(t, have, priority, unstored, now);
+    activate(t, have, priority, unstored, now);
     struct list_node *next;
     for (struct list_node *l = list_first(&t->conns); l; l = next) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
@@ -217,100 +313,6 @@ void node_begin(struct node *n, node_id task, const struct bits *have, const uin
     fetch_all(t, now);
     task_wake(t, now);
     conn_reap(n);
-}
-
-static uint32_t shape_blocks(const void *ctx, uint32_t piece)
-{
-    const struct task *t = ctx;
-    return layout_blocks(t->m, piece);
-}
-
-static bool shape_skip(const void *ctx, uint32_t piece, uint32_t block)
-{
-    const struct task *t = ctx;
-    return layout_block_len(t->m, piece, block) == 0 || part_skips(t, piece, block);
-}
-
-static bool all_padding(const struct manifest *m, uint32_t piece)
-{
-    for (uint32_t b = 0; b < layout_blocks(m, piece); b++)
-        if (layout_block_len(m, piece, b) != 0)
-            return false;
-    return true;
-}
-
-/* Of pieces that cannot be verified yet (piece layers are missing) nothing is asked for. */
-static unsigned piece_priority(const struct task *t, uint32_t piece)
-{
-    return !hashes_fetchable(t, piece) ? 0 : t->priority ? t->priority[piece] : 1;
-}
-
-void task_priorities(struct task *t)
-{
-    for (uint32_t p = 0; p < t->m->n_pieces; p++) {
-        unsigned prio = piece_priority(t, p);
-        if (prio != 1)
-            picker_set_priority(t->picker, p, prio);
-    }
-}
-
-static void set_up_picker(struct task *t, const struct bits *have)
-{
-    struct picker_shape shape = {
-        .n_pieces = t->m->n_pieces, .blocks = shape_blocks, .skip = shape_skip, .ctx = t};
-    t->picker = picker_new(&shape, &t->node->rng);
-    if (t->sequential)
-        picker_set_sequential(t->picker, WINDOW_BYTES / t->m->piece_length + WINDOW_LEAST);
-    for (uint32_t p = 0; p < t->m->n_pieces; p++) {
-        if (have && bits_get(have, p)) {
-            bits_set(&t->have, p);
-            picker_have(t->picker, p);
-        }
-    }
-    task_priorities(t);
-    reuse_begin(t);
-    stream_begin(t);
-    demand_begin(t);
-}
-
-static void judge_padding(struct task *t, usec now)
-{
-    bool pads = false;
-    for (uint32_t i = 0; i < t->m->n_files && !pads; i++)
-        pads = t->m->files[i].attr & FILE_PAD;
-    for (uint32_t p = 0; pads && p < t->m->n_pieces; p++)
-        if (picker_wanted(t->picker, p) && all_padding(t->m, p))
-            verify_judge(t, verify_open(t, p), now);
-}
-
-void task_set_up(struct task *t, const struct bits *have, const uint8_t *priority,
-                 const uint8_t *unstored, usec now)
-{
-    uint32_t n = t->m->n_pieces;
-    if (t->on_demand)
-        t->priority = mem_zero(n ? n : 1);
-    else if (priority)
-        t->priority = mem_dup(priority, n);
-    if (unstored)
-        t->unstored = mem_dup(unstored, n);
-    part_begin(t, have);
-    bits_init(&t->have, n);
-    t->open = map_new(rng_u64(&t->node->rng));
-    t->blame = blame_new();
-    hashes_layers_init(t);
-    set_up_picker(t, have);
-    verify_begin(t);
-    judge_padding(t, now);
-    t->state = NODE_DOWNLOADING;
-}
-
-void task_activate(struct task *t, const struct bits *have, const uint8_t *priority,
-                   const uint8_t *unstored, usec now)
-{
-    task_set_up(t, have, priority, unstored, now);
-    if (task_complete(t))
-        task_completed(t, now);
-    web_init(t, now);
 }
 
 void task_layers_known(struct task *t, uint32_t file, usec now)
@@ -368,7 +370,7 @@ void task_completed(struct task *t, usec now)
         if (c->phase != CONN_OPEN)
             continue;
         serve_completed(c);
-        fetch_interest(c, now);
+        fetch_interest(c);
         if (c->phase == CONN_OPEN)
             fetch_check_seed(c, now);
     }

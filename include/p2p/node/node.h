@@ -71,7 +71,6 @@ typedef uint32_t node_id; /* of a task, a connection or a job; 0 is none; not re
 
 struct node *node_new(const struct node_config *c, uint64_t seed, usec now);
 void node_free(struct node *n);
-void node_set_port(struct node *n, uint16_t port);
 void node_set_limits(struct node *n, uint64_t down, uint64_t up, usec now);
 /* So much of each transfer of a web seed may wait to be read, and be read at once: under a limit
  * the rest is to stay with the server. */
@@ -364,6 +363,8 @@ void node_leaves(struct node *n, node_id job, int err, const uint8_t *leaves, ui
 void node_done(struct node *n, node_id job, int err, const struct err *why, usec now);
 /* The request is not sent on a connection that was kept: one is being opened for it. */
 void node_http_opens(struct node *n, node_id job, usec now);
+/* It has a connection and is being sent: the server may have it from now on. */
+void node_http_sent(struct node *n, node_id job, usec now);
 void node_http(struct node *n, node_id job, int err, const struct err *why, int status,
                struct bytes body, usec now);
 void node_resolved(struct node *n, node_id job, const struct addr *v, size_t count, usec now);
