@@ -17,7 +17,7 @@
 struct reader {
     const char *what;
     size_t line;
-    bool nul;
+    bool nul, names;
     struct buf in;
     int (*take)(void *arg, struct reader *r, struct bytes line, const char *bad, struct err *e);
     void *arg;
@@ -42,6 +42,24 @@ static struct bytes trim(struct bytes line)
     return line;
 }
 
+/* As p2p-ls prints it: digits and a tab before the name. */
+static bool is_row(struct bytes line)
+{
+    size_t i = 0;
+
+    while (i < line.n && line.p[i] >= '0' && line.p[i] <= '9')
+        i++;
+    return i > 0 && i < line.n && line.p[i] == '\t';
+}
+
+/* A name that was printed may end with a blank; what an editor has put behind it may not. */
+static struct bytes tidy(const struct reader *r, struct bytes line)
+{
+    if (!r->names || !is_row(line))
+        return trim(line);
+    return line.p[line.n - 1] == '\r' ? BYTES(line.p, line.n - 1) : line;
+}
+
 static int take_line(struct reader *r, struct bytes line, bool whole, struct err *e)
 {
     const char *bad = NULL;
@@ -52,7 +70,7 @@ static int take_line(struct reader *r, struct bytes line, bool whole, struct err
     if (!whole)
         bad = "the line is too long";
     else if (!r->nul)
-        line = trim(line);
+        line = tidy(r, line);
     if (line.n > 0 && !bad && memchr(line.p, 0, line.n))
         bad = "there is a NUL in the line";
     return line.n == 0 ? 0 : r->take(r->arg, r, line, bad, e);
@@ -253,12 +271,9 @@ void sources_complain(struct output *o, const struct source_entry *n, const char
 
 static struct bytes name_in(struct bytes line, bool nul)
 {
-    const uint8_t *tab = memchr(line.p, '\t', line.n), *p = line.p;
-
-    while (p < line.p + line.n && *p >= '0' && *p <= '9')
-        p++;
-    if (!tab || p != tab || p == line.p)
+    if (!is_row(line))
         return line;
+    const uint8_t *tab = memchr(line.p, '\t', line.n);
     line = BYTES(tab + 1, line.n - (size_t)(tab + 1 - line.p));
     tab = line.n && !nul ? memchr(line.p, '\t', line.n) : NULL;
     return tab ? BYTES(line.p, (size_t)(tab - line.p)) : line;
@@ -279,7 +294,7 @@ static int take_name(void *arg, struct reader *r, struct bytes line, const char 
 
 int sources_names(struct option_list *list, const char *file, bool nul, int in, struct err *e)
 {
-    struct reader r = {.what = file, .nul = nul, .take = take_name, .arg = list};
+    struct reader r = {.what = file, .nul = nul, .names = true, .take = take_name, .arg = list};
     int rc = read_file(&r, file, in, e);
 
     buf_fini(&r.in);

@@ -6,6 +6,7 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
+#include <p2p/engine/known.h>
 #include <p2p/format/source.h>
 #include <p2p/host/fileio.h>
 
@@ -87,8 +88,7 @@ static int by_name(struct item *it, struct catalogue *c, struct err *e)
                          : catalogue_find(c, it->spec.source, &row, &here);
 
     if (rc == ERR_NOTFOUND)
-        return err_set(e, ERR_NOTFOUND, "%s: neither a file nor anything in the catalogue",
-                       it->label);
+        return known_no_name(it->label, e);
     if (rc < 0) {
         *e = here;
         return rc;
@@ -115,6 +115,17 @@ static int parse_torrent(struct item *it, struct bytes raw, struct err *e)
     return err_set(e, here.code, "%s: %s", it->label, here.msg);
 }
 
+/* Content that lies here may have the name of an item. */
+static int no_torrent(struct item *it, struct catalogue *c, const struct err *why, struct err *e)
+{
+    struct err none = {0};
+    int rc = by_name(it, c, &none);
+
+    if (rc < 0)
+        *e = rc == ERR_NOTFOUND ? *why : none;
+    return rc < 0 ? e->code : 0;
+}
+
 static int read_torrent(struct item *it, struct catalogue *c, struct err *e)
 {
     struct bytes raw = {0};
@@ -122,21 +133,22 @@ static int read_torrent(struct item *it, struct catalogue *c, struct err *e)
     int rc = fileio_read(it->spec.source, MANIFEST_MAX_BYTES, &raw, &here);
 
     if (rc == 0) {
-        rc = parse_torrent(it, raw, e);
+        struct err why = {0};
+
+        it->own = manifest_parse(raw, &why);
+        if (!it->own)
+            known_no_torrent(it->label, raw, &why, &here);
         bytes_free(raw);
-        return rc;
+        return it->own ? 0 : no_torrent(it, c, &here, e);
     }
-    if (rc == ERR_IO && here.os != ENOENT && here.os != ENAMETOOLONG && here.os != EISDIR) {
-        *e = here;
-        return rc;
-    }
+    if (rc == ERR_IO && here.os != ENOENT && here.os != ENAMETOOLONG && here.os != EISDIR)
+        return no_torrent(it, c, &here, e);
     /* A path that is not there is a path mistyped; a word may be a name. */
     if (here.os == ENOENT && strchr(it->spec.source, '/')) {
         *e = here;
         return rc;
     }
-    rc = by_name(it, c, e);
-    return rc;
+    return by_name(it, c, e);
 }
 
 static int find(struct item *it, struct catalogue *c, struct err *e)
@@ -242,8 +254,8 @@ void find_work(struct db_job *j, struct catalogue *c)
     if (rc == 0 && (it->own || it->has_link))
         rc = find_lock(it, it->why);
     it->code = rc;
-    if (rc == 0 && it->own && !it->spec.manifest_only && !it->spec.ask_only &&
-        !it->spec.stream && !it->spec.inside) {
+    if (rc == 0 && it->own && !it->spec.manifest_only && !it->spec.ask_only && !it->spec.stream &&
+        !it->spec.inside) {
         it->m = it->own;
         survey_work(j, c); /* at once: ten thousand items are found and surveyed one by one */
         it->surveyed = true;

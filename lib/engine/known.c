@@ -4,6 +4,7 @@
 #include <p2p/base/mem.h>
 #include <p2p/format/source.h>
 #include <p2p/host/fileio.h>
+#include <p2p/host/oldfile.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +39,22 @@ int known_item(struct known *k, struct catalogue_item *it, struct catalogue *c, 
                    (int)k->item.name.n, (const char *)k->item.name.p);
 }
 
+int known_no_name(const char *word, struct err *e)
+{
+    return err_set(e, ERR_NOTFOUND,
+                   oldfile_is_folder(word)
+                       ? "%s: is a folder, and no item is called so; p2p-add makes a link of it"
+                       : "%s: neither a file nor anything in the catalogue",
+                   word);
+}
+
+int known_no_torrent(const char *word, struct bytes raw, const struct err *why, struct err *e)
+{
+    if (raw.n > 0 && *raw.p == 'd')
+        return err_set(e, why->code, "%s: %s", word, why->msg);
+    return err_set(e, why->code, "%s: is no .torrent; p2p-add makes a link of it", word);
+}
+
 static int by_name(struct known *k, const char *word, struct catalogue *c, struct err *e)
 {
     struct catalogue_item it = {0};
@@ -45,7 +62,7 @@ static int by_name(struct known *k, const char *word, struct catalogue *c, struc
     int rc = c ? catalogue_find(c, word, &it, &here) : ERR_NOTFOUND;
 
     if (rc == ERR_NOTFOUND)
-        return err_set(e, rc, "%s: neither a file nor anything in the catalogue", word);
+        return known_no_name(word, e);
     if (rc < 0) {
         *e = here;
         return rc;
@@ -107,9 +124,13 @@ static int by_word(struct known *k, const char *word, struct catalogue *c, struc
     int rc = fileio_read(word, MANIFEST_MAX_BYTES, &raw, &here);
 
     if (rc == 0) {
-        rc = parse(k, raw, word, &here);
+        struct err why = {0};
+
+        k->m = manifest_parse(raw, &why);
+        if (!k->m)
+            known_no_torrent(word, raw, &why, &here);
         bytes_free(raw);
-        if (rc == 0)
+        if (k->m)
             return 0;
     }
     /* A path that is not there is a path mistyped; a word may be a name. */
@@ -119,8 +140,11 @@ static int by_word(struct known *k, const char *word, struct catalogue *c, struc
     }
     if (is_absent(&here))
         return by_name(k, word, c, e);
-    if (by_name(k, word, c, &none) == 0)
-        return 0;
+    rc = by_name(k, word, c, &none);
+    if (rc != ERR_NOTFOUND) {
+        *e = none;
+        return rc;
+    }
     *e = here;
     return here.code;
 }

@@ -62,3 +62,37 @@ s.serve_forever()' "$@" >port 2>/dev/null
     status 3 p2p-get --bind 127.0.0.1 --no-dht --timeout 2 -o got/ tracker.torrent
     says "nothing arrived in time (tracker: answered 404)"
 }
+
+@test "p2p-ls | p2p-get --files-from -: names with blanks around them, and with # first" {
+    mkdir d
+    for name in ' first' 'last ' '#x' ' '; do printf '%s' "$name" >"d/$name"; done
+    p2p-add -q -o d.torrent d
+    p2p-ls d.torrent | grep -v first >wanted
+    status 0 p2p-get --no-dht --timeout 5s --reuse d --files-from wanted -o out/ d.torrent
+    rm 'd/ first'
+    diff -r d out/d
+}
+
+@test "content in place of a SOURCE: what it is not is said, and it hides no item" {
+    random_file f 70000
+    sample_folder d
+    status 4 p2p-ls f
+    says "p2p-ls: f: is no .torrent"
+    says "p2p-add makes a link of it"
+    status 4 p2p-get --no-dht f
+    says "p2p-get: f: is no .torrent"
+    for program in p2p-ls p2p-get p2p-rm; do
+        status 3 "$program" d
+        says "$program: d: is a folder, and no item is called so; p2p-add makes a link of it"
+    done
+    p2p-add -q f d >/dev/null
+    status 0 p2p-ls --path f
+    prints "$PWD/f"
+    status 0 p2p-get --no-dht -o out/ f
+    cmp f out/f
+    p2p-add -q --format v1 f >/dev/null
+    for program in p2p-ls p2p-get; do
+        status 2 "$program" f
+        says "fits several items"
+    done
+}

@@ -34,6 +34,11 @@ int known_torrent(struct known *k, struct bytes raw, const char *what, struct ca
 int known_item(struct known *k, struct catalogue_item *it, struct catalogue *c, struct err *e);
 void known_fini(struct known *k); /* also after a failure */
 
+/* A word that is neither a .torrent nor an item: ERR_NOTFOUND, and what it is. */
+int known_no_name(const char *word, struct err *e);
+/* Of a file that does not parse as one, and why: the code of that. */
+int known_no_torrent(const char *word, struct bytes raw, const struct err *why, struct err *e);
+
 /*
  * Where the data of an item lies and what is said to be there: for checking it, for deleting it.
  * The record is trusted if it reads back and is about this manifest; else has_record is false.

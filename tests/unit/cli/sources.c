@@ -254,6 +254,8 @@ static void names(void **state)
     names_of(BYTES_LIT("12\t d\te\0"
                        "f\ng\0"),
              true, " d\te|f\ng|");
+    /* Blanks are the name's where it was printed, the editor's where it was written. */
+    names_of(BYTES_LIT("1\t a \r\n2\t#b\n3\tc \n d \r\n\t#e\n"), false, " a |#b|c |d|");
     assert_int_equal(sources_names(&list, "-", false, fd, &e), ERR_USAGE);
     assert_string_equal(e.msg, "standard input:2: there is a NUL in the line");
     option_list_fini(&list);
