@@ -1,7 +1,7 @@
 /*
  * The files as BEP 52 describes them: a tree of dictionaries whose leaves are files with the root
  * of a merkle tree each, and outside of info the piece layers. In a hybrid the tree must tell what
- * the v1 half told: the same files in the same order with the same sizes and attributes, each
+ * the v1 half told: the same files in the same order with the same sizes and link targets, each
  * beginning at the piece where v2 puts it.
  */
 #include "manifest_int.h"
@@ -41,7 +41,9 @@ static int match_v1(struct manifest_reader *r, const struct manifest_file *f)
     struct manifest_file *v1 = &m->files[r->v1_file++];
     if (strcmp(v1->path, f->path) != 0)
         return manifest_bad_path(r, "the halves disagree on the files", f->path);
-    if (v1->length != f->length || v1->attr != f->attr || !same_text(v1->target, f->target))
+    /* In the wild one half may lack the bits that only matter on disk (libtorrent takes such). */
+    if (v1->length != f->length || ((v1->attr ^ f->attr) & FILE_SYMLINK) ||
+        !same_text(v1->target, f->target))
         return manifest_bad_path(r, "the halves disagree on a file", f->path);
     if (f->length && v1->offset != f->offset)
         return manifest_bad_path(r, "a file that does not begin at a piece in the v1 half",

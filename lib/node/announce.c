@@ -432,6 +432,8 @@ void announce_init(struct task *t, usec now)
 {
     for (uint32_t i = 0; i < t->n_swarms; i++) {
         struct tiers *v = t->swarm[i].tiers;
+        if (task_is_private(t))
+            tiers_one_at_a_time(v);
         for (size_t k = 0; k < t->link->n_trackers; k++)
             tiers_add(v, (unsigned)k, t->link->trackers[k]);
         for (size_t k = 0; t->m && k < t->m->n_tiers; k++)

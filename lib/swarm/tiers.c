@@ -47,7 +47,7 @@ struct tiers {
     struct tracker *tracker; /* owned; grown by doubling, for most items have few */
     struct tier *tier;       /* owned, by number */
     uint16_t n, n_tiers;
-    bool stopping, completed;
+    bool stopping, completed, one;
 };
 
 struct tiers *tiers_new(struct rng *r)
@@ -181,6 +181,30 @@ static int begin(struct tracker *k, int tracker, enum tiers_event e, enum tiers_
     return tracker;
 }
 
+static bool is_down(const struct tiers *t, const struct tier *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const struct tracker *k = &t->tracker[r->v[i]];
+        if (!k->struck && k->failures == 0)
+            return false;
+    }
+    return true;
+}
+
+/* How many tiers, from the first, are asked now. */
+static size_t in_use(const struct tiers *t)
+{
+    size_t n = 0;
+    while (n < t->n_tiers && (!t->one || n == 0 || is_down(t, &t->tier[n - 1])))
+        n++;
+    return n;
+}
+
+void tiers_one_at_a_time(struct tiers *t)
+{
+    t->one = true;
+}
+
 int tiers_next(struct tiers *t, enum tiers_event *event, usec now)
 {
     for (size_t i = 0; i < t->n; i++) {
@@ -190,7 +214,8 @@ int tiers_next(struct tiers *t, enum tiers_event *event, usec now)
         return k->complete && !k->busy ? begin(k, (int)i, TIERS_COMPLETED, event, now)
                                        : leave(k, (int)i, event);
     }
-    for (size_t i = 0; i < t->n_tiers && !t->stopping; i++) {
+    size_t n = t->stopping ? 0 : in_use(t);
+    for (size_t i = 0; i < n; i++) {
         int who;
         if (tier_due(t, &t->tier[i], &who) > now || who < 0)
             continue;
@@ -206,7 +231,8 @@ usec tiers_deadline(const struct tiers *t)
     int who;
     for (size_t i = 0; i < t->n; i++)
         at = usec_min(at, own_due(t, &t->tracker[i]));
-    for (size_t i = 0; i < t->n_tiers && !t->stopping; i++)
+    size_t n = t->stopping ? 0 : in_use(t);
+    for (size_t i = 0; i < n; i++)
         at = usec_min(at, tier_due(t, &t->tier[i], &who));
     return at;
 }
@@ -367,7 +393,7 @@ bool tiers_exhausted(const struct tiers *t)
     for (size_t i = 0; i < t->n; i++)
         if (t->tracker[i].busy)
             return false;
-    for (size_t i = 0; i < t->n_tiers; i++)
+    for (size_t i = 0, n = in_use(t); i < n; i++)
         if (!tier_tried(t, &t->tier[i]))
             return false;
     return true;

@@ -1,5 +1,5 @@
 /*
- * When to announce to which tracker (BEP 12, 31). All tiers are served side by side, so a dead
+ * When to announce to which tracker (BEP 12, 27, 31). All tiers are served side by side, so a dead
  * tracker delays nobody; within a tier one tracker at a time: shuffled once, the one that answers
  * moves to the front, a failure or SLOW without an answer goes to the next. Failures back off.
  * Events: `started` first to each tracker, `completed` once if we finished in this run, `stopped`
@@ -30,6 +30,8 @@ struct tiers *tiers_new(struct rng *r);
 void tiers_free(struct tiers *t);
 /* Duplicates are ignored. The tracker's number, or -1 past the limit. Shuffles within the tier. */
 int tiers_add(struct tiers *t, unsigned tier, const char *url);
+/* As a private item wants it (BEP 27): a tier is asked only while all trackers before it fail. */
+void tiers_one_at_a_time(struct tiers *t);
 size_t tiers_count(const struct tiers *t);
 const char *tiers_url(const struct tiers *t, int tracker);
 /* The next announce that is due: tracker number or -1; marks it under way. Beside another there is

@@ -543,10 +543,40 @@ static void random_walk(void **state)
     }
 }
 
+/* The second tier only when all of the first have failed, and no longer than that. */
+static void one_at_a_time(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(40);
+    int a = add(f, 0, 1), b = add(f, 0, 2), c = add(f, 1, 3), d = add(f, 2, 4);
+    tiers_one_at_a_time(f->t);
+    int first = next(f, TIERS_STARTED, 0);
+    assert_true(first == a || first == b);
+    tiers_failed(f->t, first, 0, "dead", 0);
+    int other = next(f, TIERS_STARTED, 0);
+    assert_int_equal(other, a + b - first);
+    assert_int_equal(next(f, 0, 0), -1);
+    assert_false(tiers_exhausted(f->t));
+    tiers_failed(f->t, other, USEC_NEVER, "gone", 0);
+    assert_false(tiers_exhausted(f->t));
+    assert_int_equal(next(f, TIERS_STARTED, 0), c);
+    assert_int_equal(next(f, 0, 0), -1);
+    tiers_answered(f->t, c, MIN30, 0, 0);
+    assert_true(tiers_exhausted(f->t)); /* nobody waits for the third */
+    assert_int_equal(next(f, TIERS_STARTED, TIERS_RETRY_FIRST), first);
+    tiers_answered(f->t, first, 2 * MIN30, 0, TIERS_RETRY_FIRST);
+    assert_int_equal(next(f, 0, MIN30 + USEC_MIN), -1); /* it has an interval, but is not asked */
+    tiers_stop(f->t, MIN30 + USEC_MIN);
+    int left = next(f, TIERS_STOPPED, MIN30 + USEC_MIN);
+    assert_int_equal(left + next(f, TIERS_STOPPED, MIN30 + USEC_MIN), first + c);
+    (void)d;
+    teardown(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_trackers),
+        cmocka_unit_test(no_trackers), cmocka_unit_test(one_at_a_time),
         cmocka_unit_test(limits),
         cmocka_unit_test(life_of_one),
         cmocka_unit_test(dead_ones_delay_nobody),
