@@ -174,14 +174,11 @@ static int head_complete(struct http_req *q)
 {
     struct http_head *h = &q->head;
     long status = 0;
-    curl_off_t retry = 0;
     curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
     h->status = (int)status;
     if (status < 200)
         return 0; /* another head follows */
     q->head_done = true;
-    if (!curl_easy_getinfo(q->easy, CURLINFO_RETRY_AFTER, &retry) && retry > 0)
-        h->retry_after = (uint64_t)retry;
     h->ranged = h->ranged && status == 206;
     if (q->unknown_length)
         h->length = UINT64_MAX;

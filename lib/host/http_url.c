@@ -75,20 +75,6 @@ bool http_url_parse(const char *url, struct http_url *out)
     return ok;
 }
 
-bool http_url_host(const char *url, char *host, size_t size, uint16_t *port)
-{
-    CURLU *u = cut(url);
-    if (!u)
-        return false;
-    char *scheme = get_scheme(u);
-    bool ok = scheme &&
-              (!strcmp(scheme, "http") || !strcmp(scheme, "https") || !strcmp(scheme, "udp")) &&
-              get_host(u, host, size) && get_port(u, port);
-    curl.free(scheme);
-    curl.url_cleanup(u);
-    return ok;
-}
-
 static bool is_word(uint8_t c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||

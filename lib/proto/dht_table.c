@@ -230,7 +230,7 @@ void dht_table_move(struct dht_table *t, const uint8_t own[DHT_ID], usec now)
 
 static void renew(struct dht_node *n, usec now)
 {
-    n->seen = n->replied = now;
+    n->seen = now;
     n->proved = true;
     n->tried = false;
     n->fails = 0;

@@ -63,7 +63,6 @@ struct http_head {
     uint64_t first, last;
     uint64_t total;      /* size of the whole thing; UINT64_MAX if not said */
     uint64_t length;     /* of the body to come; UINT64_MAX if not said */
-    uint64_t retry_after; /* seconds (Retry-After); 0 if not said */
     const char *url;     /* after redirects; borrowed, secrets and all */
     unsigned redirects;  /* how many were followed */
 };
@@ -110,8 +109,5 @@ struct http_req *http_fetch(struct http *h, const struct http_request *r,
 /* Appends a URL (of any scheme) as it may be shown: without user info, with the query and what
  * looks like a key in the path left out. */
 void http_redact_url(struct buf *out, const char *url);
-/* Cuts the URL into host and port (the scheme's, if none is written). False if it is none of
- * http, https, udp or is malformed. */
-bool http_url_host(const char *url, char *host, size_t size, uint16_t *port);
 
 #endif

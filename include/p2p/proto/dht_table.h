@@ -24,7 +24,6 @@ struct dht_node {
     uint8_t id[DHT_ID];
     struct addr addr;
     usec seen;    /* the last sign of life */
-    usec replied; /* meaningful if `proved` */
     usec pinged;  /* meaningful if `tried` */
     bool proved;  /* has answered us */
     bool tried;   /* since it was last heard of */

@@ -13,7 +13,6 @@
 #include <p2p/base/buf.h>
 #include <p2p/base/usec.h>
 
-#define LSD_PORT 6771u
 #define LSD_MAX_DATAGRAM 1400u
 #define LSD_MAX_HASHES 25u /* as many as fit into one datagram beside the rest, also with IPv6 */
 #define LSD_MAX_COOKIE 64u /* a longer one counts as none: it is not ours */
