@@ -216,7 +216,7 @@ static int paced(void)
     return n;
 }
 
-/* Where the system's choice is another, there is nothing to see; tests/unit/host/pace.c makes it. */
+/* Where the system chooses another, there is nothing to see; tests/unit/host/pace.c makes it. */
 static void test_nobody_paces_who_is_near(void **state)
 {
     (void)state;
