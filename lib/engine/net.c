@@ -68,13 +68,22 @@ static void opens(void *owner)
     node_http_opens(j->g->node, j->id, j->g->now);
 }
 
+static void sent(void *owner)
+{
+    struct net_job *j = owner;
+
+    j->g->now = loop_now(j->g->loop);
+    node_http_sent(j->g->node, j->id, j->g->now);
+}
+
 void net_http(struct engine *g, const struct node_op *op)
 {
     struct http_request r = {.url = op->text,
                              .trust = trust_of(op),
                              .compressed = true,
                              .max_body = op->length,
-                             .opens = opens};
+                             .opens = opens,
+                             .sent = sent};
     struct net_job *j = job_new(g, op->job);
 
     j->req = http_fetch(g->http, &r, fetched, j);

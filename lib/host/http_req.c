@@ -51,6 +51,12 @@ static void note_refused(struct http_req *q, const struct addr *a)
     q->refused_addr = *a;
 }
 
+static void tell(struct http_req *q, void (*fn)(void *owner))
+{
+    if (q->ev && fn)
+        fn(q->fetch ? http_fetch_owner(q->fetch) : q->owner);
+}
+
 /* curl asks for a socket to the very address that it is about to connect to: this is the tightest
  * place for the rules, behind every trick of names and of numbers written oddly. */
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
@@ -78,9 +84,17 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
             fd = -1;
         }
     }
-    if (fd >= 0 && q->ev && q->r.opens)
-        q->r.opens(q->fetch ? http_fetch_owner(q->fetch) : q->owner);
+    if (fd >= 0)
+        tell(q, q->r.opens);
     return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+static int on_send(void *arg, char *to, char *from, int to_port, int from_port)
+{
+    struct http_req *q = arg;
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    tell(q, q->r.sent);
+    return CURL_PREREQFUNC_OK;
 }
 
 static enum http_side_id side_of(const struct http_req *q)
@@ -286,6 +300,8 @@ static void set_rules(struct http_req *q)
     curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* never wait for a look-up to be cancelled */
     curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, q);
+    curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_send);
+    curl_easy_setopt(c, CURLOPT_PREREQDATA, q);
 }
 
 static void set_request(struct http_req *q)

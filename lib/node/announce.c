@@ -33,6 +33,7 @@ struct announce {
     size_t n_addrs, next_addr;
     char *path;
     bool local;
+    bool told; /* it was sent, and not only what comes before it */
 };
 
 static void announce_free(struct announce *a)
@@ -179,12 +180,26 @@ static void http_done(struct node *n, struct job *j, int err, const struct err *
     free(r);
 }
 
-void node_http_opens(struct node *n, node_id job, usec now)
+static struct announce *announce_of(struct node *n, node_id job)
 {
     struct job *j = idtab_get(&n->jobs, job);
+    return j && j->kind == NODE_HTTP && j->u.http == http_done ? j->arg : NULL;
+}
+
+void node_http_opens(struct node *n, node_id job, usec now)
+{
+    struct announce *a = announce_of(n, job);
     n->now = now;
-    if (j && j->kind == NODE_HTTP && j->u.http == http_done)
-        aside(j->arg, now);
+    if (a)
+        aside(a, now);
+}
+
+void node_http_sent(struct node *n, node_id job, usec now)
+{
+    struct announce *a = announce_of(n, job);
+    n->now = now;
+    if (a)
+        a->told = true;
 }
 
 /* Local addresses written out are fine for what can only be a tracker (HOSTILE.md). */
@@ -233,8 +248,10 @@ static void send_udp(struct announce *a, usec now)
         op->data = BYTES(copy, len);
         node_op_text(n, copy); /* lives as long as the operation */
     }
-    if (tracker_udp_asked(a->udp))
+    if (tracker_udp_asked(a->udp)) {
+        a->told = true;
         aside(a, now);
+    }
 }
 
 static void next_address(struct announce *a, usec now)
@@ -443,16 +460,19 @@ void announce_init(struct task *t, usec now)
     (void)now;
 }
 
+static void cancel(struct announce *a)
+{
+    if (a->job)
+        job_cancel(a->node, a->job);
+    announce_free(a);
+}
+
 void announce_fini(struct task *t)
 {
     for (uint32_t i = 0; i < t->n_swarms; i++) {
         struct list_node *l;
-        while ((l = list_first(&t->swarm[i].announces)) != NULL) {
-            struct announce *a = LIST_OF(l, struct announce, in_swarm);
-            if (a->job)
-                job_cancel(t->node, a->job);
-            announce_free(a);
-        }
+        while ((l = list_first(&t->swarm[i].announces)) != NULL)
+            cancel(LIST_OF(l, struct announce, in_swarm));
     }
 }
 
@@ -481,8 +501,17 @@ bool announce_exhausted(const struct task *t)
 /* What is under way now brings nothing any more; who heard `started` will hear `stopped`. */
 void announce_stop(struct task *t, usec now)
 {
-    for (uint32_t i = 0; i < t->n_swarms; i++)
-        tiers_stop(t->swarm[i].tiers, now);
+    for (uint32_t i = 0; i < t->n_swarms; i++) {
+        struct swarm *s = &t->swarm[i];
+        struct list_node *next;
+        for (struct list_node *l = list_first(&s->announces); l; l = next) {
+            struct announce *a = LIST_OF(l, struct announce, in_swarm);
+            next = list_next(&s->announces, l);
+            if (!a->told && tiers_dropped(s->tiers, a->tracker, now))
+                cancel(a);
+        }
+        tiers_stop(s->tiers, now);
+    }
 }
 
 void announce_completed(struct task *t, usec now)

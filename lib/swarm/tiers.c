@@ -324,6 +324,16 @@ usec tiers_aside(struct tiers *t, int tracker, usec now)
     return k->aside_at;
 }
 
+bool tiers_dropped(struct tiers *t, int tracker, usec now)
+{
+    struct tracker *k = &t->tracker[tracker];
+    bool hopeful = k->complete && now - k->asked_at < TIERS_HOPE;
+    if (!k->busy || k->event == TIERS_COMPLETED || hopeful)
+        return false;
+    k->busy = false;
+    return true;
+}
+
 /* What was under way beside it and is answered later makes `started` true again: it may have been
  * heard later, too. */
 void tiers_left(struct tiers *t, int tracker, const char *why)

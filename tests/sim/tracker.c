@@ -166,6 +166,8 @@ void tracker_answer(struct host *h, const struct node_op *op)
     struct event *e = host_event(h, t->now + (here ? took : NO_ANSWER), EV_HTTP);
     if (t->tracker_closes)
         node_http_opens(h->node, op->job, t->now);
+    if (here)
+        node_http_sent(h->node, op->job, t->now);
     e->job = op->job;
     e->err =
         here && query_value(op->text, "info_hash=", &hash) && buf_len(&hash) == 20 ? 0 : ERR_NET;

@@ -52,9 +52,10 @@ struct http_request { /* borrowed during the call only; zero is a good default b
     usec connect_timeout, stall_timeout; /* 0: the ones above */
     usec total_timeout;  /* whole request; 0: none. Redirects begin it anew */
     const char *const *headers; /* "Name: value" each, NULL at the end; may be NULL */
-    /* No connection was kept that it could be sent on: one is being opened. May be NULL; no call
-     * of http from inside it. */
+    /* No connection was kept that it could be sent on: one is being opened. And: there is one, and
+     * it is being sent. May be NULL; no call of http from inside them. */
     void (*opens)(void *owner);
+    void (*sent)(void *owner);
 };
 
 struct http_head {

@@ -8,7 +8,9 @@
  * Who leaves does not wait for the answer of what is under way where `stopped` can follow close
  * behind it (tiers_aside): over a long road that is half of the time it takes to leave. A tracker
  * should hear them in their order. MOMENT keeps them apart; if `stopped` is answered first all the
- * same, something was lost or held up on its way, and it is said again at the end.
+ * same, something was lost or held up on its way, and it is said again at the end. Nor is a tracker
+ * waited for that could not be told anything yet, for most of those are dead; only if a `completed`
+ * would follow, and then not when it has been silent for HOPE.
  */
 #ifndef P2P_SWARM_TIERS_H
 #define P2P_SWARM_TIERS_H
@@ -21,6 +23,7 @@
 #define TIERS_RETRY_FIRST (15 * USEC_SEC)
 #define TIERS_RETRY_MAX (60 * USEC_MIN)
 #define TIERS_MOMENT (20 * USEC_MS)
+#define TIERS_HOPE USEC_SEC
 #define TIERS_MAX 200u /* trackers in all */
 
 enum tiers_event { TIERS_PERIODIC, TIERS_STARTED, TIERS_COMPLETED, TIERS_STOPPED };
@@ -41,6 +44,8 @@ usec tiers_deadline(const struct tiers *t);
 /* What is under way was sent by a way on which another need not wait for its answer. When that
  * other may go, if we leave. */
 usec tiers_aside(struct tiers *t, int tracker, usec now);
+/* We leave, and the tracker has heard nothing of what is under way. True: no more it is. */
+bool tiers_dropped(struct tiers *t, int tracker, usec now);
 /* Of any event but STOPPED. */
 void tiers_answered(struct tiers *t, int tracker, usec interval, usec min_interval, usec now);
 /* retry_in: what the tracker asked for; 0 none, USEC_NEVER: strike it. */

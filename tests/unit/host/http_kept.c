@@ -1,11 +1,12 @@
-/* Connections that are kept: who asks is told when there is none and one has to be opened. */
+/* Connections that are kept: who asks is told when there is none and one has to be opened, and when
+ * there is one. */
 #include "httpd.h"
 
 #include <p2p/host/http.h>
 
 struct asked {
     struct looptest *t;
-    unsigned opened;
+    unsigned opened, sent;
     int code;
 };
 
@@ -13,6 +14,12 @@ static void on_opens(void *owner)
 {
     struct asked *a = owner;
     a->opened++;
+}
+
+static void on_sent(void *owner)
+{
+    struct asked *a = owner;
+    a->sent++;
 }
 
 static void on_end(void *owner, int code, const struct http_head *h, const struct err *e)
@@ -37,7 +44,7 @@ static unsigned ask(struct looptest *t, struct http *h, uint16_t port, bool whol
     static const struct http_events events = {.end = on_end};
     char url[100];
     struct asked a = {.t = t, .code = 1};
-    struct http_request r = {.url = url, .opens = on_opens};
+    struct http_request r = {.url = url, .opens = on_opens, .sent = on_sent};
     snprintf(url, sizeof url, "http://127.0.0.1:%u/small", port);
     if (whole)
         http_fetch(h, &r, on_fetched, &a);
@@ -45,6 +52,7 @@ static unsigned ask(struct looptest *t, struct http *h, uint16_t port, bool whol
         http_get(h, &r, &events, &a);
     looptest_run(t);
     assert_int_equal(a.code, 0);
+    assert_int_equal(a.sent, 1);
     return a.opened;
 }
 

@@ -167,12 +167,45 @@ static void leaving(void **state)
     }
 }
 
+/* Stopped so long after it began: how long until it is gone. */
+static usec given_up(const char *tracker, bool dead, usec after)
+{
+    struct pair p = far_away(1, 16384, 0);
+    p.tracker = tracker;
+    tube_tracker_dead(p.t, dead);
+    tube_tracker_closes(p.t);
+    follow_link(&p, false);
+    tube_run(p.t, p.begun + after, NULL, NULL);
+    usec now = tube_now(p.t);
+    node_stop(host_node(p.leech), p.item->task, USEC_SEC, now);
+    host_turn(p.leech);
+    assert_true(tube_run(p.t, now + 2 * USEC_SEC, is_gone, p.item));
+    assert_int_equal(tube_tracker_knows(p.t), 0);
+    now = tube_now(p.t) - now;
+    end(&p);
+    return now;
+}
+
+/* What has told nobody of us is not waited for; what may have, is followed by `stopped`. */
+static void stopped_early(void **state)
+{
+    static const char *const url[] = {"udp://tracker.test:6969/announce",
+                                      "http://tracker.test/announce"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_true(given_up(url[i], true, 2 * TRIP) < TRIP / 10);
+        for (usec after = 1; after <= 5 * TRIP; after += TRIP / 4)
+            assert_true(given_up(url[i], false, after) <= 22 * TRIP / 10);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_link),
         cmocka_unit_test(interest_before_the_manifest),
         cmocka_unit_test(leaving),
+        cmocka_unit_test(stopped_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

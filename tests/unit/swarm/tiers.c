@@ -416,6 +416,40 @@ static void stopped_beside_others(void **state)
     teardown(f);
 }
 
+/* Who could not be told anything yet is not waited for; for a while if a `completed` is owed. */
+static void leaving_the_dead(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(1);
+    int a = add(f, 0, 1), b = add(f, 1, 2), c = add(f, 2, 3);
+    for (int i = 0; i < 3; i++)
+        next(f, TIERS_STARTED, 0);
+    tiers_answered(f->t, b, MIN30, 0, 0);
+    assert_int_equal(next(f, TIERS_PERIODIC, MIN30), b);
+    assert_true(tiers_dropped(f->t, a, MIN30));
+    assert_false(tiers_dropped(f->t, a, MIN30));
+    assert_true(tiers_dropped(f->t, b, MIN30));
+    assert_true(tiers_dropped(f->t, c, MIN30));
+    tiers_stop(f->t, MIN30);
+    assert_int_equal(next(f, TIERS_STOPPED, MIN30), b); /* it knows of us since long ago */
+    assert_false(tiers_dropped(f->t, b, MIN30));
+    tiers_left(f->t, b, NULL);
+    assert_true(tiers_stopped(f->t));
+    teardown(f);
+
+    f = setup(1);
+    a = add(f, 0, 1), b = add(f, 1, 2);
+    next(f, TIERS_STARTED, 0);
+    next(f, TIERS_STARTED, 0);
+    tiers_answered(f->t, b, MIN30, 0, 0);
+    tiers_completed(f->t, 1);
+    assert_int_equal(next(f, TIERS_COMPLETED, 1), b);
+    assert_false(tiers_dropped(f->t, a, TIERS_HOPE - 1));
+    assert_true(tiers_dropped(f->t, a, TIERS_HOPE));
+    assert_false(tiers_dropped(f->t, b, 10 * TIERS_HOPE));
+    teardown(f);
+}
+
 /* A program that ends as soon as it has everything still says that it has. */
 static void completed_and_gone(void **state)
 {
@@ -591,6 +625,7 @@ int main(void)
         cmocka_unit_test(stop_while_under_way),
         cmocka_unit_test(stopped_close_behind),
         cmocka_unit_test(stopped_beside_others),
+        cmocka_unit_test(leaving_the_dead),
         cmocka_unit_test(completed_and_gone),
         cmocka_unit_test(tracker_ids),
         cmocka_unit_test(random_walk),
