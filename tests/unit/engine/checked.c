@@ -165,10 +165,10 @@ static void cut_off_meanwhile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(good_content, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(one_piece_is_bad, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(not_there, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(cut_off_meanwhile, scratch_begin, scratch_end),
+        SCRATCH_TEST(good_content),
+        SCRATCH_TEST(one_piece_is_bad),
+        SCRATCH_TEST(not_there),
+        SCRATCH_TEST(cut_off_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,15 +176,13 @@ static void carried_over_from_a_damaged_one(void **state)
     catalogue_free(c);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(found_by_root_and_by_name),
-        TEST(what_was_noted_goes_with_the_item),
-        TEST(of_many_files_the_largest),
-        TEST(carried_over_from_a_damaged_one),
+        SCRATCH_TEST(found_by_root_and_by_name),
+        SCRATCH_TEST(what_was_noted_goes_with_the_item),
+        SCRATCH_TEST(of_many_files_the_largest),
+        SCRATCH_TEST(carried_over_from_a_damaged_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <p2p/base/mem.h>
 
 #include "engine/dig.h"
+#include "told.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -21,20 +22,8 @@ static struct manifest manifest;
 static struct buf content[FILES];
 static struct err err;
 
-static char log_text[2000]; /* what the caller was told, in order */
 static unsigned reads[FILES];
 static int refuse; /* 1 … 5: to read, be told, begin, go on, end */
-
-static void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void note(const char *fmt, ...)
-{
-    size_t n = strlen(log_text);
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(log_text + n, sizeof log_text - n, fmt, ap);
-    va_end(ap);
-}
 
 /* ---- the item ---- */
 
@@ -117,35 +106,35 @@ static int64_t read_it(void *arg, uint32_t file, uint64_t at, struct span to, ui
 static int tell(void *arg, uint32_t file, const struct inside_entry *n, struct err *e)
 {
     (void)arg;
-    note("%u:%s ", file, n->path);
+    told_put("%u:%s ", file, n->path);
     return refused(2, e);
 }
 
 static int begin(void *arg, const char *name, const char *base, uint64_t size, struct err *e)
 {
     (void)arg;
-    note("[%s as %s, %u:", name, base, (unsigned)size);
+    told_put("[%s as %s, %u:", name, base, (unsigned)size);
     return refused(3, e);
 }
 
 static int data(void *arg, struct bytes b, struct err *e)
 {
     (void)arg;
-    note("%.*s", (int)b.n, (const char *)b.p);
+    told_put("%.*s", (int)b.n, (const char *)b.p);
     return refused(4, e);
 }
 
 static int end(void *arg, struct err *e)
 {
     (void)arg;
-    note("]");
+    told_put("]");
     return refused(5, e);
 }
 
 static void drop(void *arg)
 {
     (void)arg;
-    note(" dropped");
+    told_put(" dropped");
 }
 
 static int run(bool far, const char *label, size_t n, const char *const *names)
@@ -163,7 +152,7 @@ static int run(bool far, const char *label, size_t n, const char *const *names)
         .end = end,
         .drop = drop,
     };
-    log_text[0] = '\0';
+    told_clear();
     memset(reads, 0, sizeof reads);
     err_clear(&err);
     return dig_run(&d, &err);
@@ -235,14 +224,14 @@ static void entries(void **state)
     ARCHIVE(0, "a.tar", ARCHIVE_FILTER_NONE, "x", "d/", "d/y");
     ARCHIVE(1, "b.tar.gz", ARCHIVE_FILTER_GZIP, "z");
     assert_int_equal(run(false, "it", 0, NULL), 0);
-    assert_string_equal(log_text, "0:x 0:d/ 0:d/y 1:z ");
+    assert_string_equal(told_text, "0:x 0:d/ 0:d/y 1:z ");
     /* Afar, what has no directory is not fetched whole for that. */
     assert_int_equal(run(true, "it", 0, NULL), ERR_NOTFOUND);
     assert_non_null(strstr(err.msg, "it: b.tar.gz: a "));
     assert_non_null(strstr(err.msg, "has no directory"));
-    assert_string_equal(log_text, "0:x 0:d/ 0:d/y ");
+    assert_string_equal(told_text, "0:x 0:d/ 0:d/y ");
     assert_int_equal(TAKE("b.tar.gz/z"), 0); /* but for a member it is */
-    assert_string_equal(log_text, "[b.tar.gz/z as z, 2:zz]");
+    assert_string_equal(told_text, "[b.tar.gz/z as z, 2:zz]");
 }
 
 static void members(void **state)
@@ -250,11 +239,11 @@ static void members(void **state)
     (void)state;
     ARCHIVE(0, "film", ARCHIVE_FILTER_NONE, "x", "./d/y", "/abs");
     assert_int_equal(TAKE("x"), 0);
-    assert_string_equal(log_text, "[x as x, 2:xx]");
+    assert_string_equal(told_text, "[x as x, 2:xx]");
     assert_int_equal(TAKE("d/y", "/x"), 0); /* as they come */
-    assert_string_equal(log_text, "[/x as x, 2:xx][d/y as y, 10:./d/y./d/y]");
+    assert_string_equal(told_text, "[/x as x, 2:xx][d/y as y, 10:./d/y./d/y]");
     assert_int_equal(TAKE("./abs"), 0);
-    assert_string_equal(log_text, "[./abs as abs, 8:/abs/abs]");
+    assert_string_equal(told_text, "[./abs as abs, 8:/abs/abs]");
     assert_int_equal(TAKE("x", "d/yy"), ERR_NOTFOUND);
     assert_non_null(strstr(err.msg, "it: nothing in it is called 'd/yy'"));
     assert_non_null(strstr(err.msg, "d/y"));
@@ -268,7 +257,7 @@ static void in_which_archive(void **state)
     ARCHIVE(1, "a.zip/b.zip", ARCHIVE_FILTER_NONE, "x"); /* as a folder may be called */
     ARCHIVE(2, "note.txt", ARCHIVE_FILTER_NONE, "x");
     assert_int_equal(TAKE("a.zip/b.zip/x"), 0);
-    assert_string_equal(log_text, "[a.zip/b.zip/x as x, 2:xx]");
+    assert_string_equal(told_text, "[a.zip/b.zip/x as x, 2:xx]");
     assert_int_equal(reads[0], 0); /* what is in the other is of no interest */
     assert_int_equal(TAKE("a.zip/y"), 0);
     assert_int_equal(TAKE("y"), ERR_NOTFOUND);
@@ -277,7 +266,7 @@ static void in_which_archive(void **state)
     assert_int_equal(TAKE("a.zipy"), ERR_NOTFOUND);
     files[1].attr = FILE_PAD; /* one is left: it is meant */
     assert_int_equal(TAKE("y"), 0);
-    assert_string_equal(log_text, "[y as y, 2:yy]");
+    assert_string_equal(told_text, "[y as y, 2:yy]");
 }
 
 static void what_is_no_file(void **state)
@@ -295,7 +284,7 @@ static void other_names_of_a_file(void **state)
     (void)state;
     ARCHIVE(0, "a.tar", ARCHIVE_FILTER_NONE, "x", "h = x", "z");
     assert_int_equal(TAKE("h", "z"), 0); /* its bytes stand under the first */
-    assert_string_equal(log_text, "[z as z, 2:zz][h as h, 2:xx]");
+    assert_string_equal(told_text, "[z as z, 2:zz][h as h, 2:xx]");
     ARCHIVE(0, "a.tar", ARCHIVE_FILTER_NONE, "x", "h = gone", "z");
     assert_int_equal(TAKE("h"), ERR_NOTFOUND);
 }
@@ -320,7 +309,7 @@ static void the_caller_fails(void **state)
     for (refuse = 1; refuse <= 5; refuse++) {
         assert_int_equal(run(false, "it", refuse > 2, x), ERR_IO);
         assert_string_equal(err.msg, "the caller's words"); /* which say what they are of */
-        assert_string_equal(log_text, told[refuse]);
+        assert_string_equal(told_text, told[refuse]);
     }
 }
 
@@ -332,7 +321,7 @@ static void damage(void **state)
     memset((void *)(uintptr_t)buf_bytes(&content[1]).p, 'x', 512);
     assert_int_equal(run(false, "it", 0, NULL), ERR_INVALID);
     assert_memory_equal(err.msg, "it: b.tar: ", 11);
-    assert_string_equal(log_text, "0:x ");
+    assert_string_equal(told_text, "0:x ");
 }
 
 int main(void)

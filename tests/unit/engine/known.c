@@ -225,14 +225,13 @@ static void selections_are_read(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
     const struct CMUnitTest tests[] = {
-        TEST(only_listed_files_are_deleted),
-        TEST(a_foreign_file_of_the_same_name_stays),
-        TEST(every_name_of_an_item_finds_it),
-        TEST(what_nobody_knows),
-        TEST(a_link_of_two_items_is_refused),
-        TEST(selections_are_read),
+        SCRATCH_TEST(only_listed_files_are_deleted),
+        SCRATCH_TEST(a_foreign_file_of_the_same_name_stays),
+        SCRATCH_TEST(every_name_of_an_item_finds_it),
+        SCRATCH_TEST(what_nobody_knows),
+        SCRATCH_TEST(a_link_of_two_items_is_refused),
+        SCRATCH_TEST(selections_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

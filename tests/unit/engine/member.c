@@ -1,5 +1,6 @@
 /* Members of an archive: of one that lies here, and of one afar, of which little comes. */
 #include "../host/scratch.h"
+#include "told.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/engine/engine.h>
@@ -14,23 +15,11 @@
 #define BIG (40 * PIECE)
 #define SMALL 20000u
 
-static char told[1000];           /* by the engine, in order */
 static struct bytes torrent;      /* of x.tar */
 static struct item_status status; /* at the end */
 static pid_t seed;
 static char where[ADDR_TEXT]; /* it listens */
 static int ready[2];          /* a pipe that says so */
-
-static void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void note(const char *fmt, ...)
-{
-    size_t n = strlen(told);
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(told + n, sizeof told - n, fmt, ap);
-    va_end(ap);
-}
 
 /* ---- x.tar, in a catalogue ---- */
 
@@ -112,13 +101,13 @@ static void on_event(void *arg, const struct engine_event *ev)
 {
     (void)arg;
     if (ev->kind == ENGINE_ENTRY)
-        note("%s:%u ", ev->entry->path, (unsigned)ev->entry->size);
+        told_put("%s:%u ", ev->entry->path, (unsigned)ev->entry->size);
     if (ev->kind == ENGINE_MEMBER)
-        note("%s at %s, ", ev->text, ev->path);
+        told_put("%s at %s, ", ev->text, ev->path);
     if (ev->kind == ENGINE_COMPLETE)
-        note("complete: %s", ev->path);
+        told_put("complete: %s", ev->path);
     if (ev->kind == ENGINE_ENDED && ev->code < 0)
-        note("%d %s", ev->code, ev->text);
+        told_put("%d %s", ev->code, ev->text);
     if (ev->kind == ENGINE_ENDED)
         item_status(ev->item, &status);
 }
@@ -199,12 +188,12 @@ static const char *look(const char *home, int fd, size_t n, char *const *names)
 
     goals_init(&s.goals);
     s.goals.timeout = 20 * USEC_SEC;
-    told[0] = '\0';
+    told_clear();
     status = (struct item_status){0};
     engine_add(g, &s);
     engine_run(g);
     engine_free(g);
-    return told;
+    return told_text;
 }
 
 static void assert_member(const char *rel, unsigned file, size_t size)
@@ -235,8 +224,8 @@ static void out_of_what_is_here(void **state)
     assert_int_equal(status.from_peers, 0);
     assert_string_equal(look("home", -1, 0, NULL), "a:20000 d/big:655360 d/z:20000 complete: -");
     look("home", -1, 1, wrong);
-    assert_memory_equal(told, "-3 ", 3);
-    assert_non_null(strstr(told, "called 'd/zz'"));
+    assert_memory_equal(told_text, "-3 ", 3);
+    assert_non_null(strstr(told_text, "called 'd/zz'"));
 }
 
 static void what_is_here_differs(void **state)
@@ -248,8 +237,8 @@ static void what_is_here_differs(void **state)
     close(fd);
     mkdir(at("out"), 0700);
     look("home", -1, 1, one);
-    assert_memory_equal(told, "-4 ", 3);
-    assert_non_null(strstr(told, "is not what it was"));
+    assert_memory_equal(told_text, "-4 ", 3);
+    assert_non_null(strstr(told_text, "is not what it was"));
     assert_int_equal(entries_in(at("out")), 0);
 }
 
@@ -261,13 +250,13 @@ static void from_another(void **state)
     begin_seed();
     mkdir(at("out"), 0700);
     look("elsewhere", -1, 1, one);
-    assert_non_null(strstr(told, "complete: "));
+    assert_non_null(strstr(told_text, "complete: "));
     assert_member("out/z", 2, SMALL);
     assert_in_range(status.from_peers, SMALL, BIG / 2);
     assert_string_equal(look("elsewhere", -1, 0, NULL),
                         "a:20000 d/big:655360 d/z:20000 complete: -");
     look("elsewhere", -1, 1, two); /* which is far more than the window */
-    assert_non_null(strstr(told, "complete: "));
+    assert_non_null(strstr(told_text, "complete: "));
     assert_member("out/big", 1, BIG);
 }
 

@@ -632,27 +632,26 @@ static void a_stream_lies_in_the_store(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
     const struct CMUnitTest tests[] = {
-        TEST(pieces_are_those_of_the_bytes),
-        TEST(every_format_and_piece_length_holds_against_itself),
-        TEST(many_small_files),
-        TEST(a_file_larger_than_any_buffer),
-        TEST(wrong_options_are_refused),
-        TEST(what_cannot_be_shared),
-        TEST(progress_is_told_and_a_stop_obeyed),
-        TEST(a_file_that_grows_while_it_is_read),
-        TEST(bad_bytes_are_named),
-        TEST(a_missing_neighbour_is_not_the_others_fault),
-        TEST(of_a_download_only_what_was_had_is_expected),
-        TEST(a_folder_that_is_not_there),
-        TEST(links_are_kept_if_they_lead_inside),
-        TEST(added_once_not_hashed_again),
-        TEST(what_changed_is_hashed_again),
-        TEST(a_fresh_file_is_not_believed),
-        TEST(trackers_of_before_are_kept),
-        TEST(a_locked_item_is_left_alone),
-        TEST(a_stream_lies_in_the_store),
+        SCRATCH_TEST(pieces_are_those_of_the_bytes),
+        SCRATCH_TEST(every_format_and_piece_length_holds_against_itself),
+        SCRATCH_TEST(many_small_files),
+        SCRATCH_TEST(a_file_larger_than_any_buffer),
+        SCRATCH_TEST(wrong_options_are_refused),
+        SCRATCH_TEST(what_cannot_be_shared),
+        SCRATCH_TEST(progress_is_told_and_a_stop_obeyed),
+        SCRATCH_TEST(a_file_that_grows_while_it_is_read),
+        SCRATCH_TEST(bad_bytes_are_named),
+        SCRATCH_TEST(a_missing_neighbour_is_not_the_others_fault),
+        SCRATCH_TEST(of_a_download_only_what_was_had_is_expected),
+        SCRATCH_TEST(a_folder_that_is_not_there),
+        SCRATCH_TEST(links_are_kept_if_they_lead_inside),
+        SCRATCH_TEST(added_once_not_hashed_again),
+        SCRATCH_TEST(what_changed_is_hashed_again),
+        SCRATCH_TEST(a_fresh_file_is_not_believed),
+        SCRATCH_TEST(trackers_of_before_are_kept),
+        SCRATCH_TEST(a_locked_item_is_left_alone),
+        SCRATCH_TEST(a_stream_lies_in_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

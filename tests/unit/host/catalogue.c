@@ -569,27 +569,25 @@ static void a_full_disk(void **state)
     assert_int_equal(umount(scratch_dir), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(put_and_get),
-        TEST(what_is_not_there),
-        TEST(halves_of_a_hybrid_become_one),
-        TEST(a_link_takes_no_data_away),
-        TEST(records_and_paths),
-        TEST(found_by_what_users_type),
-        TEST(lists_many_quickly),
-        TEST(notices_what_others_change),
-        TEST(several_programs_write_at_once),
-        TEST(a_writer_waits_and_a_reader_does_not),
-        TEST(where_it_cannot_be),
-        TEST(secrets_are_for_the_owner),
-        TEST(a_newer_program_was_here),
-        TEST(by_their_place_the_latest_first),
-        TEST(one_of_an_earlier_version),
-        TEST(a_full_disk),
+        SCRATCH_TEST(put_and_get),
+        SCRATCH_TEST(what_is_not_there),
+        SCRATCH_TEST(halves_of_a_hybrid_become_one),
+        SCRATCH_TEST(a_link_takes_no_data_away),
+        SCRATCH_TEST(records_and_paths),
+        SCRATCH_TEST(found_by_what_users_type),
+        SCRATCH_TEST(lists_many_quickly),
+        SCRATCH_TEST(notices_what_others_change),
+        SCRATCH_TEST(several_programs_write_at_once),
+        SCRATCH_TEST(a_writer_waits_and_a_reader_does_not),
+        SCRATCH_TEST(where_it_cannot_be),
+        SCRATCH_TEST(secrets_are_for_the_owner),
+        SCRATCH_TEST(a_newer_program_was_here),
+        SCRATCH_TEST(by_their_place_the_latest_first),
+        SCRATCH_TEST(one_of_an_earlier_version),
+        SCRATCH_TEST(a_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

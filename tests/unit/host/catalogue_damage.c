@@ -276,19 +276,17 @@ static void removed_under_an_open_one(void **state)
     assert_true(exists(at(CATALOGUE_FILE)));
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_sound_one),
-        TEST(cut_at_any_place),
-        TEST(bits_that_flip),
-        TEST(stretches_overwritten),
-        TEST(something_else_under_the_name),
-        TEST(earlier_ones_are_kept_too),
-        TEST(under_an_open_one),
-        TEST(removed_under_an_open_one),
+        SCRATCH_TEST(the_sound_one),
+        SCRATCH_TEST(cut_at_any_place),
+        SCRATCH_TEST(bits_that_flip),
+        SCRATCH_TEST(stretches_overwritten),
+        SCRATCH_TEST(something_else_under_the_name),
+        SCRATCH_TEST(earlier_ones_are_kept_too),
+        SCRATCH_TEST(under_an_open_one),
+        SCRATCH_TEST(removed_under_an_open_one),
     };
     return cmocka_run_group_tests(tests, make_sound, free_sound);
 }

@@ -194,7 +194,7 @@ static void killed_at_random_moments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(killed_at_random_moments, scratch_begin, scratch_end),
+        SCRATCH_TEST(killed_at_random_moments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

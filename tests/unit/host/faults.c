@@ -281,17 +281,15 @@ static void homes_locks_and_walks(void **state)
     assert_int_equal(reap(pid), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(trees),
-        TEST(calls_that_old_kernels_lack),
-        TEST(no_replacement_without_renameat2),
-        TEST(atomic_writes),
-        TEST(catalogues),
-        TEST(homes_locks_and_walks),
+        SCRATCH_TEST(trees),
+        SCRATCH_TEST(calls_that_old_kernels_lack),
+        SCRATCH_TEST(no_replacement_without_renameat2),
+        SCRATCH_TEST(atomic_writes),
+        SCRATCH_TEST(catalogues),
+        SCRATCH_TEST(homes_locks_and_walks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -297,23 +297,21 @@ static void absolute_paths(void **state)
     free(p);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(reads_up_to_the_cap),
-        TEST(reads_a_pipe_that_dribbles),
-        TEST(replaces_at_once),
-        TEST(replaces_whatever_is_there),
-        TEST(a_failed_write_leaves_the_old),
-        TEST(a_full_disk_is_told),
-        TEST(a_closed_pipe_is_an_error),
-        TEST(write_all_is_not_disturbed),
-        TEST(gathers_many_slices),
-        TEST(short_writes_end_in_the_reason),
-        TEST(makes_folders),
-        TEST(absolute_paths),
+        SCRATCH_TEST(reads_up_to_the_cap),
+        SCRATCH_TEST(reads_a_pipe_that_dribbles),
+        SCRATCH_TEST(replaces_at_once),
+        SCRATCH_TEST(replaces_whatever_is_there),
+        SCRATCH_TEST(a_failed_write_leaves_the_old),
+        SCRATCH_TEST(a_full_disk_is_told),
+        SCRATCH_TEST(a_closed_pipe_is_an_error),
+        SCRATCH_TEST(write_all_is_not_disturbed),
+        SCRATCH_TEST(gathers_many_slices),
+        SCRATCH_TEST(short_writes_end_in_the_reason),
+        SCRATCH_TEST(makes_folders),
+        SCRATCH_TEST(absolute_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,11 +115,11 @@ static void long_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(opens, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(replaces_nothing, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(one_at_a_time, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(traps, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(long_names, scratch_begin, scratch_end),
+        SCRATCH_TEST(opens),
+        SCRATCH_TEST(replaces_nothing),
+        SCRATCH_TEST(one_at_a_time),
+        SCRATCH_TEST(traps),
+        SCRATCH_TEST(long_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,15 +115,13 @@ static void what_is_in_the_way_is_told(void **state)
     home_fini(&h);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(order_of_places),
-        TEST(without_HOME_the_user_table_tells),
-        TEST(makes_what_is_asked_for),
-        TEST(what_is_in_the_way_is_told),
+        SCRATCH_TEST(order_of_places),
+        SCRATCH_TEST(without_HOME_the_user_table_tells),
+        SCRATCH_TEST(makes_what_is_asked_for),
+        SCRATCH_TEST(what_is_in_the_way_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

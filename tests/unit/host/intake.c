@@ -258,16 +258,15 @@ static void a_silent_stream_can_be_stopped(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
     const struct CMUnitTest tests[] = {
-        TEST(unchanged_files_are_read),
-        TEST(changes_before_reading_are_noticed),
-        TEST(changes_while_reading_are_noticed),
-        TEST(links_are_followed_if_asked),
-        TEST(last_links_are_resolved),
-        TEST(a_stream_gets_its_name_when_it_is_told),
-        TEST(a_stream_without_a_name_is_gone),
-        TEST(a_silent_stream_can_be_stopped),
+        SCRATCH_TEST(unchanged_files_are_read),
+        SCRATCH_TEST(changes_before_reading_are_noticed),
+        SCRATCH_TEST(changes_while_reading_are_noticed),
+        SCRATCH_TEST(links_are_followed_if_asked),
+        SCRATCH_TEST(last_links_are_resolved),
+        SCRATCH_TEST(a_stream_gets_its_name_when_it_is_told),
+        SCRATCH_TEST(a_stream_without_a_name_is_gone),
+        SCRATCH_TEST(a_silent_stream_can_be_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,17 +163,15 @@ static void never_two_at_once(void **state)
     assert_text(at("sum"), "600");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(second_taker_is_refused),
-        TEST(bad_names),
-        TEST(a_crash_releases),
-        TEST(fork_keeps_it),
-        TEST(waiting_ends),
-        TEST(never_two_at_once),
+        SCRATCH_TEST(second_taker_is_refused),
+        SCRATCH_TEST(bad_names),
+        SCRATCH_TEST(a_crash_releases),
+        SCRATCH_TEST(fork_keeps_it),
+        SCRATCH_TEST(waiting_ends),
+        SCRATCH_TEST(never_two_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

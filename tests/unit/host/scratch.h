@@ -50,6 +50,9 @@ static inline int scratch_end(void **state)
     return nftw(scratch_dir, scratch_remove_one, 32, FTW_DEPTH | FTW_PHYS);
 }
 
+/* A test that has such a folder. */
+#define SCRATCH_TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
+
 /* SCRATCH/rel, valid until the eighth call after this one. */
 static inline char *at(const char *rel)
 {

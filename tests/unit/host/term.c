@@ -90,16 +90,14 @@ static void terminals(void **state)
     close(master);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_signal_asks_to_stop),
-        TEST(the_second_ends_it),
-        TEST(what_was_ignored_stays_ignored),
-        TEST(a_closed_pipe_does_not_kill),
-        TEST(terminals),
+        SCRATCH_TEST(a_signal_asks_to_stop),
+        SCRATCH_TEST(the_second_ends_it),
+        SCRATCH_TEST(what_was_ignored_stays_ignored),
+        SCRATCH_TEST(a_closed_pipe_does_not_kill),
+        SCRATCH_TEST(terminals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,14 +115,12 @@ static void damage_on_the_way(void **state)
     catalogue_free(c);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_wait_for_all),
-        TEST(all_or_nothing),
-        TEST(damage_on_the_way),
+        SCRATCH_TEST(one_wait_for_all),
+        SCRATCH_TEST(all_or_nothing),
+        SCRATCH_TEST(damage_on_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -220,11 +220,11 @@ int main(int argc, char **argv)
     if (unpacker_main(argc, argv, &status))
         return status;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(whole, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(stopped, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(damaged, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(gone, scratch_begin, scratch_end),
-        cmocka_unit_test_setup_teardown(walls, scratch_begin, scratch_end),
+        SCRATCH_TEST(whole),
+        SCRATCH_TEST(stopped),
+        SCRATCH_TEST(damaged),
+        SCRATCH_TEST(gone),
+        SCRATCH_TEST(walls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -300,21 +300,19 @@ static void many_folders_fail(void **state)
     }
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_begin, scratch_end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(sorted_by_component),
-        TEST(what_is_told_of_a_file),
-        TEST(links_are_kept_or_followed),
-        TEST(globs_leave_out),
-        TEST(strange_files_are_noticed),
-        TEST(what_cannot_be_read_is_named),
-        TEST(depth_has_a_limit),
-        TEST(many_files),
-        TEST(many_folders),
-        TEST(many_folders_fail),
+        SCRATCH_TEST(sorted_by_component),
+        SCRATCH_TEST(what_is_told_of_a_file),
+        SCRATCH_TEST(links_are_kept_or_followed),
+        SCRATCH_TEST(globs_leave_out),
+        SCRATCH_TEST(strange_files_are_noticed),
+        SCRATCH_TEST(what_cannot_be_read_is_named),
+        SCRATCH_TEST(depth_has_a_limit),
+        SCRATCH_TEST(many_files),
+        SCRATCH_TEST(many_folders),
+        SCRATCH_TEST(many_folders_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
