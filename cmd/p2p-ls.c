@@ -6,6 +6,7 @@
 #include <p2p/host/term.h>
 #include <p2p/host/wall.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -276,7 +277,9 @@ static int open_catalogue(struct ls *l, struct err *e)
         return rc;
     char *path = home_path(&l->home, CATALOGUE_FILE);
     if (access(path, F_OK) == 0)
-        rc = catalogue_open(&l->c, l->home.dir, e);
+        rc = catalogue_open_to_read(&l->c, l->home.dir, e);
+    else if (errno != ENOENT && !l->sources) /* that is not the same as nothing in it */
+        rc = err_os(e, errno, "%s", path);
     free(path);
     if (rc == 0 && l->c && catalogue_notice(l->c))
         output_notice(l->out, "%s", catalogue_notice(l->c));

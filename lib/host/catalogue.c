@@ -12,9 +12,10 @@
 
 #define NAMES_TOLD 4 /* in a message about several that fit */
 
-int catalogue_open(struct catalogue **out, const char *home, struct err *e)
+static int open_at(struct catalogue **out, const char *home, bool reads, struct err *e)
 {
     struct catalogue *c = mem_zero(sizeof *c);
+    c->reads = reads;
     c->home = mem_str(home);
     c->path = mem_fmt("%s/" CATALOGUE_FILE, home);
     int rc = db_open(c, e);
@@ -24,6 +25,16 @@ int catalogue_open(struct catalogue **out, const char *home, struct err *e)
     }
     *out = c;
     return 0;
+}
+
+int catalogue_open(struct catalogue **out, const char *home, struct err *e)
+{
+    return open_at(out, home, false, e);
+}
+
+int catalogue_open_to_read(struct catalogue **out, const char *home, struct err *e)
+{
+    return open_at(out, home, true, e);
 }
 
 void catalogue_free(struct catalogue *c)

@@ -1,7 +1,9 @@
 /* The catalogue's file: opening, schema, statements, errors, transactions. */
 #include "host/catalogue_in.h"
 
+#include <p2p/base/buf.h>
 #include <p2p/base/mem.h>
+#include <p2p/base/text.h>
 #include <p2p/host/lock.h>
 
 #include <errno.h>
@@ -41,10 +43,10 @@ static const char *const steps[] = {
 };
 #define VERSION ((int)(sizeof steps / sizeof *steps))
 
-#define ROWS                                                                                       \
+#define ROWS \
     "SELECT i.id, i.v1, i.v2, i.name, i.path, i.selection, i.state, i.format, i.place, i.private," \
-    " i.size, i.piece_size, i.pieces, i.have, i.added, i.updated, i.sum, t.up, t.down,"            \
-    " EXISTS(SELECT 1 FROM manifests m WHERE m.item = i.id)"                                       \
+    " i.size, i.piece_size, i.pieces, i.have, i.added, i.updated, i.sum, t.up, t.down," \
+    " EXISTS(SELECT 1 FROM manifests m WHERE m.item = i.id)" \
     " FROM items i LEFT JOIN traffic t ON t.item = i.id "
 #define BLOBS(verb, rest) verb " manifests " rest, verb " links " rest, verb " records " rest
 
@@ -242,7 +244,7 @@ static int set_up(struct catalogue *c, bool make, struct err *e)
     int rc = pragma_int(c, "PRAGMA cell_size_check=ON", &none, e);
     if (rc == 0)
         rc = pragma_int(c, make ? "PRAGMA synchronous=OFF" : "PRAGMA synchronous=FULL", &none, e);
-    if (rc == 0)
+    if (rc == 0 && !c->frozen)
         rc = pragma_int(c, "PRAGMA journal_mode=WAL", &none, e);
     return rc;
 }
@@ -253,6 +255,20 @@ static int check_size(struct catalogue *c, uint64_t size, struct err *e)
     int64_t page = 0;
     int rc = pragma_int(c, "PRAGMA page_size", &page, e);
     return rc == 0 && page > 0 && size % (uint64_t)page != 0 ? CATALOGUE_DAMAGED : rc;
+}
+
+/* Without locks and without what goes beside the file, which cannot be made there. */
+static int open_frozen(struct catalogue *c, const char *path)
+{
+    struct buf uri = {0};
+    buf_put_str(&uri, "file:");
+    text_percent(&uri, bytes_str(path), "/");
+    buf_put_str(&uri, "?immutable=1");
+    char *text = buf_take_str(&uri);
+    int rc = sqlite3_open_v2(text, &c->db,
+                             SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_FULLMUTEX, NULL);
+    free(text);
+    return rc;
 }
 
 int db_open_file(struct catalogue *c, const char *path, bool make, struct err *e)
@@ -266,7 +282,9 @@ int db_open_file(struct catalogue *c, const char *path, bool make, struct err *e
     c->ino = st.st_ino;
     if (!make && st.st_size == 0) /* it gets its name only with something in it */
         return CATALOGUE_DAMAGED;
-    int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX, NULL);
+    int rc = c->frozen ? open_frozen(c, path)
+                       : sqlite3_open_v2(path, &c->db,
+                                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX, NULL);
     rc = rc == SQLITE_OK ? set_up(c, make, e) : db_failed(c, rc, e);
     if (rc == 0)
         rc = check_schema(c, make, e);
@@ -294,14 +312,30 @@ static int open_locked(struct catalogue *c, struct err *e)
     return rc == 0 ? db_open_file(c, c->path, false, e) : rc;
 }
 
+/* A journal that was left there cannot be applied: without it, old rows would be told as new. */
+static bool has_journal(const struct catalogue *c)
+{
+    struct stat st;
+    char *path = mem_fmt("%s-wal", c->path);
+    bool yes = stat(path, &st) == 0 && st.st_size > 0;
+    free(path);
+    return yes;
+}
+
 int db_open(struct catalogue *c, struct err *e)
 {
     struct lock *lock = NULL;
     struct stat st;
+    struct err why = {0};
     if (stat(c->home, &st) != 0) /* taking the lock would make it */
         return err_os(e, errno, "%s", c->home);
-    int rc = lock_wait(&lock, c->home, CATALOGUE_LOCK, CATALOGUE_WAIT_MS, e);
-    if (rc == 0)
+    int rc = lock_wait(&lock, c->home, CATALOGUE_LOCK, CATALOGUE_WAIT_MS, &why);
+    c->frozen = rc < 0 && c->reads && why.os == EROFS && !has_journal(c);
+    if (c->frozen)
+        rc = db_open_file(c, c->path, false, e);
+    else if (rc < 0 && e)
+        *e = why;
+    else if (rc == 0)
         rc = open_locked(c, e);
     lock_free(lock);
     if (rc == CATALOGUE_DAMAGED)

@@ -50,6 +50,8 @@ enum statement {
 enum blob_kind { BLOB_MANIFEST, BLOB_LINK, BLOB_RECORD, BLOB_KINDS };
 
 struct catalogue {
+    bool reads;  /* only that is needed */
+    bool frozen; /* on a read-only file system: read as it is */
     char *home, *path;
     sqlite3 *db;
     sqlite3_stmt *st[STATEMENTS]; /* prepared when first used */

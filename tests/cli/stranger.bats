@@ -96,3 +96,38 @@ s.serve_forever()' "$@" >port 2>/dev/null
         says "fits several items"
     done
 }
+
+@test "a home on a read-only file system can be looked at: p2p-ls; who would write is status 5" {
+    small_disk "$PWD/disk" 4M
+    export P2P_HOME="$PWD/disk/home %41?"
+    random_file disk/f 70000
+    p2p-add -q disk/f >/dev/null
+    p2p-add -q --no-catalogue -o x.torrent disk/f >/dev/null
+    p2p-ls >before
+    mount -o remount,ro disk
+    status 0 p2p-ls
+    prints "$(cat before)"
+    status 0 p2p-ls f
+    status 0 p2p-ls x.torrent
+    status 0 p2p-ls --verify f
+    status 5 p2p-rm f
+    says "Read-only file system"
+    status 5 p2p-add x.torrent
+    says "Read-only file system"
+    status 5 p2p-seed --bind 127.0.0.1 --for 1s
+    mount -o remount,rw disk
+    status 0 p2p-rm f
+}
+
+@test "a home that cannot be read, or is no folder, is not an empty one: status 5" {
+    sample_folder d
+    p2p-add -q --no-catalogue -o x.torrent d >/dev/null
+    mkdir shut
+    chmod 700 shut
+    status 5 as_nobody p2p-ls --home "$PWD/shut"
+    says "Permission denied"
+    status 5 p2p-ls --home x.torrent
+    says "Not a directory"
+    status 0 p2p-ls --home d/nothing
+    status 0 p2p-ls --home x.torrent ./x.torrent
+}

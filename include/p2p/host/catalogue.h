@@ -51,6 +51,8 @@ void catalogue_item_fini(struct catalogue_item *it);
 
 /* `home` must exist. A newer program's catalogue is ERR_FAIL and left alone. */
 int catalogue_open(struct catalogue **out, const char *home, struct err *e);
+/* For who writes nothing, or can do without: a home on a read-only file system will do, too. */
+int catalogue_open_to_read(struct catalogue **out, const char *home, struct err *e);
 void catalogue_free(struct catalogue *c); /* NULL is fine */
 /* What the user should be told once (damage found and what was done), or NULL. Borrowed. */
 const char *catalogue_notice(const struct catalogue *c);
