@@ -531,10 +531,12 @@ void web_wake(struct node *n, size_t most, usec now)
 
 void web_init(struct task *t, usec now)
 {
-    if (t->node->cfg.no_web_seeds || t->m->n_web_seeds == 0 || t->n_webs)
+    if (t->node->cfg.no_web_seeds || t->m->n_web_seeds == 0 || t->webs)
         return;
     t->webs = mem_array(t->m->n_web_seeds, sizeof *t->webs);
     for (size_t i = 0; i < t->m->n_web_seeds; i++) {
+        if (!webseed_spoken(t->m->web_seeds[i]))
+            continue;
         struct web *w = &t->webs[t->n_webs];
         *w = (struct web){
             .t = t, .url = mem_str(t->m->web_seeds[i]), .number = t->n_webs, .run = RUN_FIRST};

@@ -2,6 +2,13 @@
 #include <p2p/base/text.h>
 #include <p2p/proto/webseed.h>
 
+#include <strings.h>
+
+bool webseed_spoken(const char *url)
+{
+    return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
+}
+
 /* Manifests have addresses as people write them, with spaces. */
 static void put_base(struct buf *out, const char *base)
 {

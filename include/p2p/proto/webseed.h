@@ -7,6 +7,8 @@
 #include <p2p/base/buf.h>
 #include <p2p/format/layout.h>
 
+/* HTTP or HTTPS: others are to be ignored, as nobody speaks FTP any more. */
+bool webseed_spoken(const char *url);
 /*
  * Appends the URL of a file. Single-file: the URL itself, or with the name behind if it ends in
  * '/'. Several files: URL + '/' if absent + name + '/' + path, each component percent-escaped.

@@ -17,6 +17,16 @@ static void url_is(const struct manifest *m, const char *base, uint32_t file, co
     buf_fini(&b);
 }
 
+static void schemes(void **state)
+{
+    (void)state;
+    assert_true(webseed_spoken("http://h/"));
+    assert_true(webseed_spoken("HTTPS://h/"));
+    assert_false(webseed_spoken("ftp://h/"));
+    assert_false(webseed_spoken("httpx://h/"));
+    assert_false(webseed_spoken(""));
+}
+
 static void urls_of_one_file(void **state)
 {
     (void)state;
@@ -148,6 +158,7 @@ static void steps_add_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(schemes),
         cmocka_unit_test(urls_of_one_file),
         cmocka_unit_test(urls_of_folders),
         cmocka_unit_test(plan_leaves_pads_out),
