@@ -28,28 +28,29 @@ static const unsigned words[2] = {SHA1_LEN / 4, SHA256_LEN / 4};
 /* ---- which kernel ---- */
 
 /*
- * Nanoseconds for one block in every lane of a kernel (SHA-1, SHA-256), measured with GCC 12 on a
- * Xeon of 2023 (Sapphire Rapids), whose features were switched off one by one. Only the ratios
- * matter, and they hold well enough for their relatives: it follows from them that sixteen lanes
- * beat SHA instructions, that these beat eight lanes of AVX2 at SHA-256 but not at SHA-1, and from
- * how many messages on.
+ * Nanoseconds for one block in every lane of a kernel (SHA-1, SHA-256, both in one go), measured
+ * with GCC 12 on a Xeon of 2023 (Sapphire Rapids), whose features were switched off one by one.
+ * Only the ratios matter, and they hold well enough for their relatives: it follows from them that
+ * sixteen lanes beat SHA instructions, that these beat eight lanes of AVX2 at SHA-256 but not at
+ * SHA-1, and from how many messages on. AVX2 has too few registers to gain by both in one go.
  */
 static const struct row {
     const char *name;
     const struct lanes_kernel *const *kernel;
-    unsigned ns[2];
+    unsigned ns[3];
 } rows[] = {
-    {"avx512", &lanes_avx512, {133, 277}},
-    {"avx512vl", &lanes_avx512vl, {86, 195}},
-    {"avx2", &lanes_avx2, {150, 345}},
-    {"plain", &(const struct lanes_kernel *const){&lanes_plain}, {158, 350}},
-    {"openssl", &(const struct lanes_kernel *const){&lanes_openssl}, {63, 134}},
+    {"avx512", &lanes_avx512, {130, 270, 372}},
+    {"avx512vl", &lanes_avx512vl, {84, 191, 269}},
+    {"avx2", &lanes_avx2, {150, 345, 0}},
+    {"plain", &(const struct lanes_kernel *const){&lanes_plain}, {158, 350, 496}},
+    {"openssl", &(const struct lanes_kernel *const){&lanes_openssl}, {63, 134, 0}},
 };
 static const unsigned openssl_fast[2] = {34, 38}; /* with SHA instructions */
 #define N_ROWS (sizeof rows / sizeof *rows)
 
 /* By kind and number of messages under way. */
 static const struct lanes_kernel *choice[2][LANES_MAX + 1];
+static const struct lanes_kernel *choice_both; /* NULL: none is faster than one, then the other */
 static once_flag chosen = ONCE_FLAG_INIT;
 
 static bool usable(const struct row *r)
@@ -64,9 +65,22 @@ static unsigned cost(const struct row *r, enum digest_kind k, unsigned n, bool f
     return (n + width - 1) / width * ns;
 }
 
+/* `separate`: what LANES_MAX messages cost by one kind after the other. */
+static void choose_both(const char *only, unsigned separate)
+{
+    choice_both = NULL;
+    for (const struct row *r = rows; r < rows + N_ROWS; r++)
+        if (usable(r) && (!only || strcmp(r->name, only) == 0) && (*r->kernel)->both &&
+            LANES_MAX / (*r->kernel)->width * r->ns[2] < separate) {
+            separate = LANES_MAX / (*r->kernel)->width * r->ns[2];
+            choice_both = *r->kernel;
+        }
+}
+
 static void choose(const char *only)
 {
     bool fast = lanes_openssl_fast();
+    unsigned separate = 0;
     for (unsigned k = 0; k < 2; k++)
         for (unsigned n = 1; n <= LANES_MAX; n++) {
             const struct row *best = NULL;
@@ -74,9 +88,12 @@ static void choose(const char *only)
                 if (usable(r) && (!only || strcmp(r->name, only) == 0) &&
                     (!best || cost(r, k, n, fast) < cost(best, k, n, fast)))
                     best = r;
-            if (best)
-                choice[k][n] = *best->kernel;
+            if (!best)
+                return;
+            choice[k][n] = *best->kernel;
+            separate += n == LANES_MAX ? cost(best, k, n, fast) : 0;
         }
+    choose_both(only, separate);
 }
 
 static void choose_first(void)
@@ -236,17 +253,24 @@ static void close_lane(struct batch *b, unsigned i)
         b->h[r * LANES_MAX + i] = b->h[r * LANES_MAX + last];
 }
 
-/* All lanes at work by as many blocks as every one has; what lies beyond them repeats the first. */
+/* The first n lanes by as many blocks; what lies beyond them repeats the first. */
+static void step_lanes(enum digest_kind kind, uint32_t *h, const uint8_t **data, unsigned n,
+                       size_t blocks)
+{
+    const struct lanes_kernel *k = kernel_for(kind, n);
+    for (unsigned i = n; i % k->width != 0; i++)
+        data[i] = data[0];
+    for (unsigned i = 0; i < n; i += k->width)
+        k->blocks[kind](h + i, data + i, blocks);
+}
+
+/* All lanes at work by as many blocks as every one has. */
 static void advance(struct batch *b)
 {
-    const struct lanes_kernel *k = kernel_for(b->kind, b->n);
     size_t step = b->blocks[0];
     for (unsigned i = 1; i < b->n; i++)
         step = b->blocks[i] < step ? b->blocks[i] : step;
-    for (unsigned i = b->n; i % k->width != 0; i++)
-        b->data[i] = b->data[0];
-    for (unsigned i = 0; i < b->n; i += k->width)
-        k->blocks[b->kind](b->h + i, b->data + i, step);
+    step_lanes(b->kind, b->h, b->data, b->n, step);
     for (unsigned i = 0; i < b->n; i++) {
         b->data[i] += step * 64;
         b->blocks[i] -= step;
@@ -281,67 +305,98 @@ void lanes_run(enum digest_kind k, const struct lanes_job *jobs, size_t n)
     } while (true);
 }
 
-/* ---- zeros ---- */
+/* ---- stretches: of zeros by SHA-1, of the same bytes by both ---- */
 
-/* What a lane has left, and whose it is. */
-struct zero_lanes {
-    _Alignas(64) uint32_t h[8 * LANES_MAX];
-    struct lanes_sum *sum[LANES_MAX];
-    size_t left[LANES_MAX];
-    unsigned n;
+struct stretches {
+    _Alignas(64) uint32_t h[2][8 * LANES_MAX];
+    struct lanes_stretch lane[LANES_MAX]; /* what is left of it */
+    unsigned n, kinds;                    /* SHA-1 alone, or both */
 };
+typedef void stretches_step(struct stretches *s, size_t blocks);
 
-static void zeros_take(struct zero_lanes *z, unsigned i, const struct lanes_zeros *v)
+static void stretch_take(struct stretches *s, const struct lanes_stretch *v)
 {
-    z->sum[i] = v->sum;
-    z->left[i] = v->blocks;
-    v->sum->n += (uint64_t)v->blocks * 64;
-    for (unsigned r = 0; r < words[DIGEST_SHA1]; r++)
-        z->h[r * LANES_MAX + i] = v->sum->h[r];
-}
-
-/* All lanes by as many blocks as the one with the fewest. */
-static void zeros_advance(struct zero_lanes *z)
-{
-    const struct lanes_kernel *k = kernel_for(DIGEST_SHA1, z->n);
-    size_t step = z->left[0];
-    for (unsigned i = 1; i < z->n; i++)
-        step = z->left[i] < step ? z->left[i] : step;
-    for (unsigned i = 0; i < z->n && step > 0; i += k->width)
-        k->zeros(z->h + i, step);
-    for (unsigned i = 0; i < z->n; i++)
-        z->left[i] -= step;
-}
-
-/* Lane i is done: gives its state back, and the last lane comes to stand in its place. */
-static void zeros_close(struct zero_lanes *z, unsigned i)
-{
-    unsigned last = --z->n;
-    for (unsigned r = 0; r < words[DIGEST_SHA1]; r++) {
-        z->sum[i]->h[r] = z->h[r * LANES_MAX + i];
-        z->h[r * LANES_MAX + i] = z->h[r * LANES_MAX + last];
+    unsigned i = s->n++;
+    s->lane[i] = *v;
+    for (unsigned k = 0; k < s->kinds; k++) {
+        v->sum[k]->n += (uint64_t)v->blocks * 64;
+        for (unsigned r = 0; r < words[k]; r++)
+            s->h[k][r * LANES_MAX + i] = v->sum[k]->h[r];
     }
-    z->sum[i] = z->sum[last];
-    z->left[i] = z->left[last];
 }
 
-void lanes_zeros(const struct lanes_zeros *v, size_t n)
+/* Lane i is done: gives its states back, and the last lane comes to stand in its place. */
+static void stretch_close(struct stretches *s, unsigned i)
 {
-    const struct lanes_zeros *end = v + n;
-    unsigned width = lanes_width(DIGEST_SHA1);
-    struct zero_lanes z;
-    z.n = 0;
-    memset(z.h, 0, sizeof z.h);
+    unsigned last = --s->n;
+    for (unsigned k = 0; k < s->kinds; k++)
+        for (unsigned r = 0; r < words[k]; r++) {
+            s->lane[i].sum[k]->h[r] = s->h[k][r * LANES_MAX + i];
+            s->h[k][r * LANES_MAX + i] = s->h[k][r * LANES_MAX + last];
+        }
+    s->lane[i] = s->lane[last];
+}
+
+/* All lanes by as many blocks as the one with the fewest, `width` lanes at a time. */
+static void stretch_run(const struct lanes_stretch *v, size_t n, unsigned width, unsigned kinds,
+                        stretches_step *step)
+{
+    const struct lanes_stretch *end = v + n;
+    struct stretches s;
+    memset(&s, 0, sizeof s);
+    s.kinds = kinds;
     do {
-        while (z.n < width && v < end)
-            zeros_take(&z, z.n++, v++);
-        if (z.n == 0)
+        while (s.n < width && v < end)
+            stretch_take(&s, v++);
+        if (s.n == 0)
             break;
-        zeros_advance(&z);
-        for (unsigned i = z.n; i-- > 0;)
-            if (z.left[i] == 0)
-                zeros_close(&z, i);
+        size_t blocks = s.lane[0].blocks;
+        for (unsigned i = 1; i < s.n; i++)
+            blocks = s.lane[i].blocks < blocks ? s.lane[i].blocks : blocks;
+        if (blocks > 0)
+            step(&s, blocks);
+        for (unsigned i = s.n; i-- > 0;)
+            if ((s.lane[i].blocks -= blocks) == 0)
+                stretch_close(&s, i);
     } while (true);
+}
+
+static void step_zeros(struct stretches *s, size_t blocks)
+{
+    const struct lanes_kernel *k = kernel_for(DIGEST_SHA1, s->n);
+    for (unsigned i = 0; i < s->n; i += k->width)
+        k->zeros(s->h[DIGEST_SHA1] + i, blocks);
+}
+
+void lanes_zeros(const struct lanes_stretch *v, size_t n)
+{
+    stretch_run(v, n, lanes_width(DIGEST_SHA1), 1, step_zeros);
+}
+
+static void step_both(struct stretches *s, size_t blocks)
+{
+    const uint8_t *data[LANES_MAX];
+    for (unsigned i = 0; i < s->n; i++) {
+        data[i] = s->lane[i].p;
+        s->lane[i].p += blocks * 64;
+    }
+    if (s->n == lanes_both_width())
+        choice_both->both(s->h[DIGEST_SHA1], s->h[DIGEST_SHA256], data, blocks);
+    else
+        for (unsigned k = 0; k < 2; k++)
+            step_lanes(k, s->h[k], data, s->n, blocks);
+}
+
+unsigned lanes_both_width(void)
+{
+    call_once(&chosen, choose_first);
+    return choice_both ? choice_both->width : 0;
+}
+
+void lanes_both(const struct lanes_stretch *v, size_t n)
+{
+    unsigned width = lanes_both_width();
+    stretch_run(v, n, width ? width : LANES_MAX, 2, step_both);
 }
 
 /* ---- pairs ---- */

@@ -10,12 +10,14 @@
 
 typedef void lanes_blocks(uint32_t *h, const uint8_t *const *data, size_t blocks);
 typedef void lanes_empty(uint32_t *h, size_t blocks); /* blocks of zeros */
+typedef void lanes_twofold(uint32_t *h1, uint32_t *h256, const uint8_t *const *data, size_t blocks);
 
 struct lanes_kernel {
     unsigned width;
     bool (*here)(void);      /* this processor can run it */
     lanes_blocks *blocks[2]; /* by enum digest_kind */
     lanes_empty *zeros;      /* SHA-1 */
+    lanes_twofold *both;     /* SHA-1 and SHA-256 of the same messages; NULL: one, then the other */
 };
 
 /* NULL: not for this architecture. */

@@ -6,9 +6,11 @@
  *     LANES_WIDTH   4, 8 or 16: words in a vector
  *     LANES_TARGET  the attribute that lets the compiler use that processor's instructions; a
  *                   pragma would not do, clang does not know GCC's
+ *     LANES_MAJORITY(x, y, z)  if the processor has one instruction for that
  *
- * Compilers find the rotations and three-operand logic in it by themselves; what they cannot be
- * trusted with is unrolling, hence the macros of rounds.
+ * Compilers find the rotations and most three-operand logic in it by themselves, but take two
+ * instructions for a majority; and they cannot be trusted with unrolling, hence the macros of
+ * rounds.
  */
 #ifndef P2P_FORMAT_LANES_KERNEL_H
 #define P2P_FORMAT_LANES_KERNEL_H
@@ -113,7 +115,11 @@ LANES_INLINE void lanes_put(uint32_t *h, const lanes_vec *s, size_t rows)
 
 #define CHOOSE(x, y, z) ((z) ^ ((x) & ((y) ^ (z))))
 #define PARITY(x, y, z) ((x) ^ (y) ^ (z))
+#ifdef LANES_MAJORITY
+#define MAJORITY(x, y, z) LANES_MAJORITY(x, y, z)
+#else
 #define MAJORITY(x, y, z) (((x) & (y)) | ((z) & ((x) | (y))))
+#endif
 
 /* ---- SHA-1: the message schedule is made in place, sixteen words ahead ---- */
 
@@ -145,15 +151,24 @@ LANES_INLINE void lanes_put(uint32_t *h, const lanes_vec *s, size_t rows)
     s[3] += d; \
     s[4] += e;
 
-LANES_TARGET static void lanes_sha1(uint32_t *h, const uint8_t *const *data, size_t blocks)
+/* From byte `at` of the messages on; the words of each block go to `kept` too if it is not NULL. */
+LANES_INLINE void lanes_sha1_kept(uint32_t *h, const uint8_t *const *data, size_t at, size_t blocks,
+                                  lanes_vec (*kept)[16])
 {
     lanes_vec s[5], w[16];
     lanes_get(s, h, 5);
-    for (size_t at = 0; at < blocks * 64; at += 64) {
+    for (size_t i = 0; i < blocks; i++, at += 64) {
         lanes_load(w, data, at);
+        if (kept)
+            memcpy(kept[i], w, sizeof w);
         BLOCK1(WORD1)
     }
     lanes_put(h, s, 5);
+}
+
+LANES_TARGET static void lanes_sha1(uint32_t *h, const uint8_t *const *data, size_t blocks)
+{
+    lanes_sha1_kept(h, data, 0, blocks, NULL);
 }
 
 LANES_TARGET static void lanes_sha1_zeros(uint32_t *h, size_t blocks)
@@ -174,15 +189,21 @@ LANES_TARGET static void lanes_sha1_zeros(uint32_t *h, size_t blocks)
 #define SIGMA1(x) (ROL(x, 15) ^ ROL(x, 13) ^ ((x) >> 10))
 #define NEXT256(i) \
     w[i] += SIGMA0(w[((i) + 1) % 16]) + w[((i) + 9) % 16] + SIGMA1(w[((i) + 14) % 16]);
+#ifdef LANES_MAJORITY
+#define MAJORITY256_BEGIN
+#define MAJORITY256(a, b, c, now, was) LANES_MAJORITY(a, b, c)
+#else
 /*
- * Majority of a, b, c is b ^ ((a ^ b) & (b ^ c)), and this round's a ^ b is the next one's b ^ c:
- * `now` and `was` change places from round to round.
+ * It is b ^ ((a ^ b) & (b ^ c)), and this round's a ^ b is the next one's b ^ c: `now` and `was`
+ * change places from round to round.
  */
+#define MAJORITY256_BEGIN lanes_vec x, y = b ^ c;
+#define MAJORITY256(a, b, c, now, was) ((b) ^ ((now = (a) ^ (b)) & (was)))
+#endif
 #define ROUND256(a, b, c, d, e, f, g, h, now, was, i) \
     h += SUM1(e) + CHOOSE(e, f, g) + (w[i] + k[i]); \
     d += h; \
-    now = (a) ^ (b); \
-    h += SUM0(a) + ((b) ^ (now & was));
+    h += SUM0(a) + MAJORITY256(a, b, c, now, was);
 #define FOUR256(a, b, c, d, e, f, g, h, i) \
     ROUND256(a, b, c, d, e, f, g, h, x, y, i) \
     ROUND256(h, a, b, c, d, e, f, g, y, x, (i) + 1) \
@@ -196,31 +217,60 @@ LANES_TARGET static void lanes_sha1_zeros(uint32_t *h, size_t blocks)
 #define NEXT4(i) NEXT256(i) NEXT256((i) + 1) NEXT256((i) + 2) NEXT256((i) + 3)
 #define NEXT16 NEXT4(0) NEXT4(4) NEXT4(8) NEXT4(12)
 
+#define BLOCK256 \
+    lanes_vec a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7]; \
+    MAJORITY256_BEGIN \
+    const uint32_t *k = lanes_k256; \
+    ROUNDS256 \
+    for (unsigned i = 0; i < 3; i++) { \
+        k += 16; \
+        NEXT16 \
+        ROUNDS256 \
+    } \
+    s[0] += a; \
+    s[1] += b; \
+    s[2] += c; \
+    s[3] += d; \
+    s[4] += e; \
+    s[5] += f; \
+    s[6] += g; \
+    s[7] += h;
+
 LANES_TARGET static void lanes_sha256(uint32_t *state, const uint8_t *const *data, size_t blocks)
 {
     lanes_vec s[8], w[16];
     lanes_get(s, state, 8);
     for (size_t at = 0; at < blocks * 64; at += 64) {
-        lanes_vec a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
-        lanes_vec x, y = b ^ c;
-        const uint32_t *k = lanes_k256;
         lanes_load(w, data, at);
-        ROUNDS256
-        for (unsigned i = 0; i < 3; i++) {
-            k += 16;
-            NEXT16
-            ROUNDS256
-        }
-        s[0] += a;
-        s[1] += b;
-        s[2] += c;
-        s[3] += d;
-        s[4] += e;
-        s[5] += f;
-        s[6] += g;
-        s[7] += h;
+        BLOCK256
     }
     lanes_put(state, s, 8);
+}
+
+LANES_INLINE void lanes_sha256_kept(uint32_t *state, lanes_vec (*kept)[16], size_t blocks)
+{
+    lanes_vec s[8];
+    lanes_get(s, state, 8);
+    for (size_t at = 0; at < blocks; at++) {
+        lanes_vec *w = kept[at];
+        BLOCK256
+    }
+    lanes_put(state, s, 8);
+}
+
+/* ---- both: SHA-256 takes the words that SHA-1 has loaded and put in order ---- */
+
+#define LANES_KEPT ((size_t)4) /* blocks; they stay in the first-level cache */
+
+LANES_TARGET static inline void lanes_sha1_sha256(uint32_t *h1, uint32_t *h256,
+                                                  const uint8_t *const *data, size_t blocks)
+{
+    lanes_vec kept[LANES_KEPT][16];
+    for (size_t at = 0, n; blocks > 0; at += n * 64, blocks -= n) {
+        n = blocks < LANES_KEPT ? blocks : LANES_KEPT;
+        lanes_sha1_kept(h1, data, at, n, kept);
+        lanes_sha256_kept(h256, kept, n);
+    }
 }
 
 #endif

@@ -9,4 +9,5 @@ static bool always(void)
 const struct lanes_kernel lanes_plain = {.width = LANES_WIDTH,
                                          .here = always,
                                          .blocks = {lanes_sha1, lanes_sha256},
-                                         .zeros = lanes_sha1_zeros};
+                                         .zeros = lanes_sha1_zeros,
+                                         .both = lanes_sha1_sha256};

@@ -24,7 +24,7 @@ struct piecehash {
     size_t width; /* leaves of the piece's tree, padding included */
 };
 
-#define ZERO_BATCH ((size_t)4 * LANES_MAX)
+#define BATCH ((size_t)4 * LANES_MAX) /* pieces side by side */
 
 /* Work is gathered, so that the lanes have enough of it, and done when the queue is full. */
 struct queue {
@@ -125,10 +125,52 @@ static void more_leaves(struct piecehash *h, struct bytes b, struct queue *q)
     }
 }
 
-void piecehash_more_each(struct piecehash *const *h, const struct bytes *b, size_t n)
+/* Both halves can take a whole leaf. */
+static bool leaf_of_both(const struct piecehash *h, struct bytes b)
+{
+    return h->v1 && h->v2 && h->leaf_fill == 0 && b.n >= MERKLE_BLOCK &&
+           h->data_left >= MERKLE_BLOCK;
+}
+
+/*
+ * A leaf each of as many pieces as fill the lanes goes into both halves together, which spares
+ * loading it twice; b is what is left of them then. False: too few have one. Those are better
+ * hashed one half after the other, with all their leaves side by side.
+ */
+static bool more_of_both(struct piecehash *const *h, struct bytes *b, size_t n, struct queue *q)
+{
+    struct lanes_stretch v[BATCH];
+    size_t width = lanes_both_width(), fit = 0, m = 0;
+    for (size_t i = 0; i < n; i++)
+        fit += leaf_of_both(h[i], b[i]);
+    fit = width > 0 ? fit - fit % width : 0;
+    q->kind = DIGEST_SHA256;
+    for (size_t i = 0; m < fit; i++) {
+        if (!leaf_of_both(h[i], b[i]))
+            continue;
+        struct lanes_sum *leaf = &h[i]->leaf[h[i]->open];
+        lanes_begin(leaf, DIGEST_SHA256);
+        v[m++] = (struct lanes_stretch){
+            .sum = {&h[i]->sha1, leaf}, .p = b[i].p, .blocks = MERKLE_BLOCK / 64};
+        push(q, leaf, BYTES(NULL, 0), next_leaf(h[i]));
+        h[i]->data_left -= MERKLE_BLOCK;
+        b[i] = BYTES(b[i].p + MERKLE_BLOCK, b[i].n - MERKLE_BLOCK);
+    }
+    if (m == 0)
+        return false;
+    lanes_both(v, m);
+    flush(q);
+    return true;
+}
+
+static void more_some(struct piecehash *const *h, const struct bytes *bytes, size_t n)
 {
     struct queue q;
+    struct bytes b[BATCH];
+    memcpy(b, bytes, n * sizeof *b);
     q.n = 0;
+    while (more_of_both(h, b, n, &q))
+        continue;
     q.kind = DIGEST_SHA1;
     for (size_t i = 0; i < n; i++)
         if (h[i]->v1)
@@ -139,6 +181,14 @@ void piecehash_more_each(struct piecehash *const *h, const struct bytes *b, size
         if (h[i]->v2)
             more_leaves(h[i], b[i], &q);
     flush(&q);
+}
+
+void piecehash_more_each(struct piecehash *const *h, const struct bytes *b, size_t n)
+{
+    for (size_t some; n > 0; h += some, b += some, n -= some) {
+        some = n < BATCH ? n : BATCH;
+        more_some(h, b, some);
+    }
 }
 
 void piecehash_more(struct piecehash *h, struct bytes b)
@@ -163,16 +213,16 @@ static struct zeros zeros_of(const struct piecehash *h, uint64_t n)
 static void zero_some(struct piecehash *const *h, const uint64_t *n, size_t count)
 {
     static const uint8_t none[64];
-    struct zeros z[ZERO_BATCH];
-    struct lanes_zeros whole[ZERO_BATCH];
-    struct lanes_job jobs[ZERO_BATCH];
+    struct zeros z[BATCH];
+    struct lanes_stretch whole[BATCH];
+    struct lanes_job jobs[BATCH];
     size_t m = 0, k = 0;
     for (size_t i = 0; i < count; i++) {
         z[i] = h[i]->v1 ? zeros_of(h[i], n[i]) : (struct zeros){0};
         if (z[i].head > 0)
             jobs[k++] = (struct lanes_job){&h[i]->sha1, BYTES(none, z[i].head), NULL};
         if (z[i].blocks > 0)
-            whole[m++] = (struct lanes_zeros){&h[i]->sha1, z[i].blocks};
+            whole[m++] = (struct lanes_stretch){.sum = {&h[i]->sha1}, .blocks = z[i].blocks};
     }
     lanes_run(DIGEST_SHA1, jobs, k);
     lanes_zeros(whole, m);
@@ -186,7 +236,7 @@ static void zero_some(struct piecehash *const *h, const uint64_t *n, size_t coun
 void piecehash_zero_each(struct piecehash *const *h, const uint64_t *n, size_t count)
 {
     while (count > 0) {
-        size_t some = count < ZERO_BATCH ? count : ZERO_BATCH;
+        size_t some = count < BATCH ? count : BATCH;
         zero_some(h, n, some);
         h += some;
         n += some;

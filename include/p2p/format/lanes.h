@@ -38,14 +38,20 @@ struct lanes_job {
 void lanes_run(enum digest_kind k, const struct lanes_job *jobs, size_t n);
 
 /*
- * SHA-1 goes on with blocks of 64 zeros, without looking at any: the padding of hybrids. Sums of
- * whole blocks (s->n % 64 == 0), all different; those with more blocks first.
+ * Whole blocks: sums of whole blocks (n % 64 == 0), all different, go on with those given; the
+ * longest first.
  */
-struct lanes_zeros {
-    struct lanes_sum *sum;
+struct lanes_stretch {
+    struct lanes_sum *sum[2]; /* by enum digest_kind */
+    const uint8_t *p;         /* blocks * 64 bytes, borrowed during the call */
     size_t blocks;
 };
-void lanes_zeros(const struct lanes_zeros *v, size_t n);
+/* SHA-1 with blocks of zeros, without looking at any: the padding of hybrids. `p` is not used. */
+void lanes_zeros(const struct lanes_stretch *v, size_t n);
+/* SHA-1 and SHA-256 with the same bytes, loaded once for both: the pieces and leaves of hybrids. */
+void lanes_both(const struct lanes_stretch *v, size_t n);
+/* How many at a time make that worth having, and every multiple of it; 0: nothing does. */
+unsigned lanes_both_width(void);
 
 /* SHA-256 of n messages of 64 bytes in a row (n * 64 bytes): the next layer of a merkle tree, which
    may be written over the beginning of the last (out == pairs). */

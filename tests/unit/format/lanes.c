@@ -311,7 +311,7 @@ static void zeros_of(enum digest_kind k)
     static const size_t most = 40;
     uint8_t *space = mem_zero(64 + most * 64 + 10);
     struct lanes_sum sums[MOST];
-    struct lanes_zeros z[MOST];
+    struct lanes_stretch z[MOST];
     uint8_t want[SHA1_LEN], got[SHA1_LEN];
     if (k != DIGEST_SHA1) {
         free(space);
@@ -321,7 +321,7 @@ static void zeros_of(enum digest_kind k)
         for (size_t i = 0; i < n; i++) {
             lanes_begin(&sums[i], k);
             lanes_run(k, &(struct lanes_job){&sums[i], BYTES(content + i, 64), NULL}, 1);
-            z[i] = (struct lanes_zeros){&sums[i], i % 3 ? (i * n) % most : 7};
+            z[i] = (struct lanes_stretch){.sum = {&sums[i]}, .blocks = i % 3 ? (i * n) % most : 7};
         }
         lanes_zeros(z, n);
         for (size_t i = 0; i < n; i++) {
@@ -341,6 +341,74 @@ static void zeros(void **state)
 {
     (void)state;
     with_each(zeros_of);
+}
+
+/* ---- both digests of the same bytes ---- */
+
+/* A message, and how much of it comes before, in blocks; what is no whole block comes after. */
+struct twofold {
+    struct lanes_sum sum[2];
+    const uint8_t *p;
+    size_t n, before;
+};
+
+static void check_both(struct twofold *t, size_t n)
+{
+    struct lanes_stretch v[MOST] = {0};
+    uint8_t got[SHA256_LEN], want[SHA256_LEN];
+    for (size_t i = 0; i < n; i++) {
+        struct twofold *m = &t[i];
+        for (size_t k = 0; k < 2; k++) {
+            lanes_begin(&m->sum[k], kinds[k]);
+            lanes_run(kinds[k], &(struct lanes_job){&m->sum[k], BYTES(m->p, m->before * 64), NULL},
+                      1);
+        }
+        v[i] = (struct lanes_stretch){.sum = {&m->sum[0], &m->sum[1]},
+                                      .p = m->p + m->before * 64,
+                                      .blocks = m->n / 64 - m->before};
+    }
+    lanes_both(v, n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < 2; k++) {
+            struct bytes rest = BYTES(t[i].p + t[i].n / 64 * 64, t[i].n % 64);
+            lanes_run(kinds[k], &(struct lanes_job){&t[i].sum[k], rest, got}, 1);
+            reference(kinds[k], want, BYTES(t[i].p, t[i].n));
+            assert_memory_equal(got, want, digest_len(kinds[k]));
+        }
+}
+
+/* Every number of messages, of one length and of many, each at the end of an allocation. */
+static void both_of(enum digest_kind k)
+{
+    struct twofold t[MOST];
+    uint8_t *mem[MOST];
+    struct rng r;
+    if (k != DIGEST_SHA1)
+        return;
+    rng_seed(&r, 13);
+    for (size_t round = 0; round < 2 * MOST; round++) {
+        size_t n = round / 2 + 1, most = rng_below(&r, 20);
+        for (size_t i = 0; i < n; i++) {
+            t[i].n = round % 2 ? most * 64 : rng_below(&r, 30 * 64);
+            t[i].before = round % 2 ? 0 : rng_below(&r, (uint32_t)(t[i].n / 64) + 1);
+            mem[i] = mem_dup(content + 77 * i, t[i].n + 1);
+            t[i].p = mem[i] + 1;
+        }
+        check_both(t, n);
+        for (size_t i = 0; i < n; i++)
+            free(mem[i]);
+    }
+}
+
+static void both(void **state)
+{
+    struct twofold t[33] = {0};
+    (void)state;
+    with_each(both_of);
+    for (size_t i = 0; i < 33; i++)
+        t[i] = (struct twofold){.p = content + i * LEAF, .n = LEAF + i % 2};
+    check_both(t, 33);
+    check_both(t, 0);
 }
 
 /* ---- the rest ---- */
@@ -380,10 +448,13 @@ static void widths(void **state)
     }
     lanes_only("openssl");
     assert_int_equal(lanes_width(DIGEST_SHA1), 1);
-    lanes_only("no such kernel"); /* nothing changes */
-    assert_int_equal(lanes_width(DIGEST_SHA256), 1);
+    assert_int_equal(lanes_both_width(), 0);
     lanes_only("plain");
     assert_int_equal(lanes_width(DIGEST_SHA256), 4);
+    assert_int_equal(lanes_both_width(), 4);
+    lanes_only("no such kernel"); /* nothing changes */
+    assert_int_equal(lanes_width(DIGEST_SHA256), 4);
+    assert_int_equal(lanes_both_width(), 4);
     lanes_only(NULL);
 }
 
@@ -426,8 +497,8 @@ int main(void)
         cmocka_unit_test(unequal_lengths), cmocka_unit_test(no_further),
         cmocka_unit_test(bites),           cmocka_unit_test(any_cut),
         cmocka_unit_test(middle),          cmocka_unit_test(long_message),
-        cmocka_unit_test(zeros),           cmocka_unit_test(pairs),
-        cmocka_unit_test(widths),
+        cmocka_unit_test(zeros),           cmocka_unit_test(both),
+        cmocka_unit_test(pairs),           cmocka_unit_test(widths),
     };
     return cmocka_run_group_tests(tests, make_content, drop_content);
 }

@@ -7,6 +7,7 @@
 
 #include <p2p/base/rng.h>
 #include <p2p/format/author.h>
+#include <p2p/format/lanes.h>
 #include <p2p/format/layout.h>
 #include <p2p/format/merkle.h>
 #include <p2p/format/piecehash.h>
@@ -179,7 +180,8 @@ static void wrong_amount(void **state)
 /* ---- pieces side by side ---- */
 
 #define LONG_PIECE (1u << 20)
-#define MOST_PIECES 32
+#define SHORT_PIECE (2 * MERKLE_BLOCK)
+#define MOST_PIECES 80
 
 /* Content space in memory: pads are zeros, the rest is anything else. */
 static uint8_t *make_space(const struct manifest *m)
@@ -243,27 +245,38 @@ static void pad_each(struct piecehash **h, const struct manifest *m)
     piecehash_zero_each(h, rest, m->n_pieces);
 }
 
+/* How the bytes of the pieces come. */
+struct feed {
+    size_t bite;   /* so many at a time */
+    struct rng *r; /* up to so many */
+    bool pads;     /* padding like other bytes, not left to piecehash_zero_each */
+};
+
 static void hash_each(struct piecehash **h, const struct manifest *m, const uint8_t *space,
-                      size_t bite, struct rng *r)
+                      const struct feed *f)
 {
-    uint64_t at[MOST_PIECES] = {0}, left = 0;
+    uint64_t rest[MOST_PIECES], left = 0;
+    const uint8_t *at[MOST_PIECES];
     for (uint32_t i = 0; i < m->n_pieces; i++) {
         piecehash_begin(h[i], m, i);
-        left += layout_piece_len(m, i) - pads_of(m, i);
+        at[i] = space + (size_t)i * m->piece_length;
+        rest[i] = layout_piece_len(m, i) - (f->pads ? 0 : pads_of(m, i));
+        left += rest[i];
     }
     while (left > 0) {
         struct bytes b[MOST_PIECES];
         for (uint32_t i = 0; i < m->n_pieces; i++) {
-            uint64_t rest = layout_piece_len(m, i) - pads_of(m, i) - at[i];
-            size_t n = r ? (size_t)rng_below(r, bite + 1) : bite;
-            n = n < rest ? n : (size_t)rest;
-            b[i] = BYTES(space + (size_t)i * m->piece_length + at[i], n);
+            size_t n = f->r ? (size_t)rng_below(f->r, f->bite + 1) : f->bite;
+            n = n < rest[i] ? n : (size_t)rest[i];
+            b[i] = BYTES(at[i], n);
             at[i] += n;
+            rest[i] -= n;
             left -= n;
         }
         piecehash_more_each(h, b, m->n_pieces);
     }
-    pad_each(h, m);
+    if (!f->pads)
+        pad_each(h, m);
 }
 
 static void check_each(const struct manifest *m, struct piecehash **h, const uint8_t *space)
@@ -272,8 +285,8 @@ static void check_each(const struct manifest *m, struct piecehash **h, const uin
     struct rng r;
     uint8_t leaves[LONG_PIECE / MERKLE_BLOCK * SHA256_LEN];
     rng_seed(&r, m->n_pieces);
-    for (size_t k = 0; k < 2 * sizeof bites / sizeof *bites; k++) {
-        hash_each(h, m, space, bites[k / 2], k % 2 ? &r : NULL);
+    for (size_t k = 0; k < 3 * sizeof bites / sizeof *bites; k++) {
+        hash_each(h, m, space, &(struct feed){bites[k / 3], k % 3 == 1 ? &r : NULL, k % 3 == 2});
         struct piecehash_result got[MOST_PIECES], want;
         piecehash_end_each(h, got, m->n_pieces);
         for (uint32_t i = 0; i < m->n_pieces; i++) {
@@ -287,6 +300,26 @@ static void check_each(const struct manifest *m, struct piecehash **h, const uin
     }
 }
 
+static void check_layout(enum author_format f, uint32_t piece_length,
+                         const struct author_entry *entries, size_t n)
+{
+    struct author_options o = {
+        .format = f, .piece_length = piece_length, .name = "n", .creation_date = -1};
+    struct author *a = author_new(&o, entries, n, NULL);
+    struct piecehash *h[MOST_PIECES];
+    assert_non_null(a);
+    const struct manifest *m = author_plan(a);
+    assert_in_range(m->n_pieces, 8, MOST_PIECES);
+    uint8_t *space = make_space(m);
+    for (size_t i = 0; i < MOST_PIECES; i++)
+        h[i] = piecehash_new();
+    check_each(m, h, space);
+    for (size_t i = 0; i < MOST_PIECES; i++)
+        piecehash_free(h[i]);
+    free(space);
+    author_free(a);
+}
+
 /* Long pieces, ends of files, files of a byte; each piece by its own bytes, as many as it likes. */
 static void side_by_side(void **state)
 {
@@ -297,23 +330,30 @@ static void side_by_side(void **state)
         {.path = "e", .length = LONG_PIECE},         {.path = "f", .length = LONG_PIECE - 16383},
         {.path = "g", .length = LONG_PIECE + 70000},
     };
-    struct piecehash *h[MOST_PIECES];
-    for (size_t i = 0; i < MOST_PIECES; i++)
-        h[i] = piecehash_new();
-    for (enum author_format f = AUTHOR_V1; f <= AUTHOR_HYBRID; f++) {
-        struct author_options o = {
-            .format = f, .piece_length = LONG_PIECE, .name = "n", .creation_date = -1};
-        struct author *a = author_new(&o, entries, sizeof entries / sizeof *entries, NULL);
-        assert_non_null(a);
-        const struct manifest *m = author_plan(a);
-        assert_in_range(m->n_pieces, 8, MOST_PIECES);
-        uint8_t *space = make_space(m);
-        check_each(m, h, space);
-        free(space);
-        author_free(a);
+    for (enum author_format f = AUTHOR_V1; f <= AUTHOR_HYBRID; f++)
+        check_layout(f, LONG_PIECE, entries, sizeof entries / sizeof *entries);
+}
+
+/* More pieces of a hybrid than go in one batch, by each kernel: both halves go on together. */
+static void both_halves(void **state)
+{
+    (void)state;
+    static const struct author_entry entries[] = {
+        {.path = "a", .length = MERKLE_BLOCK},
+        {.path = "b", .length = MERKLE_BLOCK},
+        {.path = "c", .length = 60 * SHORT_PIECE + 3},
+        {.path = "d", .length = MERKLE_BLOCK - 64},
+        {.path = "e", .length = 5 * 64},
+        {.path = "f", .length = 2 * MERKLE_BLOCK + 64},
+        {.path = "g", .length = SHORT_PIECE},
+        {.path = "h", .length = 64},
+        {.path = "i", .length = 4 * 64 + 1},
+    };
+    for (size_t i = 0; i == 0 || lanes_kernel_name(i - 1); i++) {
+        lanes_only(i ? lanes_kernel_name(i - 1) : NULL);
+        check_layout(AUTHOR_HYBRID, SHORT_PIECE, entries, sizeof entries / sizeof *entries);
     }
-    for (size_t i = 0; i < MOST_PIECES; i++)
-        piecehash_free(h[i]);
+    lanes_only(NULL);
 }
 
 int main(void)
@@ -322,6 +362,7 @@ int main(void)
         cmocka_unit_test(good),         cmocka_unit_test(spoiled),
         cmocka_unit_test(leaves),       cmocka_unit_test(what_is_known),
         cmocka_unit_test(wrong_amount), cmocka_unit_test(side_by_side),
+        cmocka_unit_test(both_halves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
