@@ -2,10 +2,11 @@
  * What programs print. Both streams are written with write(2): results must be known to have left,
  * and a line on stderr must leave in one piece even if several programs share the terminal.
  */
+#include "cli/redact.h"
+
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
 #include <p2p/cli/output.h>
-#include <p2p/cli/redact.h>
 #include <p2p/cli/status.h>
 #include <p2p/cli/suite.h>
 

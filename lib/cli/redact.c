@@ -3,8 +3,9 @@
  * signature into the query, people a password before the host. Better one harmless word too many
  * is hidden than one key shown in a log that somebody pastes into a forum.
  */
+#include "cli/redact.h"
+
 #include <p2p/base/text.h>
-#include <p2p/cli/redact.h>
 
 #include <ctype.h>
 #include <strings.h>

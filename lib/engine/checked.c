@@ -1,8 +1,8 @@
 /* Content that lies here; see checked.h. */
 #include "engine/checked.h"
+#include "engine/piecejob.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/engine/piecejob.h>
 #include <p2p/format/layout.h>
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef LIB_ENGINE_CHECKED_H
 #define LIB_ENGINE_CHECKED_H
 
-#include <p2p/engine/places.h>
+#include "engine/places.h"
 
 struct checked;
 

@@ -1,8 +1,8 @@
 /* The same file in other items: how it is noted in the catalogue, and found. */
-#include <p2p/engine/content.h>
+#include "engine/content.h"
+#include "engine/places.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/engine/places.h>
 #include <p2p/host/oldfile.h>
 
 #include <stdlib.h>

@@ -2,12 +2,13 @@
 #ifndef LIB_ENGINE_ENGINE_INT_H
 #define LIB_ENGINE_ENGINE_INT_H
 
+#include "engine/piecejob.h"
+#include "engine/places.h"
+
 #include <p2p/base/bits.h>
 #include <p2p/base/list.h>
 #include <p2p/base/map.h>
 #include <p2p/engine/engine.h>
-#include <p2p/engine/piecejob.h>
-#include <p2p/engine/places.h>
 #include <p2p/format/magnet.h>
 #include <p2p/format/record.h>
 #include <p2p/host/catalogue.h>

@@ -1,10 +1,11 @@
 /* Where the data of a known item lies, and taking it away. */
+#include "engine/places.h"
+
 #include <p2p/engine/known.h>
 
 #include <p2p/base/mem.h>
 #include <p2p/base/num.h>
 #include <p2p/base/text.h>
-#include <p2p/engine/places.h>
 #include <p2p/host/home.h>
 
 #include <stdlib.h>

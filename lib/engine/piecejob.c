@@ -2,7 +2,7 @@
  * Reading pieces and hashing them, in one pass with a small buffer: a piece may have 512 MiB, and
  * as many jobs are under way as there are threads.
  */
-#include <p2p/engine/piecejob.h>
+#include "engine/piecejob.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/format/digest.h>

@@ -1,5 +1,5 @@
 /* From the names of a manifest to a tree of files on disk. */
-#include <p2p/engine/places.h>
+#include "engine/places.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/format/names.h>

@@ -23,10 +23,10 @@
 #ifndef LIB_ENGINE_REUSE_H
 #define LIB_ENGINE_REUSE_H
 
+#include "engine/content.h"
 #include "engine/engine_int.h"
 
 #include <p2p/base/anchors.h>
-#include <p2p/engine/content.h>
 #include <p2p/host/oldfile.h>
 
 #define REUSE_MOST_OLD 65535u  /* old files of one item */

@@ -3,11 +3,11 @@
  * file of the item: by name and size, then by either, then by a name that differs a little, as
  * versions and dates in names do.
  */
+#include "engine/content.h"
 #include "engine/reuse.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/base/suggest.h>
-#include <p2p/engine/content.h>
 #include <p2p/format/layout.h>
 
 #include <stdlib.h>

@@ -6,10 +6,10 @@
  * The first one puts the item's row. A download does not wait for it: what is written before the
  * row is there has the names of what is ours, and is looked at by the next run.
  */
+#include "engine/content.h"
 #include "engine/engine_int.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/engine/content.h>
 #include <p2p/format/author.h>
 #include <p2p/format/layout.h>
 #include <p2p/host/wall.h>

@@ -1,8 +1,8 @@
 /* From a path to a manifest. */
+#include "engine/places.h"
 #include "engine/scan_int.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/engine/places.h>
 #include <p2p/format/names.h>
 
 #include <stdlib.h>

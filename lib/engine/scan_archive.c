@@ -3,11 +3,11 @@
  * until it has ended as an archive should and all of them are hashed; then they get their names. So
  * what is wrong with it costs nothing but time, and its bytes are written once.
  */
+#include "engine/places.h"
 #include "engine/scan_int.h"
 
 #include <p2p/base/map.h>
 #include <p2p/base/mem.h>
-#include <p2p/engine/places.h>
 #include <p2p/host/archive_in.h>
 #include <p2p/host/entropy.h>
 #include <p2p/host/fileio.h>

@@ -1,10 +1,10 @@
 /* Into the catalogue, and out of it again without hashing. */
+#include "engine/content.h"
+#include "engine/places.h"
 #include "engine/scan_int.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
-#include <p2p/engine/content.h>
-#include <p2p/engine/places.h>
 #include <p2p/format/layout.h>
 #include <p2p/host/lock.h>
 

@@ -1,9 +1,9 @@
 /* From a stream to a manifest, and to the store. */
+#include "engine/places.h"
 #include "engine/scan_int.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
-#include <p2p/engine/places.h>
 #include <p2p/host/home.h>
 #include <p2p/host/workers.h>
 

@@ -1,8 +1,8 @@
 /* What lies on the disk, held against a manifest. */
+#include "engine/places.h"
 #include "engine/scan_int.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/engine/places.h>
 #include <p2p/format/layout.h>
 
 #include <errno.h>

@@ -2,10 +2,10 @@
  * Between survey and running: what was found is judged and the catalogue is told. And the end of
  * the way: last names, links, what is written aside.
  */
+#include "engine/content.h"
 #include "engine/engine_int.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/engine/content.h>
 #include <p2p/format/layout.h>
 #include <p2p/format/names.h>
 #include <p2p/host/fileio.h>

@@ -1,5 +1,5 @@
 /* A function in a child process, with a pipe for what it has to say. */
-#include <p2p/host/aside.h>
+#include "host/aside.h"
 
 #include <errno.h>
 #include <fcntl.h>

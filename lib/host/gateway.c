@@ -1,13 +1,13 @@
 /* The default route, as Linux tells it in /proc/net/route. */
-#include <p2p/host/gateway.h>
 
+#include "host/gateway.h"
+#include "host/pcp.h"
 #include "sock.h"
 
 #include <ifaddrs.h>
 #include <net/route.h>
 #include <netinet/in.h>
 #include <p2p/host/fileio.h>
-#include <p2p/host/pcp.h>
 #include <stdio.h>
 #include <unistd.h>
 

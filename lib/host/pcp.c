@@ -1,5 +1,5 @@
 /* The port control protocol's messages (RFC 6887, sections 7, 8, 11 and 14). */
-#include <p2p/host/pcp.h>
+#include "host/pcp.h"
 
 #define VERSION 2
 #define ANSWER 0x80 /* the bit of the opcode that tells answers from requests */

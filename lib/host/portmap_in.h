@@ -2,10 +2,11 @@
 #ifndef LIB_HOST_PORTMAP_IN_H
 #define LIB_HOST_PORTMAP_IN_H
 
+#include "host/aside.h"
+#include "host/gateway.h"
+#include "host/pcp.h"
+
 #include <natpmp.h>
-#include <p2p/host/aside.h>
-#include <p2p/host/gateway.h>
-#include <p2p/host/pcp.h>
 #include <p2p/host/portmap.h>
 
 #define IGD_URL_MAX 256

@@ -4,8 +4,9 @@
 #ifndef LIB_HOST_UNPACK_IN_H
 #define LIB_HOST_UNPACK_IN_H
 
+#include "host/unpack.h"
+
 #include <p2p/base/buf.h>
-#include <p2p/host/unpack.h>
 
 /* ---- unpack_place.c: entries into the folder ---- */
 

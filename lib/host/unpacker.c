@@ -3,11 +3,11 @@
  * socket what it wants of the archive, the parent writes that into a pipe, and at last it tells how
  * it ended. Whoever of the two goes away, the other sees the end of pipe or socket.
  */
+#include "host/unpack.h"
 #include "host/unpacker_in.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/base/num.h>
-#include <p2p/host/unpack.h>
 
 #include <errno.h>
 #include <fcntl.h>

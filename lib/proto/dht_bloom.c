@@ -1,5 +1,5 @@
 /* Two bits an address, from the first four bytes of its SHA-1. */
-#include <p2p/proto/dht_bloom.h>
+#include "proto/dht_bloom.h"
 
 #include <p2p/format/digest.h>
 

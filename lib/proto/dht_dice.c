@@ -1,5 +1,5 @@
 /* A counter hashed under a key: cheap enough for a datagram, and nothing to be solved from it. */
-#include <p2p/proto/dht_dice.h>
+#include "proto/dht_dice.h"
 
 void dht_dice_init(struct dht_dice *d, struct rng *seed)
 {

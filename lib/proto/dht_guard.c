@@ -2,7 +2,7 @@
  * A map by neighbour (see dht_addr_key), and two lists with the one heard of last at the end: who
  * is proved is forgotten last, or a flood from made-up addresses would make strangers of friends.
  */
-#include <p2p/proto/dht_guard.h>
+#include "proto/dht_guard.h"
 
 #include <p2p/base/bucket.h>
 #include <p2p/base/list.h>

@@ -13,16 +13,17 @@
 #ifndef P2P_DHT_INT_H
 #define P2P_DHT_INT_H
 
+#include "proto/dht_bloom.h"
+#include "proto/dht_dice.h"
+#include "proto/dht_guard.h"
+#include "proto/dht_store.h"
+#include "proto/dht_table.h"
+#include "proto/dht_token.h"
+#include "proto/dht_vote.h"
+
 #include <p2p/base/bucket.h>
 #include <p2p/base/list.h>
 #include <p2p/proto/dht.h>
-#include <p2p/proto/dht_bloom.h>
-#include <p2p/proto/dht_dice.h>
-#include <p2p/proto/dht_guard.h>
-#include <p2p/proto/dht_store.h>
-#include <p2p/proto/dht_table.h>
-#include <p2p/proto/dht_token.h>
-#include <p2p/proto/dht_vote.h>
 #include <p2p/proto/krpc.h>
 
 struct map;

@@ -1,5 +1,5 @@
 /* A map of torrents, each with an unsorted array of peers. */
-#include <p2p/proto/dht_store.h>
+#include "proto/dht_store.h"
 
 #include <p2p/base/map.h>
 #include <p2p/base/mem.h>

@@ -2,7 +2,7 @@
  * The routing table. Bucket i holds the ids that share exactly i leading bits with ours, and the
  * last one everything closer: it alone covers our own id, so it alone splits.
  */
-#include <p2p/proto/dht_table.h>
+#include "proto/dht_table.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/proto/dht_addr.h>

@@ -1,5 +1,5 @@
 /* The port is left out: NATs change it between two datagrams. */
-#include <p2p/proto/dht_token.h>
+#include "proto/dht_token.h"
 
 void dht_tokens_init(struct dht_tokens *t, struct dht_dice *dice, usec now)
 {

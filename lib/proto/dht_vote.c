@@ -1,5 +1,5 @@
 /* A ring of the last voters; who votes again changes his vote. */
-#include <p2p/proto/dht_vote.h>
+#include "proto/dht_vote.h"
 
 bool dht_vote_cast(struct dht_vote *vote, const struct addr *voter, const struct addr *says,
                    struct addr *out)

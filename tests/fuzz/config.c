@@ -2,10 +2,11 @@
  * Fuzzes what people write: configuration, ranges, and text that may hold secrets. floor: cli
  * Holds: the user info of a URL never survives, whatever stands before it.
  */
+#include "cli/redact.h"
+
 #include <p2p/base/mem.h>
 #include <p2p/cli/config.h>
 #include <p2p/cli/range.h>
-#include <p2p/cli/redact.h>
 #include <p2p/cli/suite.h>
 
 #include <stdlib.h>

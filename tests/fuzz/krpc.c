@@ -5,8 +5,9 @@
  * limits, answers a stranger at most three times what he sent, and never asks for its own deadline
  * at once for ever.
  */
+#include "proto/dht_guard.h"
+
 #include <p2p/proto/dht.h>
-#include <p2p/proto/dht_guard.h>
 #include <p2p/proto/krpc.h>
 
 #include <stdlib.h>

@@ -6,10 +6,10 @@
  * with more than three times its length unless the address has shown that it is there.
  */
 #include "../sim/raw.h"
+#include "proto/dht_guard.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/format/layout.h>
-#include <p2p/proto/dht_guard.h>
 #include <p2p/proto/dht_id.h>
 #include <p2p/proto/krpc.h>
 

@@ -3,7 +3,7 @@
  * Holds: what is said of a mapping, asked for again, is told again; nothing longer than the limit
  * is read.
  */
-#include <p2p/host/pcp.h>
+#include "host/pcp.h"
 
 #include <stdlib.h>
 

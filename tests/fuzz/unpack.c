@@ -3,8 +3,9 @@
  * Holds: whatever the archive, nothing is made outside of its folder, no link in it leads out, and
  * what is refused leaves nothing.
  */
+#include "host/unpack.h"
+
 #include <p2p/base/mem.h>
-#include <p2p/host/unpack.h>
 
 #include <ftw.h>
 #include <stdio.h>

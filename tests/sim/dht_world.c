@@ -1,10 +1,10 @@
 /* Members of a DHT, and probes of it. */
 #include "dht_world.h"
+#include "proto/dht_guard.h"
+#include "proto/dht_store.h"
 
 #include <malloc.h>
 #include <p2p/base/mem.h>
-#include <p2p/proto/dht_guard.h>
-#include <p2p/proto/dht_store.h>
 #include <stdio.h>
 #include <stdlib.h>
 

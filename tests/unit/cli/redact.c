@@ -1,11 +1,11 @@
 /* Secrets: what must not show, and what must. */
+#include "cli/redact.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-
-#include <p2p/cli/redact.h>
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /* The same file in other items of the catalogue: noted, found, forgotten, and carried over. */
 #include "../host/scratch.h"
+#include "engine/content.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/engine/content.h>
 #include <p2p/engine/scan.h>
 
 #define NOW 1800000000

@@ -1,10 +1,10 @@
 /* What a SOURCE is as far as this machine knows, and deleting what an item's data is. */
 #include "../host/scratch.h"
+#include "engine/places.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
 #include <p2p/engine/known.h>
-#include <p2p/engine/places.h>
 
 #define NOW 1800000000
 

@@ -1,4 +1,7 @@
 /* Pieces read through a tree and hashed: the same as hashing the content itself. */
+#include "engine/piecejob.h"
+#include "engine/places.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -6,8 +9,6 @@
 #include <cmocka.h>
 
 #include <p2p/base/mem.h>
-#include <p2p/engine/piecejob.h>
-#include <p2p/engine/places.h>
 #include <p2p/format/author.h>
 #include <p2p/format/layout.h>
 

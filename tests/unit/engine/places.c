@@ -1,4 +1,6 @@
 /* Where files of a manifest lie, and what links are made with. */
+#include "engine/places.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -6,7 +8,6 @@
 #include <cmocka.h>
 
 #include <p2p/base/mem.h>
-#include <p2p/engine/places.h>
 #include <p2p/format/author.h>
 
 #include <stdlib.h>

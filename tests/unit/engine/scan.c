@@ -1,10 +1,10 @@
 /* Hashing what lies on the disk: a manifest is that of the content, and verdicts name bytes. */
 #include "../host/scratch.h"
+#include "engine/places.h"
 
 #include <p2p/base/mem.h>
 #include <p2p/base/text.h>
 #include <p2p/engine/scan.h>
-#include <p2p/engine/places.h>
 #include <p2p/format/layout.h>
 #include <p2p/host/lock.h>
 #include <sys/time.h>

@@ -1,8 +1,8 @@
 /* Functions in processes of their own: reports, ends of every kind, and what a child may not do. */
 #include "looptest.h"
+#include "host/aside.h"
 
 #include <fcntl.h>
-#include <p2p/host/aside.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

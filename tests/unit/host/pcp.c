@@ -1,11 +1,12 @@
 /* PCP messages: what is sent, byte for byte, and what is no answer. */
+#include "host/pcp.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <p2p/host/pcp.h>
 
 static const uint8_t nonce[PCP_NONCE_LEN] = "nonce-012345";
 

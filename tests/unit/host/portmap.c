@@ -3,8 +3,8 @@
  * such as do half of it, and such as lie. UPnP has its own tests (portmap_igd.c).
  */
 #include "looptest.h"
+#include "host/pcp.h"
 
-#include <p2p/host/pcp.h>
 #include <p2p/host/portmap.h>
 #include <p2p/host/udp.h>
 #include <stdlib.h>

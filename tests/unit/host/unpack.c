@@ -1,8 +1,8 @@
 /* Archives of strangers, unpacked: what is refused, and that nothing of it is left. */
 #include "scratch.h"
+#include "host/unpack.h"
 
 #include <p2p/base/mem.h>
-#include <p2p/host/unpack.h>
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -1,4 +1,9 @@
 /* One node, and datagrams made by hand: what it answers, to whom, how much; what it believes. */
+#include "proto/dht_bloom.h"
+#include "proto/dht_guard.h"
+#include "proto/dht_store.h"
+#include "proto/dht_table.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -7,10 +12,6 @@
 
 #include <p2p/base/mem.h>
 #include <p2p/proto/dht.h>
-#include <p2p/proto/dht_bloom.h>
-#include <p2p/proto/dht_guard.h>
-#include <p2p/proto/dht_store.h>
-#include <p2p/proto/dht_table.h>
 #include <p2p/proto/krpc.h>
 
 #include <stdlib.h>

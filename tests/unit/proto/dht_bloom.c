@@ -1,4 +1,6 @@
 /* The filter of BEP 33, against its vector. */
+#include "proto/dht_bloom.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -6,7 +8,6 @@
 #include <cmocka.h>
 
 #include <p2p/base/text.h>
-#include <p2p/proto/dht_bloom.h>
 
 static const char vector[] =
     "F6C3F5EAA07FFD91BDE89F777F26FB2BFF37BDB8FB2BBAA2FD3DDDE7BACFFF75EE7CCBAE"

@@ -1,4 +1,8 @@
 /* What neighbours may cost: rates, proof of address, tokens, votes; whose tales are believed. */
+#include "proto/dht_guard.h"
+#include "proto/dht_token.h"
+#include "proto/dht_vote.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -6,9 +10,6 @@
 #include <cmocka.h>
 
 #include <p2p/proto/dht_addr.h>
-#include <p2p/proto/dht_guard.h>
-#include <p2p/proto/dht_token.h>
-#include <p2p/proto/dht_vote.h>
 
 static struct addr addr(const char *text)
 {

@@ -1,4 +1,6 @@
 /* One node, and datagrams that are cut, stretched, bent or said again. */
+#include "proto/dht_guard.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,7 +10,6 @@
 #include <p2p/base/mem.h>
 #include <p2p/format/bencode.h>
 #include <p2p/proto/dht.h>
-#include <p2p/proto/dht_guard.h>
 #include <p2p/proto/krpc.h>
 
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* Peers kept for others: choice, expiry, and every bound at its limit. */
+#include "proto/dht_store.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-
-#include <p2p/proto/dht_store.h>
 
 static struct dht_store *s;
 static struct dht_dice dice;

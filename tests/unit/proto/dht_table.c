@@ -1,4 +1,6 @@
 /* The routing table: buckets, good and bad nodes, who gets a place, and who does not. */
+#include "proto/dht_table.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -6,7 +8,6 @@
 #include <cmocka.h>
 
 #include <p2p/base/rng.h>
-#include <p2p/proto/dht_table.h>
 
 static struct rng rng;
 static uint8_t own[DHT_ID];

@@ -5,12 +5,13 @@
 #ifndef P2P_TESTS_DHTNET_H
 #define P2P_TESTS_DHTNET_H
 
+#include "proto/dht_table.h"
+
 #include <p2p/base/heap.h>
 #include <p2p/base/list.h>
 #include <p2p/base/map.h>
 #include <p2p/base/mem.h>
 #include <p2p/proto/dht.h>
-#include <p2p/proto/dht_table.h>
 #include <p2p/proto/krpc.h>
 
 #include <stdio.h>

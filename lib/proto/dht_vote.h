@@ -2,8 +2,8 @@
  * What is our address, seen from outside? Every answer may tell (BEP 42); one stranger is not
  * believed, more than half of the last ones are. One vote a host.
  */
-#ifndef P2P_PROTO_DHT_VOTE_H
-#define P2P_PROTO_DHT_VOTE_H
+#ifndef LIB_PROTO_DHT_VOTE_H
+#define LIB_PROTO_DHT_VOTE_H
 
 #include <p2p/base/addr.h>
 

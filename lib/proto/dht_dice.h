@@ -3,8 +3,8 @@
  * ids. SHA-256 over a key and a counter; the key is drawn once from the caller's rng, whose own
  * numbers are not shown to anybody. Same rng state, same bytes.
  */
-#ifndef P2P_PROTO_DHT_DICE_H
-#define P2P_PROTO_DHT_DICE_H
+#ifndef LIB_PROTO_DHT_DICE_H
+#define LIB_PROTO_DHT_DICE_H
 
 #include <p2p/base/rng.h>
 #include <p2p/format/digest.h>

@@ -4,12 +4,13 @@
  * one host cannot fill it alone. A host stands once under a torrent (BEP 33), whatever its port; on
  * loopback, where one host is many, once for each port.
  */
-#ifndef P2P_PROTO_DHT_STORE_H
-#define P2P_PROTO_DHT_STORE_H
+#ifndef LIB_PROTO_DHT_STORE_H
+#define LIB_PROTO_DHT_STORE_H
+
+#include "proto/dht_bloom.h"
+#include "proto/dht_dice.h"
 
 #include <p2p/base/usec.h>
-#include <p2p/proto/dht_bloom.h>
-#include <p2p/proto/dht_dice.h>
 #include <p2p/proto/dht_id.h>
 
 #define DHT_STORE_TORRENTS 2000u

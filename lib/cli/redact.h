@@ -3,8 +3,8 @@
  * a query, a fragment. One function, used for everything that goes to stderr; results on stdout are
  * what was asked for and are left whole.
  */
-#ifndef P2P_CLI_REDACT_H
-#define P2P_CLI_REDACT_H
+#ifndef LIB_CLI_REDACT_H
+#define LIB_CLI_REDACT_H
 
 #include <p2p/base/buf.h>
 

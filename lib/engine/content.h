@@ -4,8 +4,8 @@
  * file's pieces root (v2), another of its name and length. They are hints: whoever follows one
  * hashes what it finds.
  */
-#ifndef P2P_ENGINE_CONTENT_H
-#define P2P_ENGINE_CONTENT_H
+#ifndef LIB_ENGINE_CONTENT_H
+#define LIB_ENGINE_CONTENT_H
 
 #include <p2p/format/manifest.h>
 #include <p2p/host/catalogue.h>

@@ -1,6 +1,6 @@
 /* Counting peers over many nodes (BEP 33): a bloom filter of their addresses, without ports. */
-#ifndef P2P_PROTO_DHT_BLOOM_H
-#define P2P_PROTO_DHT_BLOOM_H
+#ifndef LIB_PROTO_DHT_BLOOM_H
+#define LIB_PROTO_DHT_BLOOM_H
 
 #include <p2p/base/addr.h>
 

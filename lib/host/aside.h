@@ -7,8 +7,8 @@
  * The function runs in the copy of a process that has threads: it may allocate, open sockets and
  * compute, and must not touch the loop.
  */
-#ifndef P2P_HOST_ASIDE_H
-#define P2P_HOST_ASIDE_H
+#ifndef LIB_HOST_ASIDE_H
+#define LIB_HOST_ASIDE_H
 
 #include <p2p/host/loop.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * of the tree for each of the manifest, in its order. The path is of the file itself, or of the
  * folder that holds all of them; its last component may be called anything.
  */
-#ifndef P2P_ENGINE_PLACES_H
-#define P2P_ENGINE_PLACES_H
+#ifndef LIB_ENGINE_PLACES_H
+#define LIB_ENGINE_PLACES_H
 
 #include <p2p/base/bits.h>
 #include <p2p/base/err.h>

@@ -8,8 +8,8 @@
  * - On the public net an id must fit its address (BEP 42), a host stands once in the table, and two
  *   of one network at most in a bucket.
  */
-#ifndef P2P_PROTO_DHT_TABLE_H
-#define P2P_PROTO_DHT_TABLE_H
+#ifndef LIB_PROTO_DHT_TABLE_H
+#define LIB_PROTO_DHT_TABLE_H
 
 #include <p2p/base/usec.h>
 #include <p2p/proto/dht_id.h>

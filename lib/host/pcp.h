@@ -3,8 +3,8 @@
  * a mapping, and reading what it says. Pure functions over bytes. An answer that breaks a rule of
  * section 8.3 or 11.4 is no answer; options of an answer are stepped over, but must be whole.
  */
-#ifndef P2P_HOST_PCP_H
-#define P2P_HOST_PCP_H
+#ifndef LIB_HOST_PCP_H
+#define LIB_HOST_PCP_H
 
 #include <p2p/base/addr.h>
 #include <p2p/base/usec.h>

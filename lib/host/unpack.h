@@ -17,8 +17,8 @@
  * What is wrong with the archive is ERR_INVALID or ERR_LIMIT, what is wrong with the disk ERR_IO.
  * The caller then calls unpack_undo, which takes away what was made and nothing else.
  */
-#ifndef P2P_HOST_UNPACK_H
-#define P2P_HOST_UNPACK_H
+#ifndef LIB_HOST_UNPACK_H
+#define LIB_HOST_UNPACK_H
 
 #include <p2p/base/err.h>
 #include <p2p/host/archive_in.h>

@@ -4,8 +4,8 @@
  * is not proved is at most three times as long as the question, so that nobody can aim us at a
  * third party. Memory is bounded: the one not heard of for longest is forgotten.
  */
-#ifndef P2P_PROTO_DHT_GUARD_H
-#define P2P_PROTO_DHT_GUARD_H
+#ifndef LIB_PROTO_DHT_GUARD_H
+#define LIB_PROTO_DHT_GUARD_H
 
 #include <p2p/base/addr.h>
 #include <p2p/base/usec.h>

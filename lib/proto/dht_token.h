@@ -3,11 +3,12 @@
  * borrowed. Nothing is kept for strangers: a token is a keyed digest of address and key, valid for
  * five to ten minutes.
  */
-#ifndef P2P_PROTO_DHT_TOKEN_H
-#define P2P_PROTO_DHT_TOKEN_H
+#ifndef LIB_PROTO_DHT_TOKEN_H
+#define LIB_PROTO_DHT_TOKEN_H
+
+#include "proto/dht_dice.h"
 
 #include <p2p/base/usec.h>
-#include <p2p/proto/dht_dice.h>
 #include <p2p/proto/dht_id.h>
 
 #define DHT_TOKEN 8

@@ -2,8 +2,8 @@
  * The gateway of this host on IPv4: where the default route leads, and which of our addresses
  * faces it. Read anew at every call; it takes a few system calls and does not wait for anyone.
  */
-#ifndef P2P_HOST_GATEWAY_H
-#define P2P_HOST_GATEWAY_H
+#ifndef LIB_HOST_GATEWAY_H
+#define LIB_HOST_GATEWAY_H
 
 #include <p2p/base/addr.h>
 

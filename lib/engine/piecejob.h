@@ -12,8 +12,8 @@
  * read, so piece layers may be set meanwhile; holding the result against it (piecehash_check) is
  * for the thread that owns it.
  */
-#ifndef P2P_ENGINE_PIECEJOB_H
-#define P2P_ENGINE_PIECEJOB_H
+#ifndef LIB_ENGINE_PIECEJOB_H
+#define LIB_ENGINE_PIECEJOB_H
 
 #include <p2p/base/err.h>
 #include <p2p/format/lanes.h>
