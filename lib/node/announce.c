@@ -341,6 +341,16 @@ static void udp_progress(struct announce *a, usec now)
     free(r);
 }
 
+/* One has connected: those who waited for that need not wait for the pulse. */
+static void others_go_on(struct node *n, const struct addr *tracker, usec now)
+{
+    for (struct list_node *l = list_first(&n->udp); l; l = list_next(&n->udp, l)) {
+        struct announce *a = LIST_OF(l, struct announce, in_udp);
+        if (addr_eq(tracker_udp_addr(a->udp), tracker))
+            send_udp(a, now);
+    }
+}
+
 void node_datagram(struct node *n, const struct addr *from, struct bytes b, usec now)
 {
     n->now = now;
@@ -348,9 +358,12 @@ void node_datagram(struct node *n, const struct addr *from, struct bytes b, usec
         return;
     for (struct list_node *l = list_first(&n->udp); l; l = list_next(&n->udp, l)) {
         struct announce *a = LIST_OF(l, struct announce, in_udp);
+        bool connected = tracker_udp_asked(a->udp);
         if (!addr_eq(tracker_udp_addr(a->udp), from) || !tracker_udp_feed(a->udp, b, now))
             continue;
         udp_progress(a, now);
+        if (!connected)
+            others_go_on(n, from, now);
         return;
     }
 }

@@ -33,14 +33,14 @@ enum action { CONNECT = 0, ANNOUNCE = 1, SCRAPE = 2, ERROR = 3 };
 #define PROTOCOL_ID UINT64_C(0x41727101980)
 #define ID_LIFE (60 * USEC_SEC)
 #define FIRST_WAIT (15 * USEC_SEC)
-#define OTHERS_CONNECT USEC_SEC   /* how long another machine's connect is waited for */
+#define OTHERS_CONNECT USEC_SEC /* how long another machine's connect is waited for */
 #define OTHERS_POLL (100 * USEC_MS)
 
 struct known {
     struct addr addr; /* family 0: free */
     bool has_id;
     uint64_t id;
-    usec got;    /* has_id: when it came */
+    usec got;      /* has_id: when it came */
     usec asking;   /* until when somebody's connect is thought to be under way */
     uint64_t used; /* for finding the oldest */
 };
@@ -237,9 +237,17 @@ static bool count_silence(struct tracker_udp *t, usec now)
     return false;
 }
 
+/* The id that it waits for has come. */
+static bool has_been_spared(struct tracker_udp *t, usec now)
+{
+    return t->state == IDLE && t->patience && id_valid(know(t->cache, &t->to), now);
+}
+
 size_t tracker_udp_pull(struct tracker_udp *t, uint8_t out[TRACKER_UDP_MAX_DATAGRAM], usec now)
 {
-    if (now < t->deadline || t->state == DONE || t->state == FAILED)
+    if (t->state == DONE || t->state == FAILED)
+        return 0;
+    if (now < t->deadline && !has_been_spared(t, now))
         return 0;
     if (t->state == WAITING && !count_silence(t, now))
         return 0;

@@ -66,9 +66,10 @@ int tracker_http_parse_scrape(struct tracker_answer *a, const uint8_t info_hash[
  * UDP. One machine per announce or scrape to one resolved address; connection ids are kept for a
  * minute in `struct tracker_udp_cache` so that several items share one connect.
  * feed: a datagram from that address. pull: the datagram to send now, if any; it is the tick too,
- * to be called when the deadline has come and after feed took something. Retransmission at
- * 15 * 2^n seconds as in BEP 15 (`first` stands for the 15 if it is shorter, 0: it is not), giving
- * up after `tries` datagrams without an answer; the deadline is also that of a result that
+ * to be called when the deadline has come and after feed took something; and for the others of the
+ * address when one of them has connected, which need not wait for their deadlines. Retransmission
+ * at 15 * 2^n seconds as in BEP 15 (`first` stands for the 15 if it is shorter, 0: it is not),
+ * giving up after `tries` datagrams without an answer; the deadline is also that of a result that
  * tracker_udp_result has not told yet. Cache and rng are borrowed.
  */
 struct tracker_udp;

@@ -167,6 +167,25 @@ static void leaving(void **state)
     }
 }
 
+/* A connection id lives for a minute: both hashes of a hybrid wait for one new one, no longer. */
+static void leaving_later(void **state)
+{
+    (void)state;
+    struct pair p = far_away(3, 16384, 64u << 20);
+    p.tracker = "udp://tracker.test:6969/announce";
+    follow_link(&p, false);
+    assert_true(tube_run(p.t, 60 * USEC_SEC, is_complete, p.item));
+    tube_run(p.t, p.begun + 65 * USEC_SEC, NULL, NULL);
+    usec now = tube_now(p.t);
+    node_stop(host_node(p.leech), p.item->task, USEC_SEC, now);
+    host_turn(p.leech);
+    assert_true(tube_run(p.t, now + 2 * USEC_SEC, is_gone, p.item));
+    assert_true(tube_now(p.t) - now < 2 * TRIP);
+    assert_int_equal(tube_completed_announces(p.t), 2);
+    assert_int_equal(tube_tracker_knows(p.t), 0);
+    end(&p);
+}
+
 /* Stopped so long after it began: how long until it is gone. */
 static usec given_up(const char *tracker, bool dead, usec after)
 {
@@ -202,9 +221,8 @@ static void stopped_early(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_link),
-        cmocka_unit_test(interest_before_the_manifest),
-        cmocka_unit_test(leaving),
+        cmocka_unit_test(by_link),       cmocka_unit_test(interest_before_the_manifest),
+        cmocka_unit_test(leaving),       cmocka_unit_test(leaving_later),
         cmocka_unit_test(stopped_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
