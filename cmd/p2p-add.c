@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,9 +118,45 @@ static void print(struct add *a, const struct scan_result *r)
     buf_fini(&torrent);
 }
 
+static bool is_same(const char *path, const struct stat *of)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && st.st_dev == of->st_dev && st.st_ino == of->st_ino;
+}
+
+static bool writes_file(const struct add *a)
+{
+    return a->o->output && strcmp(a->o->output, "-") != 0;
+}
+
+/* What is shared would be gone, or another as soon as the torrent is written: cat and tar refuse
+ * that too. */
+static int spare(const struct add *a, const char *path, const struct scan_result *r, struct err *e)
+{
+    struct stat st;
+
+    if (!writes_file(a) || stat(a->o->output, &st) != 0 || !S_ISREG(st.st_mode))
+        return 0;
+    bool found = is_same(path, &st);
+    for (size_t i = 0; r->m && r->path && i < r->m->n_files && !found; i++) {
+        const struct manifest_file *f = &r->m->files[i];
+
+        if (f->length != (uint64_t)st.st_size)
+            continue;
+        char *file = mem_fmt("%s/%s", r->path, f->path);
+        found = is_same(file, &st);
+        free(file);
+    }
+    if (!found)
+        return 0;
+    return err_set(e, ERR_USAGE, "--output: %s is of what is shared, and would be written over",
+                   a->o->output);
+}
+
 static int write_torrent(const struct add *a, const struct scan_result *r, struct err *e)
 {
-    if (!a->o->output || strcmp(a->o->output, "-") == 0)
+    if (!writes_file(a))
         return 0;
     struct buf torrent = torrent_of(r->m);
     int rc = fileio_write(a->o->output, buf_bytes(&torrent), 0666, e);
@@ -152,6 +189,19 @@ static int add_archive(struct add *a, const struct source_entry *n, struct scan_
     return rc;
 }
 
+static int scan(struct add *a, const struct source_entry *n, struct scan_result *r, struct err *e)
+{
+    if (n->bad)
+        return err_set(e, ERR_INVALID, "%s", n->text);
+    int rc = spare(a, n->text, r, e);
+    if (rc < 0)
+        return rc;
+    if (a->o->archive)
+        return add_archive(a, n, r, e);
+    return is_stdin(n) ? scan_stream(r, STDIN_FILENO, &a->scan, e)
+                       : scan_path(r, n->text, &a->scan, e);
+}
+
 static int add_one(struct add *a, const struct source_entry *n)
 {
     struct output *out = &a->p->output;
@@ -162,19 +212,14 @@ static int add_one(struct add *a, const struct source_entry *n)
 
     a->doing = is_stdin(n) ? a->o->name : path;
     a->begun = clock_now();
-    if (n->bad)
-        rc = err_set(&e, ERR_INVALID, "%s", n->text);
-    else if (a->o->archive)
-        rc = add_archive(a, n, &r, &e);
-    else if (is_stdin(n))
-        rc = scan_stream(&r, STDIN_FILENO, &a->scan, &e);
-    else
-        rc = scan_path(&r, path, &a->scan, &e);
+    rc = scan(a, n, &r, &e);
     output_erase(out);
     for (size_t i = 0; i < r.n_notices; i++)
         output_notice(out, "%s", r.notices[i]);
     if (rc == 0 && r.known)
         output_verbose(out, "%s: unchanged since it was added; not hashed again", path);
+    if (rc == 0)
+        rc = spare(a, path, &r, &e);
     if (rc == 0)
         rc = write_torrent(a, &r, &e);
     if (rc == 0)

@@ -131,3 +131,27 @@ s.serve_forever()' "$@" >port 2>/dev/null
     status 0 p2p-ls --home d/nothing
     status 0 p2p-ls --home x.torrent ./x.torrent
 }
+
+@test "p2p-add -o: a FILE that is of the content is not written over: status 2" {
+    random_file f 70000
+    sample_folder d
+    cp f before
+    cp -r d d.before
+    ln f hard
+    for file in f ./f hard; do
+        status 2 p2p-add -o $file f
+        says "--output: $file is of what is shared, and would be written over"
+    done
+    cmp f before
+    status 2 p2p-add -o "d/a note.txt" d
+    diff -r d d.before
+    tar cf a.tar d
+    status 2 p2p-add --archive -o a.tar a.tar
+    tar tf a.tar >/dev/null
+    [ -z "$(p2p-ls)" ]
+    # A torrent beside the content is what many want; the next time it would be of the content.
+    status 0 p2p-add -o d/d.torrent d
+    status 2 p2p-add -o d/d.torrent d
+    status 0 p2p-add -o d/d.torrent --exclude d.torrent d
+    status 0 p2p-ls --verify d
+}
