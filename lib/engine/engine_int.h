@@ -376,6 +376,7 @@ void reuse_tick(struct item *it);
 bool reuse_busy(const struct item *it); /* reads and hashes just now */
 void reuse_named(struct engine *g); /* files of some item have their names: others may want them */
 void reuse_free(struct item *it);
+/* reuse_ask.c */
 void reuse_probed(struct engine *g, const struct node_op *op);
 void reuse_no_probes(struct engine *g, const struct node_op *op);
 void reuse_told(struct engine *g, const struct node_op *op);

@@ -182,7 +182,8 @@ struct try_job {
 };
 void reuse_try(void *job);
 
-void reuse_take_hash(const struct item *it, struct try_piece *t, uint32_t piece); /* the loop's */
+/* reuse_walk.c's: on the loop's thread, before one is tried. */
+void reuse_take_hash(const struct item *it, struct try_piece *t, uint32_t piece);
 /* Content [off, off + n) along a way, or what is in the tree (NULL); false: it is not all there. */
 bool reuse_read_along(struct reuse *r, const struct way *w, uint64_t off, uint32_t n, uint8_t *to);
 int reuse_write_along(struct reuse *r, const struct way *w, uint64_t off, struct bytes b,

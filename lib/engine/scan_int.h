@@ -63,6 +63,8 @@ int scan_plan_entries(struct scan_plan *p, struct scan_result *r, const char *pa
                       const struct scan_options *o, struct err *e);
 void scan_plan_fini(struct scan_plan *p);
 
+/* ---- scan.c ---- */
+
 struct scan_author { /* a plan with its author */
     struct scan_plan plan;
     struct author *author;

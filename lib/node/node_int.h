@@ -559,6 +559,8 @@ void task_completed(struct task *t, usec now);
 void task_tell_lost(struct task *t, uint32_t piece); /* we have it no longer (BEP 54) */
 void task_layers_known(struct task *t, uint32_t file, usec now); /* its pieces can be verified */
 bool task_complete(const struct task *t); /* all that is wanted is verified */
+/* Is the item to be found by its trackers alone (BEP 27)? Unknown before the manifest is here. */
+bool task_is_private(const struct task *t);
 
 /* What it has only while it is awake: without a manifest; with one; and none of it. */
 void task_get_up(struct task *t, usec now);
@@ -614,27 +616,26 @@ bool web_busy(const struct task *t);           /* a transfer is under way */
 usec web_time(const struct task *t, usec now); /* for so long one brought something */
 void web_wake(struct node *n, size_t most, usec now); /* so many lanes that wait */
 
-/* Is the item to be found by its trackers alone (BEP 27)? Unknown before the manifest is here. */
-bool task_is_private(const struct task *t);
-
 /* finder.c */
 void finder_init(struct node *n, usec now);
 void finder_fini(struct node *n);
 bool finder_datagram(struct node *n, const struct addr *from, struct bytes b, usec now);
 void finder_task(struct task *t, usec now);      /* it is here, or its hashes are known now */
 void finder_task_gone(struct task *t, usec now); /* it stops, or turned out to be private */
-void finder_port(struct conn *c, uint16_t port, usec now); /* a PORT message came */
-void finder_greet(struct conn *c);                         /* says PORT where that is welcome */
 bool finder_exhausted(const struct task *t);     /* it has looked, and nobody is there */
 void finder_hurry(struct task *t, usec now);     /* no peers: do not wait for the next turn */
 void finder_completed(struct task *t, usec now);
 void finder_moved(struct node *n, usec now); /* we are reached by another port */
-/* Somebody near us may run a DHT node there. */
-void finder_neighbour(struct node *n, const struct addr *a, usec now);
 /* Who was not named by trackers, links or the user is none of ours any more: the item is private.
  * First the candidates; the connections when no handler of one is at work. */
 void finder_forget_strangers(struct task *t);
 void finder_close_strangers(struct task *t, usec now);
+
+/* finder_join.c */
+void finder_port(struct conn *c, uint16_t port, usec now); /* a PORT message came */
+void finder_greet(struct conn *c);                         /* says PORT where that is welcome */
+/* Somebody near us may run a DHT node there. */
+void finder_neighbour(struct node *n, const struct addr *a, usec now);
 
 /* pex.c */
 bool pex_on(const struct task *t);
