@@ -2,12 +2,11 @@
  * What a peer has asked of us and has not had yet.
  *
  * It is given in the order of asking, but for a seed that cannot give to all at once: that gives
- * first what nobody else has, then what fewest have. Many clients ask a seed for seconds ahead, all
- * for much the same, and take back nothing; by the time it is their turn others could give it to
- * them, and a second copy from the seed keeps everybody waiting for the first one of something
- * else. So while somebody waits for a first copy, second ones wait in the queue, a moment only, and
- * are then rejected: who is told so asks others, or again. But nobody is left without anything for
- * long.
+ * first what nobody else has. Many clients ask a seed for seconds ahead, all for much the same, and
+ * take back nothing; by the time it is their turn others could give it to them, and a second copy
+ * from the seed keeps everybody waiting for the first one of something else. So while somebody
+ * waits for a first copy, second ones wait in the queue, a moment only, and are then rejected: who
+ * is told so asks others, or again. But nobody is left without anything for long.
  * Peers that know no rejects are served as they come.
  */
 #include "node/node_int.h"
@@ -79,26 +78,10 @@ static uint32_t find_first(struct conn *c)
     return c->asked_n;
 }
 
-/* The first one of those that fewest have. */
-static uint32_t find_rarest(struct conn *c)
-{
-    uint32_t last = UINT32_MAX, best = 0, least = UINT32_MAX;
-    for (uint32_t i = 0; i < c->asked_n; i++) {
-        uint32_t piece = at(c, i)->piece;
-        uint32_t n = piece == last ? least : picker_availability(c->task->picker, piece);
-        best = n < least ? i : best;
-        least = n < least ? n : least;
-        last = piece;
-    }
-    return best;
-}
-
 struct asked queue_next(struct conn *c)
 {
-    if (!is_ordered(c))
-        return take(c, 0);
-    uint32_t i = find_first(c);
-    return take(c, i < c->asked_n ? i : find_rarest(c));
+    uint32_t i = is_ordered(c) ? find_first(c) : 0;
+    return take(c, i < c->asked_n ? i : 0);
 }
 
 bool queue_has_first(struct conn *c)

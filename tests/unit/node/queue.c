@@ -109,21 +109,6 @@ static void what_nobody_has_goes_first(void **state)
     rig_free(g);
 }
 
-/* When all has come up elsewhere the crowd waits for what is on few uplinks. */
-static void what_fewest_have_goes_next(void **state)
-{
-    (void)state;
-    struct raw *v[1];
-    struct rig *g = narrow(7, v, 1);
-    others_have(g, 0, 1);
-    raw_index(raw_friend(g, 22), WIRE_HAVE, 0);
-    ask(v[0], 0);
-    ask(v[0], 1);
-    rig_run(g, 10 * USEC_SEC);
-    assert_first_of(0, 1, 0);
-    rig_free(g);
-}
-
 static void a_second_copy_waits_for_first_ones(void **state)
 {
     (void)state;
@@ -248,7 +233,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_has_goes_first),
-        cmocka_unit_test(what_fewest_have_goes_next),
         cmocka_unit_test(a_second_copy_waits_for_first_ones),
         cmocka_unit_test(nobody_starves),
         cmocka_unit_test(what_is_begun_is_anothers_until_he_goes),
