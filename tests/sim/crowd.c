@@ -2,6 +2,7 @@
 #include "crowd.h"
 
 #include <p2p/base/mem.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SOURCE_DOWN 5u /* times its uplink, as of everybody */
@@ -175,4 +176,25 @@ bool crowd_is_spread(struct crowd *w)
     bool full = bits_full(&sum);
     bits_fini(&sum);
     return full;
+}
+
+static void figure(const struct crowd *w, struct scenario_run *r, const char *what, double value,
+                   const char *unit, double at_most)
+{
+    char name[100];
+    snprintf(name, sizeof name, "%s, %s seed: %s", w->c.mixed ? "mixed" : "equals",
+             w->c.super ? "super" : "plain", what);
+    scenario_figure(r, name, value, unit, at_most);
+}
+
+void crowd_tell(struct crowd *w, struct scenario_run *r, double of_bound, double copies)
+{
+    double bound = crowd_bound(w), at_bound = bound * w->c.source_up / (double)w->m->size;
+    scenario_must(r, "all complete", crowd_finish(w, (usec)(bound * 10e6)));
+    figure(w, r, "the last has it after", crowd_last(w), "s", SCENARIO_FREE);
+    figure(w, r, "of the fluid bound", crowd_last(w) / bound, "times", of_bound);
+    figure(w, r, "copies uploaded by the source", crowd_copies(w), "", SCENARIO_FREE);
+    /* at the bound it uploads all the time: where the crowd's uplinks are few, more than one */
+    figure(w, r, "of the copies at the bound", crowd_copies(w) / at_bound, "times", copies);
+    figure(w, r, "received in vain", crowd_waste(w), "%", SCENARIO_FREE);
 }

@@ -51,5 +51,8 @@ double crowd_mean(const struct crowd *w, bool riders); /* seconds from arrival t
 double crowd_copies(struct crowd *w);                  /* that the source uploaded */
 double crowd_waste(struct crowd *w);                   /* percent of what was received */
 bool crowd_is_spread(struct crowd *w); /* do the leechers have one copy among them? */
+/* Lets it run until the last has it, and says how far that and the copies that the source sent are
+ * from the bound: figures that may be `of_bound` and `copies` at most. */
+void crowd_tell(struct crowd *w, struct scenario_run *r, double of_bound, double copies);
 
 #endif

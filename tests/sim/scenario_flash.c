@@ -8,23 +8,12 @@
  */
 #include "crowd.h"
 
-#include <stdio.h>
-
 #define HOME 1000000u
 #define SIZE (128u << 20)
 #define PIECE (128u << 10)
 #define WITHIN (10 * USEC_SEC)
 #define OF_BOUND 1.2
 #define COPIES 1.1
-
-static void figure(struct scenario_run *r, const struct crowd_config *c, const char *what,
-                   double value, const char *unit, double at_most)
-{
-    char name[100];
-    snprintf(name, sizeof name, "%s, %s seed: %s", c->mixed ? "mixed" : "equals",
-             c->super ? "super" : "plain", what);
-    scenario_figure(r, name, value, unit, at_most);
-}
 
 static void tell(struct scenario_run *r, bool mixed, bool super)
 {
@@ -37,15 +26,7 @@ static void tell(struct scenario_run *r, bool mixed, bool super)
                                    .within = WITHIN};
     struct crowd *w = crowd_new(r, &c);
     crowd_arrive(w);
-    double bound = crowd_bound(w);
-    scenario_must(r, "all complete", crowd_finish(w, (usec)(bound * 10e6)));
-    figure(r, &c, "the last has it after", crowd_last(w), "s", SCENARIO_FREE);
-    figure(r, &c, "of the fluid bound", crowd_last(w) / bound, "times", OF_BOUND);
-    figure(r, &c, "copies uploaded by the source", crowd_copies(w), "", SCENARIO_FREE);
-    /* at the bound it uploads all the time: where the crowd's uplinks are few, more than one */
-    figure(r, &c, "of the copies at the bound", crowd_copies(w) * (double)SIZE / (bound * HOME),
-           "times", super ? COPIES : OF_BOUND);
-    figure(r, &c, "received in vain", crowd_waste(w), "%", SCENARIO_FREE);
+    crowd_tell(w, r, OF_BOUND, super ? COPIES : OF_BOUND);
     crowd_free(w);
 }
 

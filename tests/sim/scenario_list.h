@@ -1,6 +1,7 @@
 /* Every scenario has a line here, SCENARIO(name), in the order of their telling. */
 SCENARIO(two)
 SCENARIO(flash)
+SCENARIO(rush)
 SCENARIO(source_dies)
 SCENARIO(riders)
 SCENARIO(thousand)
