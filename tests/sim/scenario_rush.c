@@ -1,7 +1,7 @@
 /*
- * The crowd of `make bench` without a machine's noise: N leechers at once at one source, which seeds
- * as it does if nobody says otherwise, among equals and among three classes of uplinks. The last of
- * them has it soon after the fluid bound, and the source sends little more than it must.
+ * The crowd of `make bench` without a machine's noise: N leechers at once at one source, which
+ * seeds as it does if nobody says otherwise, among equals and among three classes of uplinks. The
+ * last of them has it soon after the fluid bound, and the source sends little more than it must.
  */
 #include "crowd.h"
 
