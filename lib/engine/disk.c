@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define STORE_MAX 64                    /* blocks a job, and slices of one write */
+#define STORES_OUT 4                    /* jobs of an item that write */
 #define NAMES_MAX 4096                  /* files that are finished together */
 #define CHECK_BYTES ((uint64_t)8 << 20) /* of pieces that are checked together: still in memory, */
 #define CHECK_WAIT (10 * USEC_MS)       /* and no older */
@@ -392,8 +393,9 @@ void disk_file_done(struct engine *g, const struct node_op *op)
 }
 
 /*
- * One at a time for each item, two where they hash as well: writers to one file wait for each other
- * in the kernel, and burn time doing so. What comes meanwhile travels together.
+ * A few at a time for each item. They write one after the other, each as soon as the last is done:
+ * with one, the disk would rest until the loop had heard of it and sent the next. What comes
+ * meanwhile travels together.
  */
 static void stores_flush(struct engine *g)
 {
@@ -403,7 +405,7 @@ static void stores_flush(struct engine *g)
         struct store *s = LIST_OF(l, struct store, node);
 
         next = list_next(&g->stores, l);
-        if (s->item->writing < (s->m->has_v2 ? 2 : 1))
+        if (s->item->writing < STORES_OUT)
             store_submit(g, s);
     }
 }

@@ -115,6 +115,7 @@ struct tree *tree_new(struct fdcache *c, const char *root, const struct tree_fil
     t->side = mem_str(side);
     t->n = n;
     t->sync_fd = -1;
+    pthread_mutex_init(&t->pen, NULL);
     copy_files(t, v);
     avoid_clashes(t);
     return t;
@@ -132,6 +133,7 @@ void tree_free(struct tree *t)
     free(t->names);
     free(t->v);
     free(t->dirty);
+    pthread_mutex_destroy(&t->pen);
     free(t);
 }
 
@@ -370,7 +372,9 @@ int tree_pwrite(struct tree *t, size_t file, uint64_t off, const struct bytes *v
     struct fdcache_entry *en = tree_pin_store(t, store, true, &rc, e);
     if (!en)
         return rc;
+    pthread_mutex_lock(&t->pen);
     rc = fileio_pwritev(fdcache_fd(en), t->v[file].path, at, v, n, e);
+    pthread_mutex_unlock(&t->pen);
     /* Marked when the bytes are out: a sync that began before must not take the mark with it. */
     tree_mark(t, store, FILE_DIRTY);
     fdcache_unpin(t->cache, en);

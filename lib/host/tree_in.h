@@ -7,6 +7,8 @@
 #include <p2p/host/beneath.h>
 #include <p2p/host/tree.h>
 
+#include <pthread.h>
+
 /* Flags of our own, above the public ones; guarded by the lock of the cache as those are. */
 #define FILE_DIRTY 0x100u   /* written since the last sync */
 #define FILE_NAMED 0x200u   /* its name is new since the last sync */
@@ -34,6 +36,9 @@ struct tree {
     uint32_t *dirty; /* indices with FILE_LISTED */
     size_t dirty_count, dirty_cap;
     int sync_fd; /* root, open since before the first write not synced: see tree_sync.c */
+    /* Who writes has it: in the kernel, writers to one file would wait for each other burning time,
+     * while here the next one sleeps, and begins as soon as the last is done. */
+    pthread_mutex_t pen;
 };
 
 static inline bool entry_is_side(const struct tree *t, size_t i)

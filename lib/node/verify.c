@@ -54,6 +54,9 @@ void verify_open_free(struct task *t, struct open_piece *o)
 
 /* ---- storing ---- */
 
+/* What waits to be judged lacks blocks that are still to come: it alone must never stop them. */
+_Static_assert(NODE_MAX_KEPT <= NODE_MAX_UNSTORED / 2, "reading would never go on");
+
 static void throttle(struct node *n)
 {
     size_t held = n->unstored + n->kept;

@@ -23,20 +23,21 @@ static int end(void **state)
     return scratch_end(state);
 }
 
-static int write_text(struct tree *t, size_t file, uint64_t off, const char *text, struct err *e)
+static inline int write_text(struct tree *t, size_t file, uint64_t off, const char *text,
+                             struct err *e)
 {
     struct bytes v = bytes_str(text);
     return tree_pwrite(t, file, off, &v, 1, e);
 }
 
-static void expect_os(int rc, struct err *e, int os)
+static inline void expect_os(int rc, struct err *e, int os)
 {
     assert_int_equal(rc, ERR_IO);
     assert_int_equal(e->os, os);
     err_clear(e);
 }
 
-static void expect_read(struct tree *t, size_t file, uint64_t off, const char *text)
+static inline void expect_read(struct tree *t, size_t file, uint64_t off, const char *text)
 {
     char got[256];
     size_t n = strlen(text);
@@ -52,7 +53,7 @@ static const struct tree_file three[] = {
     {"name/empty", 0, 0},
 };
 
-static struct tree *three_files(void)
+static inline struct tree *three_files(void)
 {
     return tree_new(cache, at("root"), three, 4, ".part", NULL);
 }
