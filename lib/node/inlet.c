@@ -21,10 +21,11 @@
 
 #define LEAST_WAIT (2 * USEC_MS) /* between two rounds while some still wait */
 #define LEAST_UNIT 1024u
-#define UNITS 16u     /* a second, at least */
-#define ROOMS 40u     /* a second */
-#define PORTION 4096u /* to one receiver, when many wait */
-#define WEB_HEAD 250u /* of an answer by HTTP, more or less */
+#define UNITS 16u        /* a second, at least */
+#define ROOMS 40u        /* a second */
+#define LEAST_ROOM 2560u /* doubled, two whole packets with what the kernel adds to each */
+#define PORTION 4096u    /* to one receiver, when many wait */
+#define WEB_HEAD 250u    /* of an answer by HTTP, more or less */
 
 static uint64_t limit(const struct node *n)
 {
@@ -165,6 +166,8 @@ void inlet_received(struct conn *c, size_t bytes, usec now)
 /*
  * Web seeds are paused when the limit is spent, and the kernel is given room for 25 ms of it, which
  * it doubles: a path of a fifth of a second is still filled by the few transfers that there are.
+ * Never less than whole packets, though: what does not fit it throws away, until hardly anything
+ * comes any more.
  * Of a high limit that would be more than a kernel can be told: there the kernel does as it likes,
  * and ranges are short instead.
  */
@@ -173,7 +176,7 @@ size_t node_web_room(const struct node *n)
     uint64_t room = limit(n) / ROOMS;
     if (limit(n) == 0 || room > NODE_WEB_ROOM)
         return NODE_WEB_ROOM;
-    return room < LEAST_UNIT ? LEAST_UNIT : (size_t)room;
+    return room < LEAST_ROOM ? LEAST_ROOM : (size_t)room;
 }
 
 /* What comes in 5 ms: so the room is empty, and filled again by the server, when the limit has it.
