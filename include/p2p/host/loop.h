@@ -23,7 +23,7 @@
 
 struct loop;
 
-#define LOOP_WORKERS_MIN 5
+#define LOOP_WORKERS_MIN 4
 #define LOOP_WORKERS_MAX 64
 
 /*
