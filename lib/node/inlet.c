@@ -166,10 +166,9 @@ void inlet_received(struct conn *c, size_t bytes, usec now)
 /*
  * Web seeds are paused when the limit is spent, and the kernel is given room for 25 ms of it, which
  * it doubles: a path of a fifth of a second is still filled by the few transfers that there are.
- * Never less than whole packets, though: what does not fit it throws away, until hardly anything
- * comes any more.
  * Of a high limit that would be more than a kernel can be told: there the kernel does as it likes,
- * and ranges are short instead.
+ * and ranges are short instead. And it is never less than whole packets, for what does not fit is
+ * thrown away, until hardly anything comes any more.
  */
 size_t node_web_room(const struct node *n)
 {

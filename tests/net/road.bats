@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# One seed and one peer with a long road between them, 50 ms each way, or a tracker. How fast it was is told, not
-# judged:   make net T=road MBIT=1000 SIZE=1000M   on a machine that can.
+# One seed and one peer with a long road between them, 50 ms each way, or a tracker. How fast it was
+# is told, not judged:   make net T=road MBIT=1000 SIZE=1000M   on a machine that can.
 
 load helper
 

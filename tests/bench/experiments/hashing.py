@@ -1,6 +1,7 @@
 """How fast content becomes a manifest, with all cores and on one, of one big file and of many small
-ones; and how fast what lies here is verified. `openssl speed` tells what one core can do, two dd at once
-what reading alone takes. Where the processor has SHA instructions, all are also played without them (without.py)."""
+ones; and how fast what lies here is verified. `openssl speed` tells what one core can do, two dd at
+once what reading alone takes. Where the processor has SHA instructions, all are also played without
+them (without.py)."""
 
 import os
 import re
