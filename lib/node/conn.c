@@ -39,6 +39,8 @@ static void conn_tick(struct node *n, struct timer *tm, usec now)
             wire_put_keepalive(&c->out.bytes);
             conn_flush(c);
         }
+        if (!outq_empty(&c->out))
+            conn_flush(c); /* what could wait for the next message has waited */
         hashes_tick(c, now);
         if (c->phase == CONN_OPEN)
             fetch_tick(c, now);

@@ -331,7 +331,7 @@ static size_t pick(struct conn *c, struct block_ref *v, size_t most, usec now)
 
 void fetch_more(struct conn *c, usec now)
 {
-    if (!may_ask(c, now))
+    if (!may_ask(c, now) || !alone_may_ask(c, now))
         return;
     req_drop_old_dead(c, now);
     c->pipe.unit = inlet_unit(c->node);
@@ -345,8 +345,10 @@ void fetch_more(struct conn *c, usec now)
         room -= asked;
         size_t n = room > 0 ? pick(c, v, room < most ? room : most, now) : 0;
         if (room > 0 && n == 0) {
-            if (c->pipe.out == 0)
+            if (c->pipe.out == 0) {
                 fetch_interest(c);
+                alone_dry(c, now);
+            }
             return;
         }
         ask_for(c, v, n, now);
@@ -397,6 +399,7 @@ void fetch_choked(struct conn *c, usec now)
         req_kill_all(c, now);
     drop_unasked(c, now);
     c->hold_until = now + HOLD_AFTER_REJECT; /* who turns about at once gets no burst each time */
+    alone_pass(c, now);
 }
 
 void fetch_reject(struct conn *c, const struct wire_msg *m, usec now)
@@ -539,4 +542,5 @@ void fetch_gone(struct conn *c, usec now)
         picker_peer_all(t->picker, -1);
     else if (c->has.n)
         picker_peer_bits(t->picker, &c->has, -1);
+    alone_pass(c, now);
 }

@@ -18,6 +18,7 @@
  *   announce.c  trackers                                  web.c       web seeds
  *   webmeta.c   the manifest beside a web seed's content
  *   stream.c    items that are read as they come          demand.c    and in any order
+ *   alone.c     near seeds, of which one may do
  *   part.c      pieces of which only some bytes are wanted
  *   super.c     super-seeding                             status.c    figures
  *   reuse.c     content that may be here already
@@ -50,6 +51,7 @@
 #include <p2p/proto/ext.h>
 #include <p2p/proto/tracker.h>
 #include <p2p/proto/wire.h>
+#include <p2p/swarm/alone.h>
 #include <p2p/swarm/blame.h>
 #include <p2p/swarm/choker.h>
 #include <p2p/swarm/picker.h>
@@ -345,6 +347,8 @@ struct task {
     usec started, first_byte, completed_at, last_arrival, last_upload;
     struct waits waits; /* until it is complete */
     uint64_t fastest; /* fastest peer's rate of late */
+    struct alone alone; /* alone.c */
+    node_id alone_with; /* while one is asked alone */
     int64_t tracker_seeds, tracker_peers;
     bool stopping;
     usec stop_by;
@@ -392,6 +396,7 @@ struct node {
     struct list free_blocks;
     uint64_t unstored; /* bytes waiting for the disk */
     bool paused_disk;
+    usec full_at; /* when reading last began to wait for the disk; 0: never */
     size_t kept; /* bytes, of all tasks */
     struct bucket down, up, words; /* words: of what goes out, what is not content */
     struct timer bucket_timer, pulse;
@@ -489,6 +494,12 @@ void serve_pulse(struct task *t, usec now); /* the choker's rounds, and between 
 void serve_allow_fast(struct conn *c);
 void serve_completed(struct conn *c); /* we need nothing more: who owes is remembered */
 void serve_have(struct task *t, uint32_t piece, usec now);
+
+/* alone.c */
+bool alone_may_ask(struct conn *c, usec now);
+void alone_pass(struct conn *c, usec now); /* it cannot be asked now: another may */
+bool alone_rests(const struct conn *c); /* it is not asked, as another is */
+void alone_dry(struct conn *c, usec now);  /* it has nothing that we could ask for */
 
 /* metadata.c */
 void metadata_begin(struct task *t, usec now);

@@ -20,6 +20,7 @@
 #define CREDIT_BYTES (256u << 10) /* had before anything must be given back, */
 #define CREDIT_PIECES 1u          /* and as many pieces, */
 #define CREDIT_RATIO 16u          /* and so many times what it gave: a slow uplink is no crime */
+#define REST_WORDS 4096u /* bytes of messages that a seed which rests hears at once */
 #define FAST_STEPS 10u
 #define FAST_BYTES (2u << 20)
 #define FAST_SPREAD 4u /* peers that have it */
@@ -362,7 +363,9 @@ static void wake(struct conn *c)
 }
 
 /* Who has the piece already need not hear of it, but a seed does, for by that it knows what has
- * spread; and so does one that shows its pieces one by one: he wants nothing, ever. */
+ * spread; and so does one that shows its pieces one by one: he wants nothing, ever. A seed that
+ * rests, as another is asked, is not woken for each: it hears of many at once, or with the next
+ * tick of its connection. */
 void serve_have(struct task *t, uint32_t piece, usec now)
 {
     struct list_node *next;
@@ -377,6 +380,7 @@ void serve_have(struct task *t, uint32_t piece, usec now)
             continue;
         wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
         wake(c);
-        conn_flush(c);
+        if (!alone_rests(c) || outq_words(&c->out) > REST_WORDS)
+            conn_flush(c);
     }
 }

@@ -62,6 +62,7 @@ static void throttle(struct node *n)
     size_t held = n->unstored + n->kept;
     if (!n->paused_disk && held >= NODE_MAX_UNSTORED) {
         n->paused_disk = true;
+        n->full_at = n->now;
     } else if (n->paused_disk && held <= NODE_MAX_UNSTORED / 2) {
         n->paused_disk = false;
         inlet_turn(n, n->now);

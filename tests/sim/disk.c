@@ -133,9 +133,20 @@ bool item_matches(const struct item *it, const uint8_t *content)
 
 /* ---- what the node asks for ---- */
 
+/* Writes wait for each other. */
+static usec done_at(struct host *h, const struct node_op *op, enum event_kind kind)
+{
+    usec now = h->tube->now;
+    if (kind != EV_STORED || h->cfg.disk == 0)
+        return now + DISK_TIME;
+    h->disk_until = (h->disk_until > now ? h->disk_until : now) +
+                    (usec)((double)op->data.n * (double)USEC_SEC / (double)h->cfg.disk);
+    return h->disk_until + DISK_TIME;
+}
+
 static struct event *answer_later(struct host *h, const struct node_op *op, enum event_kind kind)
 {
-    struct event *e = host_event(h, h->tube->now + DISK_TIME, kind);
+    struct event *e = host_event(h, done_at(h, op, kind), kind);
     e->job = op->job;
     e->task = op->task;
     e->piece = op->piece;

@@ -34,6 +34,7 @@ struct host_config {
     double loss;       /* share of datagrams lost, and of segments of streams that are sent again */
     uint64_t limit_down, limit_up; /* as node_config */
     uint32_t liar;                 /* flips a bit in every n-th block that it sends; 0: honest */
+    uint64_t disk; /* bytes a second that it writes; 0: however much */
     uint64_t disk_full_at;         /* bytes after which writes fail; 0: never */
     usec busy;                     /* so long of each second it looks at no clock */
     bool no_trackers, offline;     /* offline: refuses all connections */

@@ -199,6 +199,7 @@ struct host {
     struct heap_item deadline; /* in tube.deadlines */
     struct link up, down;
     uint64_t sent, received, written;
+    usec disk_until; /* it is at work up to then */
     struct addr *banned; /* by its node, as it said */
     size_t n_banned;
     struct item_state **items;
