@@ -206,13 +206,30 @@ static size_t being_served(const struct task *t, bool near, usec now)
     return n;
 }
 
+/*
+ * When a leech has its first piece, all that lack it say so, and first those that are nearest, to
+ * all leeches the same: let in as they come, they would have all and the rest nothing. So a free
+ * slot is drawn among those that will ask for it. What stays free the next pulse fills.
+ */
+static bool is_drawn(struct task *t, size_t served)
+{
+    size_t want = 0, left = t->choker.slots - served;
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        want += c->phase == CONN_OPEN && c->am_choking && !c->has_all &&
+                c->has.ones < t->have.ones;
+    }
+    return task_complete(t) || want <= left || rng_below(&t->node->rng, want) < left;
+}
+
 static bool has_room_for(const struct conn *c, usec now)
 {
-    const struct task *t = c->task;
+    struct task *t = c->task;
     unsigned near = near_strength(c);
     if (near && being_served(t, true, now) < choker_near_seats(near))
         return true;
-    return choker_admit(&t->choker, being_served(t, false, now));
+    size_t served = being_served(t, false, now);
+    return choker_admit(&t->choker, served) && is_drawn(t, served);
 }
 
 void serve_interest(struct conn *c, bool interested, usec now)
@@ -274,6 +291,7 @@ static size_t seats(struct task *t, struct choker_peer *v, usec now)
             .snubbed = c->pipe.snubbed,
             .upload_only = c->upload_only || c->has_all,
             .idle = is_idle(c, now),
+            .given = c->down.total > 0,
             .debtor = is_debtor(c, now),
             .near = (uint8_t)near_strength(c),
             .has = c->has_all ? t->m->n_pieces : (uint32_t)c->has.ones,
@@ -314,7 +332,7 @@ void serve_pulse(struct task *t, usec now)
     if (due)
         choker_run(k, v, n, done, t->node->cfg.limit_up, &t->node->rng, now);
     else
-        choker_fill(k, v, n, done, is_line_idle(t), now);
+        choker_fill(k, v, n, done, is_line_idle(t), &t->node->rng, now);
     for (size_t i = 0; i < n; i++) {
         struct conn *c = idtab_get(&t->node->conns, v[i].id);
         if (c && c->phase == CONN_OPEN)

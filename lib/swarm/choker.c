@@ -6,13 +6,19 @@
  * having. Without a limit the link's width is unknown and is found by trial: one slot is added now
  * and then, some when each is fast, and they stay if the whole became faster by a good part of
  * their share. Slots that only divide a full link are harmful: every piece takes the longer to
- * arrive anywhere, and nobody can give on a piece before it is whole.
+ * arrive anywhere, and nobody can give on a piece before it is whole. What a leech sends grows by
+ * itself while it comes to have something to give, and would seem to prove each trial right: none
+ * begins before it stands still.
  *
- * Order when leeching: half of the slots by how much each gave; the other half to those givers that
- * have least, however little they gave: a crowd is done when its last is, and who has a narrow
- * uplink would be that one. The slots that no giver takes are spare, and go as when seeding, so a
- * swarm of beginners comes off the ground and upload is not left idle; while givers fill the
- * slots, who gives nothing has the optimistic slot alone to hope for.
+ * Order when leeching: half of the slots by how much each gave; the other half to those that ever
+ * gave and have least, however little that was: a crowd is done when its last is, and who has a
+ * narrow uplink would be that one, or who fell behind and has nothing left that others lack. The
+ * slots that no giver takes are spare, and go as when seeding, so a swarm of beginners comes off
+ * the ground and upload is not left idle; while givers fill the slots, who gives nothing has the
+ * optimistic slot alone to hope for. A slot that comes free between rounds goes to a giver, or to
+ * one that has nothing yet and so could not give; who has least first, and of equals any: all
+ * leeches would choose the same few otherwise, and these would have everything and the rest of a
+ * crowd nothing for its first seconds.
  * Order when seeding: first who has been served for less than HOLD, then who waits, the longest
  * first, then who has been served for longer. Only a quarter of the slots change hands in a round,
  * those of the slowest takers; so the fast keep theirs somewhat longer, but not for ever.
@@ -32,6 +38,7 @@
 #define SLOT_FAST 65536u /* bytes a second and slot: surely room for more */
 #define TRIAL_ROUNDS 2u
 #define REST_ROUNDS 6u
+#define STILL 8u /* a rate that grew by less than one part in so many stands still */
 #define SOON USEC_SEC
 
 void choker_init(struct choker *c, usec now)
@@ -102,8 +109,10 @@ static bool trial_won(const struct choker *c, const struct load *l)
     return l->rate > c->rate_before && (l->rate - c->rate_before) * c->slots * 2 > l->rate * added;
 }
 
-static void climb(struct choker *c, const struct load *l)
+static void climb(struct choker *c, const struct load *l, bool seeding)
 {
+    bool still = seeding || l->rate <= c->rate_last + c->rate_last / STILL;
+    c->rate_last = l->rate;
     if (c->trial && c->trial++ >= TRIAL_ROUNDS) {
         c->trial = 0;
         if (!trial_won(c, l) && c->slots > CHOKER_MIN_SLOTS) {
@@ -113,7 +122,7 @@ static void climb(struct choker *c, const struct load *l)
     }
     if (c->rest)
         c->rest--;
-    if (c->trial || c->rest || l->waiting == 0 || l->served < c->slots ||
+    if (!still || c->trial || c->rest || l->waiting == 0 || l->served < c->slots ||
         c->slots >= CHOKER_MAX_SLOTS)
         return;
     uint32_t more = c->slots + (l->rate / c->slots >= SLOT_FAST ? c->slots / 2 : 1);
@@ -123,7 +132,8 @@ static void climb(struct choker *c, const struct load *l)
     c->trial = 1;
 }
 
-static void find_slots(struct choker *c, const struct choker_peer *v, size_t n, uint64_t limit)
+static void find_slots(struct choker *c, const struct choker_peer *v, size_t n, bool seeding,
+                       uint64_t limit)
 {
     if (limit) {
         c->slots = slots_for_limit(limit);
@@ -131,7 +141,7 @@ static void find_slots(struct choker *c, const struct choker_peer *v, size_t n, 
         return;
     }
     struct load l = measure(v, n);
-    climb(c, &l);
+    climb(c, &l, seeding);
 }
 
 /* Gives up to `slots` seats; peers without interest are unchoked on the way and cost nothing. */
@@ -231,7 +241,7 @@ static void seat_rotation(struct seat *s, size_t n, uint32_t slots, bool seeding
 static bool is_needy_giver(const struct seat *s)
 {
     const struct choker_peer *p = s->peer;
-    return may_sit(s) && p->gave > 0 && !p->snubbed && !p->debtor;
+    return may_sit(s) && p->given && !p->snubbed && !p->debtor;
 }
 
 /* Gives up to *slots seats to those givers that have least. */
@@ -344,7 +354,7 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
     struct seat *s = mem_array(n, sizeof *s);
     for (size_t i = 0; i < n; i++)
         s[i].peer = &v[i];
-    find_slots(c, v, n, up_rate_limit);
+    find_slots(c, v, n, seeding, up_rate_limit);
     c->next = now + CHOKER_PERIOD;
     order_givers(s, n, now);
     seat_near(s, n);
@@ -364,15 +374,17 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
     return changed;
 }
 
-/* Best first: who gave, then who has waited longest; debtors last. */
-static void order_waiting(struct seat *s, size_t n, bool seeding, bool debtors, usec now)
+/* Best first; debtors last. */
+static void order_waiting(struct seat *s, size_t n, bool seeding, bool debtors, struct rng *r,
+                          usec now)
 {
     for (size_t i = 0; i < n; i++) {
         const struct choker_peer *p = s[i].peer;
         bool waits = may_sit(&s[i]) && !p->unchoked && (seeding || !p->snubbed);
-        s[i].key[0] = !waits ? 0 : !p->debtor ? 2 : debtors;
-        s[i].key[1] = seeding ? 0 : p->gave;
-        s[i].key[2] = age(p->since, now);
+        bool first = !seeding && (p->gave > 0 || p->has == 0);
+        s[i].key[0] = !waits ? 0 : !p->debtor ? 2u + first : debtors;
+        s[i].key[1] = seeding ? age(p->since, now) : UINT32_MAX - p->has;
+        s[i].key[2] = seeding ? 0 : rng_u64(r);
     }
     qsort(s, n, sizeof *s, seat_cmp);
 }
@@ -392,7 +404,7 @@ static void make_room(struct choker_peer *v, size_t n)
 }
 
 size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding,
-                   bool idle_line, usec now)
+                   bool idle_line, struct rng *r, usec now)
 {
     if (seeding)
         make_room(v, n);
@@ -402,7 +414,7 @@ size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool
     struct seat *s = mem_zero(n * sizeof *s);
     for (size_t i = 0; i < n; i++)
         s[i].peer = &v[i];
-    order_waiting(s, n, seeding, idle_line, now);
+    order_waiting(s, n, seeding, idle_line, r, now);
     size_t filled = 0;
     while (filled < n && l.served + filled < c->slots && s[filled].key[0])
         s[filled++].peer->unchoked = true;

@@ -1,7 +1,7 @@
 /*
  * Whom to serve. Leeching: every ten seconds, half of them the peers that gave most in the last 20
- * s (tit for tat) and half those that gave something and have least, snubbers left out, and one
- * optimistic slot that rotates every 30 s, newcomers three times as likely. Seeding: those that
+ * s (tit for tat) and half those that ever gave something and have least, snubbers left out, and
+ * one optimistic slot that rotates every 30 s, newcomers three times as likely. Seeding: those that
  * take fastest, but each unchoked peer keeps its slot for a while and then yields to whoever has
  * waited longest, so that the seed's copies spread. The number of slots follows the upload rate: as
  * few as fill the link, for each more makes every piece later whole. Peers that are not interested
@@ -33,6 +33,7 @@ struct choker_peer { /* one per connected peer of the item, filled by the owner 
     bool snubbed;      /* it has not sent although it should */
     bool upload_only;  /* needs nothing */
     bool idle;         /* unchoked, and yet it has asked for nothing lately */
+    bool given;        /* it gave something, if not lately */
     bool debtor;       /* it has had a good deal and gives nothing on, as far as can be seen */
     uint8_t near;      /* a neighbour, preferred with this strength, 1 to 100; 0: it is none */
     uint32_t has;      /* of the content, in pieces */
@@ -49,6 +50,7 @@ struct choker {
     /* Finding the number of slots when upload is unlimited: how it was before some were added. */
     uint64_t rate_before;
     uint32_t slots_before;
+    uint64_t rate_last; /* in the last round */
     unsigned trial; /* rounds that the added slots have had; 0: none is on trial */
     unsigned rest;  /* rounds to wait before the next trial */
 };
@@ -59,11 +61,12 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
                   uint64_t up_rate_limit, struct rng *r, usec now);
 /*
  * Between rounds: unchokes those that wait, in place of those that are gone, have lost interest or
- * are idle; debtors only while the line stands idle. Nobody loses a slot by it but a seed's debtors
+ * are idle: leeching, those that gave or have nothing yet, who has least first; seeding, who waits
+ * longest; debtors only while the line stands idle. Nobody loses a slot by it but a seed's debtors
  * when others wait. Returns how many were unchoked.
  */
 size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding,
-                   bool idle_line, usec now);
+                   bool idle_line, struct rng *r, usec now);
 uint32_t choker_near_seats(unsigned strength);
 /* A peer became interested between rounds: may it be unchoked at once (a slot is free)? */
 bool choker_admit(const struct choker *c, size_t unchoked_interested);

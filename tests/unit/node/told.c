@@ -92,12 +92,41 @@ static void who_wants_nothing_is_not(void **state)
     rig_free(w.g);
 }
 
+#define FRIENDS 12u
+
+/* A leech's first piece: many want it at once. Not always the first to say so are let in, and yet
+ * a moment later as many are as there are slots. */
+static void a_first_piece_goes_by_lot(void **state)
+{
+    (void)state;
+    unsigned first = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world w = world(seed, 0);
+        struct raw *f[FRIENDS] = {w.peer};
+        for (uint8_t i = 1; i < FRIENDS; i++)
+            f[i] = raw_friend(w.g, (uint8_t)(2 + i));
+        raw_piece(w.seed, 0, 0, BLOCK, false);
+        rig_run(w.g, 200 * USEC_MS);
+        for (uint32_t i = 0; i < FRIENDS; i++)
+            raw_simple(f[i], WIRE_INTERESTED);
+        first += f[0]->got[WIRE_UNCHOKE] > 0;
+        rig_run(w.g, USEC_SEC / 2);
+        unsigned all = 0;
+        for (uint32_t i = 0; i < FRIENDS; i++)
+            all += f[i]->got[WIRE_UNCHOKE] > 0;
+        assert_int_equal(all, 4);
+        rig_free(w.g);
+    }
+    assert_in_range(first, 2, 14);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_run_dry_is_let_in_again),
         cmocka_unit_test(who_still_waits_for_blocks_is_not),
         cmocka_unit_test(who_wants_nothing_is_not),
+        cmocka_unit_test(a_first_piece_goes_by_lot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,8 +77,10 @@ static void round_of(struct crowd *w, bool seeding, uint64_t limit)
     bool before[MAX];
     size_t changed = 0;
     w->now = choker_deadline(&w->c);
-    for (size_t i = 0; i < w->n; i++)
+    for (size_t i = 0; i < w->n; i++) {
         before[i] = w->v[i].unchoked;
+        w->v[i].given |= w->v[i].gave > 0;
+    }
     size_t told = choker_run(&w->c, w->v, w->n, seeding, limit, &w->rng, w->now);
     for (size_t i = 0; i < w->n; i++) {
         if (before[i] != w->v[i].unchoked) {
@@ -300,7 +302,48 @@ static void slots_by_trial(void **state)
         }
 }
 
-/* Between rounds: a slot that nobody uses goes to who gave most, or has waited longest. */
+/* What a leech sends grows while it comes to have something to give: no slot is owed to that. */
+static void no_trial_while_the_rate_grows(void **state)
+{
+    (void)state;
+    for (int seeding = 0; seeding < 2; seeding++) {
+        struct crowd *w = setup(60, 1000);
+        for (int k = 0; k < 12; k++) {
+            round_of(w, seeding, 0);
+            w->width += w->width / 4;
+            if (!seeding)
+                assert_int_equal(w->c.slots, CHOKER_MIN_SLOTS);
+        }
+        for (int k = 0; k < 4; k++)
+            round_of(w, seeding, 0);
+        assert_true(w->c.slots > CHOKER_MIN_SLOTS);
+        free(w);
+    }
+}
+
+/* Who has nothing that others lack cannot give: what it gave before counts. */
+static void who_fell_behind(void **state)
+{
+    (void)state;
+    struct crowd *w = setup(40, 100000);
+    for (size_t i = 0; i < 10; i++) {
+        w->v[i].gave = 50000 + 1000 * i;
+        w->v[i].has = 100;
+    }
+    w->v[20].given = true;
+    w->v[20].has = 10;
+    for (int i = 0; i < 30; i++) {
+        round_of(w, false, 40000);
+        assert_true(w->v[20].unchoked);
+    }
+    w->v[20].debtor = true;
+    round_of(w, false, 40000);
+    assert_true(!w->v[20].unchoked || w->c.optimistic == w->v[20].id);
+    free(w);
+}
+
+/* Between rounds: a slot that nobody uses goes to the giver who has least, or to who has waited
+ * longest. */
 static void idle_slots_are_filled(void **state)
 {
     (void)state;
@@ -309,7 +352,7 @@ static void idle_slots_are_filled(void **state)
         round_of(w, seeding, 0);
         usec now = w->now + USEC_SEC;
         assert_int_equal(unchoked(w, true), CHOKER_MIN_SLOTS);
-        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, now), 0);
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, &w->rng, now), 0);
         size_t left = 0, next = 0;
         while (!w->v[left].unchoked)
             left++;
@@ -323,16 +366,39 @@ static void idle_slots_are_filled(void **state)
             if (!w->v[i].unchoked) {
                 w->v[i].since = now - USEC_MIN;
                 w->v[i].gave = i % 2;
+                w->v[i].has = 10;
                 next = next ? next : i;
             }
         w->v[next].since = now - 2 * USEC_MIN;
-        w->v[next].gave = 100;
-        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, now), 2);
+        w->v[next].gave = 1;
+        w->v[next].has = 5;
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, &w->rng, now), 2);
         assert_true(w->v[next].unchoked);
         assert_int_equal(unchoked(w, false), CHOKER_MIN_SLOTS + 2); /* nobody lost his */
-        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, now), 0);
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, &w->rng, now), 0);
         free(w);
     }
+}
+
+/* The first pieces of a crowd go to those that have none, and not from all to the same. */
+static void beginners_come_first(void **state)
+{
+    (void)state;
+    unsigned filled[MAX] = {0};
+    for (uint64_t seed = 0; seed < 400; seed++) {
+        struct crowd *w = setup(20, 1000000);
+        rng_seed(&w->rng, seed);
+        for (size_t i = 0; i < 10; i++) {
+            w->v[i].gave = 1000;
+            w->v[i].has = 1;
+        }
+        choker_fill(&w->c, w->v, w->n, false, false, &w->rng, w->now);
+        for (size_t i = 0; i < w->n; i++)
+            filled[i] += w->v[i].unchoked;
+        free(w);
+    }
+    for (size_t i = 0; i < 20; i++)
+        assert_in_range(filled[i], i < 10 ? 0 : 100, i < 10 ? 0 : 220);
 }
 
 /* Who gives nothing on waits behind all others, but is served where nobody else wants it. */
@@ -355,8 +421,8 @@ static void debtors_wait(void **state)
             w->v[i].unchoked = false;
         }
         usec now = w->now + USEC_SEC;
-        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, now), 0);
-        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, true, now), w->c.slots);
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, &w->rng, now), 0);
+        assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, true, &w->rng, now), w->c.slots);
         free(w);
     }
 }
@@ -372,7 +438,7 @@ static void debtors_of_a_seed_go(void **state)
         while (!w->v[k].unchoked)
             k++;
         w->v[k].debtor = true;
-        choker_fill(&w->c, w->v, w->n, seeding, false, w->now + USEC_SEC);
+        choker_fill(&w->c, w->v, w->n, seeding, false, &w->rng, w->now + USEC_SEC);
         assert_int_equal(w->v[k].unchoked, !seeding);
         assert_int_equal(unchoked(w, true), CHOKER_MIN_SLOTS);
         free(w);
@@ -463,7 +529,10 @@ int main(void)
         cmocka_unit_test(a_seed_prefers_fast_takers),
         cmocka_unit_test(slots_by_limit),
         cmocka_unit_test(slots_by_trial),
+        cmocka_unit_test(no_trial_while_the_rate_grows),
+        cmocka_unit_test(who_fell_behind),
         cmocka_unit_test(idle_slots_are_filled),
+        cmocka_unit_test(beginners_come_first),
         cmocka_unit_test(debtors_wait),
         cmocka_unit_test(debtors_of_a_seed_go),
         cmocka_unit_test(leaving_and_coming),

@@ -99,6 +99,7 @@ static void choke(struct swarm *s, struct node *a)
         p->upload_only = k == self || is_done(&s->v[k]);
         p->interested = !p->upload_only && picker_interesting(s->v[k].p, &a->has);
         p->gave = rate_now(&a->down[k], s->now);
+        p->given = a->down[k].total > 0;
         p->took = rate_now(&s->v[k].down[self], s->now);
     }
     choker_run(&a->c, a->peer, s->n, is_done(a), (uint64_t)a->up * BLOCK, &s->rng, s->now);
