@@ -6,7 +6,9 @@
  * take back nothing; by the time it is their turn others could give it to them, and a second copy
  * from the seed keeps everybody waiting for the first one of something else. So while somebody
  * waits for a first copy, second ones wait in the queue, a moment only, and are then rejected: who
- * is told so asks others, or again. But nobody is left without anything for long.
+ * is told so asks others, or again. But nobody is left without anything for long. Without a limit
+ * nobody waits behind another, for the lines share what goes out; but where even a first copy is
+ * late, second ones that have waited long are rejected, too.
  * Peers that know no rejects are served as they come.
  */
 #include "node/node_int.h"
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 
 #define HELD USEC_SEC          /* a second copy waits so long for the first ones of others, */
+#define LATE (USEC_SEC / 4)    /* without a limit: so long waits a first copy for its line */
 #define STARVED (2 * USEC_SEC) /* but who had nothing for so long comes first */
 
 static struct asked *at(const struct conn *c, uint32_t i)
@@ -113,11 +116,12 @@ static bool stays(struct conn *c, const struct asked *a, usec now)
     return now - a->at < HELD || !hint_is_anothers(c, a->piece);
 }
 
-static bool first_waits(const struct task *t)
+static bool first_waits(const struct task *t, usec now)
 {
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
-        if (list_linked(&c->send_wait) && queue_has_first(c))
+        uint32_t i = queue_has_first(c) ? find_first(c) : c->asked_n;
+        if (i < c->asked_n && (list_linked(&c->send_wait) || now - at(c, i)->at >= LATE))
             return true;
     }
     return false;
@@ -125,7 +129,7 @@ static bool first_waits(const struct task *t)
 
 void queue_pulse(struct task *t, usec now)
 {
-    if (!t->was_complete || t->n_open < 2 || !first_waits(t))
+    if (!t->was_complete || t->n_open < 2 || !first_waits(t, now))
         return;
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);

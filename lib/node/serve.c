@@ -21,6 +21,7 @@
 #define CREDIT_PIECES 1u          /* and as many pieces, */
 #define CREDIT_RATIO 16u          /* and so many times what it gave: a slow uplink is no crime */
 #define REST_WORDS 4096u /* bytes of messages that a seed which rests hears at once */
+#define STAND_MOST 2u /* pieces of ours may stand at one peer, and it is to have more */
 #define FAST_STEPS 10u
 #define FAST_BYTES (2u << 20)
 #define FAST_SPREAD 4u /* peers that have it */
@@ -262,6 +263,28 @@ static bool is_debtor(const struct conn *c, usec now)
     return c->owed || hint_stuck(c, now) > c->hints_spread;
 }
 
+/*
+ * Of a seed: several of our pieces wait at it to be given on. What more it had would wait behind
+ * them, while others could give it on at once. Where that is so of many, we are faster than the
+ * crowd, and it says nothing of anyone.
+ */
+static bool is_behind(const struct conn *c, usec now)
+{
+    return task_complete(c->task) && hint_stuck(c, now) > c->hints_lost + STAND_MOST;
+}
+
+static bool are_many_behind(const struct task *t, usec now)
+{
+    size_t n = 0, behind = 0;
+    for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
+        const struct conn *c = LIST_OF(l, struct conn, in_task);
+        bool wants = c->phase == CONN_OPEN && c->peer_interested;
+        n += wants;
+        behind += wants && is_behind(c, now);
+    }
+    return 2 * behind > n;
+}
+
 void serve_completed(struct conn *c)
 {
     c->owed = c->task->from_peers > 0 && gave_little(c);
@@ -280,6 +303,7 @@ static bool is_line_idle(const struct task *t)
 static size_t seats(struct task *t, struct choker_peer *v, usec now)
 {
     size_t n = 0;
+    bool many = are_many_behind(t, now);
     for (struct list_node *l = list_first(&t->conns); l; l = list_next(&t->conns, l)) {
         struct conn *c = LIST_OF(l, struct conn, in_task);
         if (c->phase != CONN_OPEN)
@@ -292,7 +316,7 @@ static size_t seats(struct task *t, struct choker_peer *v, usec now)
             .upload_only = c->upload_only || c->has_all,
             .idle = is_idle(c, now),
             .given = c->down.total > 0,
-            .debtor = is_debtor(c, now),
+            .debtor = is_debtor(c, now) || (!many && is_behind(c, now)),
             .near = (uint8_t)near_strength(c),
             .has = c->has_all ? t->m->n_pieces : (uint32_t)c->has.ones,
             .gave = rate_now(&c->down, now),

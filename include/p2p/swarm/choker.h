@@ -8,7 +8,7 @@
  * hold no slot but may be unchoked ahead of interest when they give well; nor does one hold a slot
  * that is unchoked and asks for nothing: another that waits is unchoked at once, and the next round
  * judges them all. A debtor, who has had a good deal and gave nothing back, or to whom a seed gave
- * pieces that never came up elsewhere, waits behind all others.
+ * pieces that did not come up elsewhere, waits behind all others.
  * Some neighbours have seats beyond the slots: what goes to them does not leave the house.
  */
 #ifndef P2P_SWARM_CHOKER_H

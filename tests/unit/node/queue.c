@@ -133,6 +133,45 @@ static void a_second_copy_waits_for_first_ones(void **state)
     rig_free(g);
 }
 
+/* Two who read nothing, so that what they ask for waits for their lines, and no limit. */
+static struct rig *wide(uint64_t seed, struct raw **v)
+{
+    struct rig *g = rig_new(seed, NULL);
+    rig_content(g, &ONE, 1, 1, PIECE);
+    rig_seed(g);
+    memset(of, 0, sizeof of);
+    for (unsigned i = 0; i < 2; i++)
+        v[i] = peer(g, i);
+    others_have(g, 0, 1);
+    rig_run(g, USEC_SEC);
+    for (unsigned i = 0; i < 2; i++)
+        v[i]->deaf = true;
+    ask(v[0], 0);
+    ask(v[0], 1);
+    return g;
+}
+
+/* The lines share what goes out: one that waits long for a second copy keeps first ones waiting. */
+static void without_a_limit_too(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        struct raw *v[2];
+        struct rig *g = wide(7, v);
+        ask(v[1], first ? 4 : 0);
+        ask(v[1], first ? 5 : 1);
+        rig_run(g, 1500 * USEC_MS);
+        raw_listens(v[0]);
+        rig_run(g, 500 * USEC_MS);
+        assert_int_equal(of[0].rejected, first ? 8 : 0);
+        assert_int_equal(of[0].n, first ? 0 : 8);
+        raw_listens(v[1]);
+        rig_run(g, 500 * USEC_MS);
+        assert_int_equal(of[1].n, 8);
+        rig_free(g);
+    }
+}
+
 /* It may be that others let it have nothing. */
 static void nobody_starves(void **state)
 {
@@ -234,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_has_goes_first),
         cmocka_unit_test(a_second_copy_waits_for_first_ones),
+        cmocka_unit_test(without_a_limit_too),
         cmocka_unit_test(nobody_starves),
         cmocka_unit_test(what_is_begun_is_anothers_until_he_goes),
         cmocka_unit_test(who_has_a_piece_and_goes_takes_it_along),
