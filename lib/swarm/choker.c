@@ -381,7 +381,7 @@ static void order_waiting(struct seat *s, size_t n, bool seeding, bool debtors, 
     for (size_t i = 0; i < n; i++) {
         const struct choker_peer *p = s[i].peer;
         bool waits = may_sit(&s[i]) && !p->unchoked && (seeding || !p->snubbed);
-        bool first = !seeding && (p->gave > 0 || p->has == 0);
+        bool first = !seeding && (p->given || p->has == 0);
         s[i].key[0] = !waits ? 0 : !p->debtor ? 2u + first : debtors;
         s[i].key[1] = seeding ? age(p->since, now) : UINT32_MAX - p->has;
         s[i].key[2] = seeding ? 0 : rng_u64(r);

@@ -61,9 +61,9 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
                   uint64_t up_rate_limit, struct rng *r, usec now);
 /*
  * Between rounds: unchokes those that wait, in place of those that are gone, have lost interest or
- * are idle: leeching, those that gave or have nothing yet, who has least first; seeding, who waits
- * longest; debtors only while the line stands idle. Nobody loses a slot by it but a seed's debtors
- * when others wait. Returns how many were unchoked.
+ * are idle: leeching, those that ever gave or have nothing yet, who has least first; seeding, who
+ * waits longest; debtors only while the line stands idle. Nobody loses a slot by it but a seed's
+ * debtors when others wait. Returns how many were unchoked.
  */
 size_t choker_fill(const struct choker *c, struct choker_peer *v, size_t n, bool seeding,
                    bool idle_line, struct rng *r, usec now);

@@ -366,11 +366,13 @@ static void idle_slots_are_filled(void **state)
             if (!w->v[i].unchoked) {
                 w->v[i].since = now - USEC_MIN;
                 w->v[i].gave = i % 2;
+                w->v[i].given = i % 2;
                 w->v[i].has = 10;
                 next = next ? next : i;
             }
         w->v[next].since = now - 2 * USEC_MIN;
         w->v[next].gave = 1;
+        w->v[next].given = true;
         w->v[next].has = 5;
         assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, &w->rng, now), 2);
         assert_true(w->v[next].unchoked);
@@ -378,6 +380,22 @@ static void idle_slots_are_filled(void **state)
         assert_int_equal(choker_fill(&w->c, w->v, w->n, seeding, false, &w->rng, now), 0);
         free(w);
     }
+}
+
+/* Who gave once comes before who never did, though it had more and gives nothing lately. */
+static void a_free_slot_is_for_givers(void **state)
+{
+    (void)state;
+    struct crowd *w = setup(CHOKER_MIN_SLOTS + 1, 1000000);
+    for (size_t i = 0; i < w->n; i++) {
+        w->v[i].unchoked = i > 1;
+        w->v[i].given = i == 1;
+        w->v[i].has = i == 1 ? 8 : 5;
+    }
+    assert_int_equal(choker_fill(&w->c, w->v, w->n, false, false, &w->rng, w->now), 1);
+    assert_true(w->v[1].unchoked);
+    assert_false(w->v[0].unchoked);
+    free(w);
 }
 
 /* The first pieces of a crowd go to those that have none, and not from all to the same. */
@@ -532,6 +550,7 @@ int main(void)
         cmocka_unit_test(no_trial_while_the_rate_grows),
         cmocka_unit_test(who_fell_behind),
         cmocka_unit_test(idle_slots_are_filled),
+        cmocka_unit_test(a_free_slot_is_for_givers),
         cmocka_unit_test(beginners_come_first),
         cmocka_unit_test(debtors_wait),
         cmocka_unit_test(debtors_of_a_seed_go),
