@@ -8,8 +8,7 @@
 
 static bool is_near_seed(const struct conn *c)
 {
-    bool seed = c->has_all || (c->has.n > 0 && bits_full(&c->has));
-    return c->phase == CONN_OPEN && c->nearness > NEAR_FAR && seed;
+    return c->phase == CONN_OPEN && c->nearness > NEAR_FAR && fetch_peer_has_all(c);
 }
 
 static bool can_be_asked(const struct conn *c, usec now)
@@ -18,9 +17,14 @@ static bool can_be_asked(const struct conn *c, usec now)
            c->hold_until <= now;
 }
 
+static bool is_one_asked(const struct task *t)
+{
+    return t->alone && t->alone->one;
+}
+
 static bool is_alone(const struct conn *c)
 {
-    return c->task->alone.one && c->task->alone_with == c->id;
+    return is_one_asked(c->task) && c->task->alone_with == c->id;
 }
 
 static void ask_the_others(struct conn *c, usec now)
@@ -38,9 +42,11 @@ bool alone_may_ask(struct conn *c, usec now)
     struct task *t = c->task;
     if (!is_near_seed(c))
         return true;
-    if (alone_update(&t->alone, t->from_peers, t->node->full_at, now) && !t->alone.one)
+    if (!t->alone)
+        t->alone = mem_zero(sizeof *t->alone); /* most items never ask a near seed */
+    if (alone_update(t->alone, t->from_peers, t->node->full_at, now) && !t->alone->one)
         ask_the_others(c, now);
-    if (!t->alone.one || is_alone(c))
+    if (!t->alone->one || is_alone(c))
         return true;
     const struct conn *o = idtab_get(&t->node->conns, t->alone_with);
     if (o && o->task == t && can_be_asked(o, now))
@@ -51,7 +57,7 @@ bool alone_may_ask(struct conn *c, usec now)
 
 bool alone_rests(const struct conn *c)
 {
-    return c->task->alone.one && !is_alone(c) && is_near_seed(c);
+    return is_one_asked(c->task) && !is_alone(c) && is_near_seed(c);
 }
 
 void alone_pass(struct conn *c, usec now)
@@ -73,6 +79,6 @@ void alone_dry(struct conn *c, usec now)
 {
     if (!is_alone(c))
         return;
-    alone_end(&c->task->alone, now);
+    alone_end(c->task->alone, now);
     ask_the_others(c, now);
 }

@@ -173,11 +173,15 @@ bool fetch_peer_has_piece(const struct conn *c, uint32_t piece)
     return c->has_all || bits_get(&c->has, piece);
 }
 
+bool fetch_peer_has_all(const struct conn *c)
+{
+    return c->has_all || (c->has.n > 0 && bits_full(&c->has));
+}
+
 void fetch_check_seed(struct conn *c, usec now)
 {
     struct task *t = c->task;
-    bool seed = c->has_all || (c->has.n > 0 && bits_full(&c->has));
-    if (!seed)
+    if (!fetch_peer_has_all(c))
         return;
     struct addr a = c->addr;
     a.port = c->listen_port;

@@ -347,8 +347,8 @@ struct task {
     usec started, first_byte, completed_at, last_arrival, last_upload;
     struct waits waits; /* until it is complete */
     uint64_t fastest; /* fastest peer's rate of late */
-    struct alone alone; /* alone.c */
-    node_id alone_with; /* while one is asked alone */
+    struct alone *alone; /* alone.c; NULL: no near seed was asked so far */
+    node_id alone_with;  /* while one is asked alone */
     int64_t tracker_seeds, tracker_peers;
     bool stopping;
     usec stop_by;
@@ -479,6 +479,7 @@ void fetch_not_had(struct conn *c, uint32_t piece, usec now); /* it will not giv
 void fetch_gone(struct conn *c, usec now); /* the connection ends */
 void fetch_tick(struct conn *c, usec now);
 bool fetch_peer_has_piece(const struct conn *c, uint32_t piece);
+bool fetch_peer_has_all(const struct conn *c);
 void fetch_check_seed(struct conn *c, usec now);
 /* A block is whole in memory: hands it to the disk, or throws it away. Takes b. */
 void fetch_take(struct task *t, struct block *b, usec now);

@@ -87,7 +87,7 @@ static bool is_tellable(const struct conn *about, const struct conn *to)
 
 static uint8_t flags_of(const struct conn *c)
 {
-    bool seed = c->upload_only || c->has_all || (c->has.n > 0 && bits_full(&c->has));
+    bool seed = c->upload_only || fetch_peer_has_all(c);
     return (uint8_t)((seed ? PEX_SEED : 0) | (c->incoming ? 0 : PEX_OUTGOING));
 }
 

@@ -498,6 +498,7 @@ void task_shed(struct task *t)
     }
     free(t->file_left);
     free(t->culprits);
+    free(t->alone);
     free(t->senders);
     free(t->stream);
     demand_free(t);
@@ -510,6 +511,7 @@ void task_shed(struct task *t)
     t->picker = NULL;
     t->file_left = NULL;
     t->culprits = NULL;
+    t->alone = NULL;
     t->senders = NULL;
     t->n_senders = t->n_culprits = 0;
     t->down = t->up = NULL;
