@@ -31,14 +31,14 @@
 #define PORTMAP_RENEW_MIN (4 * USEC_SEC)  /* RFC 6887, section 11.2.1 */
 #define PORTMAP_RENEW_MAX (15 * USEC_MIN) /* so a router that lost it is out no longer */
 #define PORTMAP_GRACE (300 * USEC_MS)
-#define PORTMAP_ASK (250 * USEC_MS)      /* first wait for a datagram's answer, then doubled */
-#define PORTMAP_ASKS 3                   /* datagrams sent, so 1.75 s in all */
-#define PORTMAP_SSDP_MS 2000             /* for UPnP devices to answer */
-#define PORTMAP_FIND_TIME (8 * USEC_SEC) /* to find and understand one */
-#define PORTMAP_IGD_TIME (10 * USEC_SEC) /* to map ports on it */
-#define PORTMAP_PORT_TRIES 4             /* external ports, where one is taken */
-#define PORTMAP_DEVICES 8                /* UPnP devices looked at */
-#define PORTMAP_RETRY USEC_MIN
+#define PORTMAP_ASK (250 * USEC_MS)       /* first wait for a datagram's answer, then doubled */
+#define PORTMAP_ASKS 3                    /* datagrams sent, so 1.75 s in all */
+#define PORTMAP_SSDP_MS 2000              /* for UPnP devices to answer, to each of four searches */
+#define PORTMAP_FIND_TIME (11 * USEC_SEC) /* to find and understand one */
+#define PORTMAP_IGD_TIME (10 * USEC_SEC)  /* to map ports on it */
+#define PORTMAP_PORT_TRIES 4              /* external ports, where one is taken */
+#define PORTMAP_DEVICES 8                 /* UPnP devices looked at */
+#define PORTMAP_RETRY (15 * USEC_SEC) /* a router may just be starting, as we are */
 #define PORTMAP_RETRY_MAX (30 * USEC_MIN)
 #define PORTMAP_LOOK (30 * USEC_SEC)
 #define PORTMAP_NEWS (10 * USEC_SEC) /* a gateway is heard forgetting once in so long */
