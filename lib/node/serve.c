@@ -20,7 +20,7 @@
 #define CREDIT_BYTES (256u << 10) /* had before anything must be given back, */
 #define CREDIT_PIECES 1u          /* and as many pieces, */
 #define CREDIT_RATIO 16u          /* and so many times what it gave: a slow uplink is no crime */
-#define REST_WORDS 4096u /* bytes of messages that a seed which rests hears at once */
+#define REST_WORDS 4096u /* bytes of messages that wait for more, at most */
 #define STAND_MOST 2u /* pieces of ours may stand at one peer, and it is to have more */
 #define FAST_STEPS 10u
 #define FAST_BYTES (2u << 20)
@@ -404,10 +404,12 @@ static void wake(struct conn *c)
         wire_put_simple(&c->out.bytes, WIRE_UNCHOKE);
 }
 
-/* Who has the piece already need not hear of it, but a seed does, for by that it knows what has
- * spread; and so does one that shows its pieces one by one: he wants nothing, ever. A seed that
- * rests, as another is asked, is not woken for each: it hears of many at once, or with the next
- * tick of its connection. */
+/*
+ * All hear of every piece, for by that a leech knows who has least, and a seed what has spread. But
+ * who has the piece already, or is a seed that rests as another is asked, is not woken for each: it
+ * hears of many at once, or with the next tick of its connection. One that shows its pieces one by
+ * one, and so has them all while it seems not to, has never wanted anything, and hears at once.
+ */
 void serve_have(struct task *t, uint32_t piece, usec now)
 {
     struct list_node *next;
@@ -418,11 +420,12 @@ void serve_have(struct task *t, uint32_t piece, usec now)
         struct conn *c = LIST_OF(l, struct conn, in_task);
         next = list_next(&t->conns, l);
         bool knows = bits_get(&c->has, piece) && c->was_interested;
-        if (c->phase != CONN_OPEN || knows || !stream_tells(c))
+        if (c->phase != CONN_OPEN || !stream_tells(c))
             continue;
         wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
-        wake(c);
-        if (!alone_rests(c) || outq_words(&c->out) > REST_WORDS)
+        if (!knows)
+            wake(c);
+        if ((!knows && !alone_rests(c)) || outq_words(&c->out) > REST_WORDS)
             conn_flush(c);
     }
 }

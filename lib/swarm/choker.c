@@ -10,15 +10,17 @@
  * itself while it comes to have something to give, and would seem to prove each trial right: none
  * begins before it stands still.
  *
- * Order when leeching: half of the slots by how much each gave; the other half to those that ever
- * gave and have least, however little that was: a crowd is done when its last is, and who has a
- * narrow uplink would be that one, or who fell behind and has nothing left that others lack. The
- * slots that no giver takes are spare, and go as when seeding, so a swarm of beginners comes off
- * the ground and upload is not left idle; while givers fill the slots, who gives nothing has the
- * optimistic slot alone to hope for. A slot that comes free between rounds goes to a giver, or to
- * one that has nothing yet and so could not give; who has least first, and of equals any: all
- * leeches would choose the same few otherwise, and these would have everything and the rest of a
- * crowd nothing for its first seconds.
+ * Order when leeching: half of the slots by how much each gave; the other half, but for one slot,
+ * to those that ever gave and have least, however little that was: a crowd is done when its last
+ * is, and who has a narrow uplink would be that one, or who fell behind and has nothing left that
+ * others lack. That one slot goes to whom we owe most: who gives each of many a little is the best
+ * giver of none, and would wait for all of them, giving, until they are done. The slots that no
+ * giver takes are spare, and go as when seeding, so a swarm of beginners comes off the ground and
+ * upload is not left idle; while givers fill the slots, who gives nothing has the optimistic slot
+ * alone to hope for. A slot that comes free between rounds goes to a giver, or to one that has
+ * nothing yet and so could not give; who has least first, and of equals any: all leeches would
+ * choose the same few otherwise, and these would have everything and the rest of a crowd nothing
+ * for its first seconds.
  * Order when seeding: first who has been served for less than HOLD, then who waits, the longest
  * first, then who has been served for longer. Only a quarter of the slots change hands in a round,
  * those of the slowest takers; so the fast keep theirs somewhat longer, but not for ever.
@@ -244,6 +246,24 @@ static bool is_needy_giver(const struct seat *s)
     return may_sit(s) && p->given && !p->snubbed && !p->debtor;
 }
 
+static uint64_t owed(const struct choker_peer *p)
+{
+    return p->gave > p->took ? p->gave - p->took : 0;
+}
+
+/* Gives a seat, if there is one, to that giver to whom we owe most. */
+static void seat_creditor(struct seat *s, size_t n, uint32_t *slots)
+{
+    struct seat *most = NULL;
+    for (size_t i = 0; i < n && *slots; i++)
+        if (is_needy_giver(&s[i]) && owed(s[i].peer) > (most ? owed(most->peer) : 0))
+            most = &s[i];
+    if (!most)
+        return;
+    most->taken = true;
+    --*slots;
+}
+
 /* Gives up to *slots seats to those givers that have least. */
 static void seat_needy(struct seat *s, size_t n, uint32_t *slots)
 {
@@ -364,6 +384,7 @@ size_t choker_run(struct choker *c, struct choker_peer *v, size_t n, bool seedin
     } else {
         uint32_t needy = c->slots / 2, slots = c->slots - needy - 1; /* one is optimistic */
         seat_givers(s, n, &slots);
+        seat_creditor(s, n, &needy);
         slots += needy;
         seat_needy(s, n, &slots);
         seat_optimistic(c, s, n, r, now);

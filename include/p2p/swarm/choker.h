@@ -1,14 +1,15 @@
 /*
  * Whom to serve. Leeching: every ten seconds, half of them the peers that gave most in the last 20
- * s (tit for tat) and half those that ever gave something and have least, snubbers left out, and
- * one optimistic slot that rotates every 30 s, newcomers three times as likely. Seeding: those that
- * take fastest, but each unchoked peer keeps its slot for a while and then yields to whoever has
- * waited longest, so that the seed's copies spread. The number of slots follows the upload rate: as
- * few as fill the link, for each more makes every piece later whole. Peers that are not interested
- * hold no slot but may be unchoked ahead of interest when they give well; nor does one hold a slot
- * that is unchoked and asks for nothing: another that waits is unchoked at once, and the next round
- * judges them all. A debtor, who has had a good deal and gave nothing back, or to whom a seed gave
- * pieces that did not come up elsewhere, waits behind all others.
+ * s (tit for tat) and half those that ever gave something and have least, with one of these slots
+ * for whom we owe most of the last 20 s, snubbers left out, and one optimistic slot that rotates
+ * every 30 s, newcomers three times as likely. Seeding: those that take fastest, but each unchoked
+ * peer keeps its slot for a while and then yields to whoever has waited longest, so that the
+ * seed's copies spread. The number of slots follows the upload rate: as few as fill the link, for
+ * each more makes every piece later whole. Peers that are not interested hold no slot but may be
+ * unchoked ahead of interest when they give well; nor does one hold a slot that is unchoked and
+ * asks for nothing: another that waits is unchoked at once, and the next round judges them all. A
+ * debtor, who has had a good deal and gave nothing back, or to whom a seed gave pieces that did
+ * not come up elsewhere, waits behind all others.
  * Some neighbours have seats beyond the slots: what goes to them does not leave the house.
  */
 #ifndef P2P_SWARM_CHOKER_H

@@ -92,6 +92,32 @@ static void who_wants_nothing_is_not(void **state)
     rig_free(w.g);
 }
 
+/* By that a leech knows who has least; but nobody who has it already is woken for it. */
+static void who_has_it_already_hears_later(void **state)
+{
+    (void)state;
+    struct world w = world(4, 0);
+    raw_simple(w.peer, WIRE_INTERESTED);
+    for (uint32_t p = 0; p < 4; p++)
+        raw_index(w.peer, WIRE_HAVE, p);
+    rig_run(w.g, USEC_SEC + 100 * USEC_MS);
+    for (uint32_t p = 0; p < 4; p++)
+        raw_piece(w.seed, p, 0, BLOCK, false);
+    rig_run(w.g, 200 * USEC_MS);
+    assert_int_equal(w.peer->got[WIRE_HAVE], 0);
+    rig_run(w.g, USEC_SEC);
+    assert_int_equal(w.peer->got[WIRE_HAVE], 4);
+    assert_int_equal(w.peer->got[WIRE_UNCHOKE], 1);
+    for (uint32_t p = 0; p < 3; p++)
+        raw_index(w.peer, WIRE_HAVE, 4 + p);
+    rig_run(w.g, 100 * USEC_MS);
+    raw_piece(w.seed, 4, 0, BLOCK, false);
+    raw_piece(w.seed, 7, 0, BLOCK, false);
+    rig_run(w.g, 200 * USEC_MS); /* with what it lacks it hears of all that waited */
+    assert_int_equal(w.peer->got[WIRE_HAVE], 6);
+    rig_free(w.g);
+}
+
 #define FRIENDS 12u
 
 /* A leech's first piece: many want it at once. Not always the first to say so are let in, and yet
@@ -126,6 +152,7 @@ int main(void)
         cmocka_unit_test(who_has_run_dry_is_let_in_again),
         cmocka_unit_test(who_still_waits_for_blocks_is_not),
         cmocka_unit_test(who_wants_nothing_is_not),
+        cmocka_unit_test(who_has_it_already_hears_later),
         cmocka_unit_test(a_first_piece_goes_by_lot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

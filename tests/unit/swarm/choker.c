@@ -139,10 +139,38 @@ static void tit_for_tat(void **state)
         }
         assert_true(free_riders <= 1);
         assert_true(w->v[9].unchoked); /* who gives most, */
-        assert_true(w->v[0].unchoked && w->v[4].unchoked); /* and, of the others, who has least */
+        assert_true(w->v[0].unchoked); /* and, of the others, who has least */
     }
+    assert_true(w->served[7] > 1200 / 3 && w->served[8] > 1200 / 3); /* owed most, in turn */
     for (size_t k = 0; k < w->n; k++)
-        assert_true(w->served[k] > 0 && (w->served[k] == 1200 || w->served[k] < 1200 / 6));
+        assert_true(w->served[k] > 0 && (w->served[k] > 1200 / 3 || w->served[k] < 1200 / 6));
+    free(w);
+}
+
+/* Of those that give alike, none best and none with least, each is served in its turn. */
+static void who_is_owed(void **state)
+{
+    (void)state;
+    struct crowd *w = setup(40, 100000);
+    for (size_t i = 0; i < 12; i++) {
+        w->v[i].gave = i == 0 ? 60000 : i == 1 ? 10000 : 50000;
+        w->v[i].has = i == 1 ? 10 : 100;
+    }
+    for (int i = 0; i < 30; i++) {
+        round_of(w, false, 40000);
+        size_t owed = 0;
+        for (size_t k = 2; k < 12; k++)
+            owed += w->v[k].unchoked && w->v[k].id != w->c.optimistic;
+        assert_int_equal(owed, 1);
+        assert_true(w->v[0].unchoked && w->v[1].unchoked);
+    }
+    w->v[5].gave = 55000;
+    w->v[5].snubbed = true;
+    round_of(w, false, 40000);
+    assert_true(!w->v[5].unchoked || w->c.optimistic == w->v[5].id);
+    w->v[5].snubbed = false;
+    round_of(w, false, 40000);
+    assert_true(w->v[5].unchoked);
     free(w);
 }
 
@@ -539,6 +567,7 @@ int main(void)
         cmocka_unit_test(nobody),
         cmocka_unit_test(few_are_all_served),
         cmocka_unit_test(tit_for_tat),
+        cmocka_unit_test(who_is_owed),
         cmocka_unit_test(optimistic_rotates),
         cmocka_unit_test(newcomers_are_likelier),
         cmocka_unit_test(who_gets_no_slot),
