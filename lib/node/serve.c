@@ -405,6 +405,28 @@ static void wake(struct conn *c)
 }
 
 /*
+ * libtorrent hangs up on who becomes a seed by a HAVE of the only piece that it lacks: whether it
+ * wants anything of a seed it asks itself before it takes note of the piece. So a piece that it has
+ * is taken back (BEP 54) and told again, and it sees a seed a moment later.
+ */
+static bool would_hang_up(const struct conn *c, uint32_t piece)
+{
+    return bits_full(&c->task->have) && c->ext.id[EXT_DONTHAVE] != 0 && !c->peer_interested &&
+           !bits_get(&c->has, piece) && bits_next(&c->has, 0, true) < c->has.n;
+}
+
+static void tell_last(struct conn *c, uint32_t piece)
+{
+    struct buf body = {0};
+    uint32_t had = (uint32_t)bits_next(&c->has, 0, true);
+    ext_put_donthave(&body, had);
+    wire_put_extended(&c->out.bytes, c->ext.id[EXT_DONTHAVE], buf_bytes(&body));
+    buf_fini(&body);
+    wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
+    wire_put_index(&c->out.bytes, WIRE_HAVE, had);
+}
+
+/*
  * All hear of every piece, for by that a leech knows who has least, and a seed what has spread. But
  * who has the piece already, or is a seed that rests as another is asked, is not woken for each: it
  * hears of many at once, or with the next tick of its connection. One that shows its pieces one by
@@ -422,7 +444,10 @@ void serve_have(struct task *t, uint32_t piece, usec now)
         bool knows = bits_get(&c->has, piece) && c->was_interested;
         if (c->phase != CONN_OPEN || !stream_tells(c))
             continue;
-        wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
+        if (would_hang_up(c, piece))
+            tell_last(c, piece);
+        else
+            wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
         if (!knows)
             wake(c);
         if ((!knows && !alone_rests(c)) || outq_words(&c->out) > REST_WORDS)

@@ -118,6 +118,63 @@ static void who_has_it_already_hears_later(void **state)
     rig_free(w.g);
 }
 
+struct words {
+    unsigned n;
+    struct word {
+        bool gone; /* DONTHAVE, else HAVE */
+        uint32_t piece;
+    } v[2 * PIECES];
+};
+
+static void hears(struct raw *r, const struct wire_msg *m)
+{
+    struct words *w = r->arg;
+    struct word *at = &w->v[w->n];
+    assert_true(w->n < 2 * PIECES);
+    if (m->type == WIRE_HAVE)
+        *at = (struct word){false, m->index};
+    else if (m->type == WIRE_EXTENDED && m->ext_id == EXT_DONTHAVE &&
+             ext_parse_donthave(&at->piece, m->body) == 0)
+        at->gone = true;
+    else
+        return;
+    w->n++;
+}
+
+/* Who has all of ours but the last piece must not see a seed before it wants that piece. */
+static void the_last_piece_is_wanted_first(void **state)
+{
+    (void)state;
+    for (int wants = 0; wants < 2; wants++) {
+        struct world w = world(5, 0);
+        struct words heard = {0};
+        w.peer->act = hears;
+        w.peer->arg = &heard;
+        for (uint32_t p = 0; p + 1 < PIECES; p++) {
+            raw_piece(w.seed, p, 0, BLOCK, false);
+            rig_run(w.g, 100 * USEC_MS);
+            raw_index(w.peer, WIRE_HAVE, p);
+        }
+        if (wants)
+            raw_simple(w.peer, WIRE_INTERESTED);
+        rig_run(w.g, 100 * USEC_MS);
+        assert_int_equal(heard.n, PIECES - 1);
+        raw_piece(w.seed, PIECES - 1, 0, BLOCK, false);
+        rig_run(w.g, 100 * USEC_MS);
+        const struct word *v = &heard.v[PIECES - 1];
+        if (wants) {
+            assert_int_equal(heard.n, PIECES);
+            assert_true(!v[0].gone && v[0].piece == PIECES - 1);
+        } else {
+            assert_int_equal(heard.n, PIECES + 2);
+            assert_true(v[0].gone && v[0].piece < PIECES - 1);
+            assert_true(!v[1].gone && v[1].piece == PIECES - 1);
+            assert_true(!v[2].gone && v[2].piece == v[0].piece);
+        }
+        rig_free(w.g);
+    }
+}
+
 #define FRIENDS 12u
 
 /* A leech's first piece: many want it at once. Not always the first to say so are let in, and yet
@@ -153,6 +210,7 @@ int main(void)
         cmocka_unit_test(who_still_waits_for_blocks_is_not),
         cmocka_unit_test(who_wants_nothing_is_not),
         cmocka_unit_test(who_has_it_already_hears_later),
+        cmocka_unit_test(the_last_piece_is_wanted_first),
         cmocka_unit_test(a_first_piece_goes_by_lot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
