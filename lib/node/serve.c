@@ -20,7 +20,7 @@
 #define CREDIT_BYTES (256u << 10) /* had before anything must be given back, */
 #define CREDIT_PIECES 1u          /* and as many pieces, */
 #define CREDIT_RATIO 16u          /* and so many times what it gave: a slow uplink is no crime */
-#define REST_WORDS 4096u /* bytes of messages that wait for more, at most */
+#define BATCH_WORDS 4096u /* bytes of messages that wait for more, at most */
 #define STAND_MOST 2u /* pieces of ours may stand at one peer, and it is to have more */
 #define FAST_STEPS 10u
 #define FAST_BYTES (2u << 20)
@@ -450,7 +450,7 @@ void serve_have(struct task *t, uint32_t piece, usec now)
             wire_put_index(&c->out.bytes, WIRE_HAVE, piece);
         if (!knows)
             wake(c);
-        if ((!knows && !alone_rests(c)) || outq_words(&c->out) > REST_WORDS)
+        if ((!knows && !alone_rests(c)) || outq_words(&c->out) > BATCH_WORDS)
             conn_flush(c);
     }
 }
