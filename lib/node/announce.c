@@ -266,6 +266,7 @@ static void next_address(struct announce *a, usec now)
     a->udp = tracker_udp_new(a->node->udp_cache, &a->addr[a->next_addr++], a->path, &r,
                              a->s->task->survey, UDP_FIRST, UDP_TRIES, &a->node->rng, now);
     list_push(&a->node->udp, &a->in_udp);
+    node_beat(a->node, now); /* the item may have come to rest while the name was looked up */
     send_udp(a, now);
 }
 

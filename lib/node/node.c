@@ -21,6 +21,12 @@ static void pulse(struct node *n, struct timer *t, usec now)
     timer_set(n, t, n->working.count || n->udp.count ? now + PULSE : USEC_NEVER);
 }
 
+void node_beat(struct node *n, usec now)
+{
+    if (n->pulse.at.index == 0)
+        timer_set(n, &n->pulse, now);
+}
+
 static void bucket_filled(struct node *n, struct timer *t, usec now)
 {
     inlet_late(n, now - t->at.at, now);

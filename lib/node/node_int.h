@@ -429,6 +429,7 @@ struct job *job_new(struct node *n, struct task *t,
 void job_free(struct node *n, struct job *j);
 void job_cancel(struct node *n, struct job *j); /* tells the host; frees it */
 void timer_set(struct node *n, struct timer *t, usec at);
+void node_beat(struct node *n, usec now); /* there is work for the pulse: at once, if it stood */
 struct block *block_new(struct node *n);
 void block_free(struct node *n, struct block *b);
 

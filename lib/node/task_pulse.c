@@ -23,8 +23,7 @@ void task_wake(struct task *t, usec now)
         return;
     list_push(&n->working, &t->working);
     timer_set(n, &t->timer, USEC_NEVER);
-    if (n->pulse.at.index == 0)
-        timer_set(n, &n->pulse, now);
+    node_beat(n, now);
 }
 
 static struct goals_facts facts(const struct task *t, usec now)

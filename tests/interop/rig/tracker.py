@@ -7,6 +7,7 @@ before it starts. As root it changes to "nobody" and reads the file from its own
 import os
 import re
 import socket
+import struct
 import urllib.parse
 import urllib.request
 
@@ -30,7 +31,19 @@ class Tracker:
         self.program = Program(["opentracker", "-i", self.addr, "-p", port, "-P", port,
                                 "-d", ".", "-w", "hashes"],
                                os.path.join(self.folder, "log"), self.folder)
-        wait_until(lambda: accepts(self.addr, self.port), 5, "tracker", self.program, every=0.02)
+        wait_until(lambda: accepts(self.addr, self.port) and self.answers_udp(), 5, "tracker",
+                   self.program, every=0.02)
+
+    def answers_udp(self):
+        """It listens by TCP first; a client would wait seconds for an answer that is lost."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.2)
+            try:
+                s.connect((self.addr, self.port))
+                s.send(struct.pack(">QII", 0x41727101980, 0, 1))  # BEP 15: connect
+                return len(s.recv(16)) == 16
+            except OSError:
+                return False
 
     def counts(self, info_hash):
         """(seeds, leechers) of one hash; nobody is announced by asking."""

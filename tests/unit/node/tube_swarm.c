@@ -380,6 +380,25 @@ static void trackers(void **state)
     }
 }
 
+/* A seed that nobody talks to rests, but not from asking again. */
+static void a_tracker_that_is_late_hears_of_a_seed(void **state)
+{
+    struct host_config c = {.udp = true, .delay = 10 * USEC_MS};
+    (void)state;
+    for (usec late = USEC_SEC; late <= 60 * USEC_SEC; late *= 4) {
+        struct world w = world(42, 100000);
+        manifest_add_tracker(w.m, 0, "udp://tracker.test:6969/announce");
+        tube_tracker_dead(w.t, true);
+        add(&w, &c, true);
+        tube_run(w.t, late, NULL, NULL);
+        assert_int_equal(tube_tracker_knows(w.t), 0);
+        tube_tracker_dead(w.t, false);
+        tube_run(w.t, 3 * late + 10 * USEC_SEC, NULL, NULL);
+        assert_int_equal(tube_tracker_knows(w.t), 2);
+        end(&w);
+    }
+}
+
 /* Four who load from one origin get a quarter of its line each, through their own lines. */
 static void origins_are_fair(void **state)
 {
@@ -560,6 +579,7 @@ int main(void)
         cmocka_unit_test(multicast_stays_inside),
         cmocka_unit_test(phantom_is_like_the_real_thing),
         cmocka_unit_test(trackers),
+        cmocka_unit_test(a_tracker_that_is_late_hears_of_a_seed),
         cmocka_unit_test(origins_are_fair),
         cmocka_unit_test(restart_keeps_the_disk),
         cmocka_unit_test(restart_keeps_the_dht),
