@@ -17,6 +17,7 @@ from rig.process import Failed
 from rig.stage import Stage
 
 MIB = 1 << 20
+TOO_SLOW = "not with QUICK=1: too slow"
 
 
 class Bench:
@@ -133,9 +134,10 @@ class Bench:
                 said = ", ".join(f"{k} {v:.4g}" for k, v in found.items())
                 self.figures.say(f"{turn + 1}: {experiment}: {client}: {said}")
 
-    def not_now(self, experiment, contenders):
-        """Those that are fast enough for this run; of others the table says so."""
-        for c in contenders:
-            if self.quick and not c.quick:
-                self.figures.cannot(experiment, c.name, "not with QUICK=1: too slow to begin")
-        return [c for c in contenders if c.quick or not self.quick]
+    def not_now(self, experiment, contenders, slow=()):
+        """Those that are fast enough for this run; of others, which are those that are always slow
+        to begin and whoever is called slow here, the table says so."""
+        late = [c for c in contenders if self.quick and (not c.quick or c.name in slow)]
+        for c in late:
+            self.figures.cannot(experiment, c.name, TOO_SLOW)
+        return [c for c in contenders if c not in late]

@@ -13,7 +13,7 @@ from rig.manifest import Manifest
 from rig.process import Failed, clean_env, wait_until
 
 SIZES = ("1 MiB by link, given up after 30 s; small files 30 times",
-         "1 MiB by link, given up after 15 s, with x.pe alone after 3 s; small files 10 times")
+         "1 MiB by link, given up after 15 s; small files 4 times")
 
 
 def by_link(bench, kind, tracked, dress=None):
@@ -28,7 +28,7 @@ def by_link(bench, kind, tracked, dress=None):
         if dress:
             dress(stage, [seed], leech)
         seed.seconds = 60
-        leech.seconds = bench.pick(30, 15 if tracked else 3)
+        leech.seconds = bench.pick(30, 15)
         peer = seed.seed(seeded, folder)
         if tracker:
             tracker.wait_seed(hashes, seed.seconds, seed.program)
@@ -82,12 +82,12 @@ def plain(argv, env):
 
 def play(bench):
     runs = []
-    for title, tracked in (("1 MiB by link with a tracker", True),
-                           ("1 MiB by link with x.pe alone", False)):
-        for kind in bench.not_now(title, CLIENTS.values()):
+    for title, tracked, slow in (("1 MiB by link with a tracker", True, ("aria2",)),
+                                 ("1 MiB by link with x.pe alone", False, ("aria2", "rtorrent"))):
+        for kind in bench.not_now(title, CLIENTS.values(), slow):
             runs.append((title, kind.name, lambda k=kind, t=tracked: by_link(bench, k, t)))
     bench.rounds(runs, max(bench.runs, bench.pick(5, 1)), once=SLOW)
     env = clean_env(bench.base, P2P_HOME=bench.path("latency-home"))
     bench.rounds([(title, name, lambda a=argv: plain(a, env))
                   for title, of in small_programs(bench).items() for name, argv in of],
-                 bench.pick(30, 10))
+                 bench.pick(30, 4))

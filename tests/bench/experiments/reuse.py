@@ -15,7 +15,7 @@ from clients import OURS
 from clients.p2p import program
 from rig.process import Failed, Program, wait_until
 
-SIZES = ("a file of the size", "a file of the size")
+SIZES = ("a file of the size; five changes", "a file of the size; one change")
 FORMATS = ("v1", "v2", "hybrid")
 
 
@@ -104,7 +104,7 @@ def ours(bench, what, fmt, reuse):
 
 def play(bench):
     runs = []
-    for what in CHANGES:
+    for what in bench.pick(CHANGES, ("both",)):
         for fmt in FORMATS:
             runs.append((f"{what}", f"p2p {fmt}",
                          lambda what=what, fmt=fmt: ours(bench, what, fmt, True)))

@@ -1,5 +1,6 @@
 """Where one row plays: its folder, its network, its clients; everything ended afterwards."""
 
+import concurrent.futures
 import os
 import shutil
 import time
@@ -53,16 +54,25 @@ class Stage:
         return tracker
 
     def end(self):
-        """Stops all, the last started first, and only then says what went wrong with one."""
-        wrong = None
-        for one in reversed(self.running):
-            try:
-                one.stop()
-            except Exception as e:  # pylint: disable=broad-except
-                wrong = wrong or e
+        """Stops all clients at once and then the trackers, whom they tell; and only then says what
+        went wrong with one."""
+        trackers = [one for one in self.running if isinstance(one, Tracker)]
+        clients = [one for one in self.running if not isinstance(one, Tracker)]
+        with concurrent.futures.ThreadPoolExecutor(max(len(clients), 1)) as pool:
+            wrong = [w for w in pool.map(self._stop, reversed(clients)) if w]
+        wrong += [w for w in map(self._stop, trackers) if w]
         self.say("ended")
         if wrong:
-            raise wrong
+            raise wrong[0]
+
+    @staticmethod
+    def _stop(one):
+        """What went wrong, or None."""
+        try:
+            one.stop()
+        except Exception as e:  # pylint: disable=broad-except
+            return e
+        return None
 
 
 def prepare(folder):
