@@ -105,8 +105,8 @@ finish() {
     network
     random_file f 300000
     hash=$(P2P_HOME="$PWD/s" p2p-add --print hash --format v1 f)
-    seed s --bootstrap "$FIRST"
-    first=$PORT
+    first=$(free_port)
+    seed s --port "$first" --bootstrap "$FIRST"
     wait_for 30 good s 2
     wait_for 30 announced "$hash"
     status 0 get g --bootstrap "$FIRST" --timeout 20s -o a/ "$hash"
@@ -127,8 +127,8 @@ finish() {
     network
     random_file f 300000
     hash=$(P2P_HOME="$PWD/s" p2p-add --print hash --format v1 f)
-    seed s --bootstrap "$FIRST"
-    first=$PORT
+    first=$(free_port)
+    seed s --port "$first" --bootstrap "$FIRST"
     wait_for 30 good s 2
     wait_for 30 announced "$hash"
     status 0 get g --bootstrap "$FIRST" --timeout 20s -o a/ "$hash"

@@ -80,7 +80,7 @@ assert abs(sum(took.values()) - done["seconds"]) < 0.2 * done["seconds"] + 0.1, 
 @test "--wait: nobody has it yet; when somebody comes it is fetched" {
     random_file src/f 100000
     shared src/f
-    seeding
+    seeding --port "$(free_port)"
     kill "${BACKGROUND[0]}"
     wait "${BACKGROUND[0]}" || true
     p2p-get "$PEER" -W --timeout 1s --events-fd 5 "$LINK" >told 5>events 3>&- &

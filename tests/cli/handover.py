@@ -12,6 +12,9 @@ import os
 import socket
 import sys
 
+sys.dont_write_bytecode = True
+from ports import free_ports  # beside this
+
 
 def make(kind, port):
     family = socket.AF_INET6 if '6' in kind else socket.AF_INET
@@ -26,21 +29,9 @@ def make(kind, port):
     return s
 
 
-def free_port():
-    while True:
-        probe = [socket.socket(socket.AF_INET6) for _ in range(2)]
-        probe[0].bind(('::', 0))
-        port = probe[0].getsockname()[1]
-        try:
-            probe[1].bind(('::', port + 1))
-            return port
-        except (OSError, OverflowError):
-            pass
-
-
 at = sys.argv.index('--')
 kinds, words = sys.argv[1:at], sys.argv[at + 1:]
-port = free_port()
+port = free_ports(2)
 held, pid = [], os.getpid()
 for kind in kinds:
     if kind == 'WRONG_PID':

@@ -1,6 +1,7 @@
 # What the command-line tests share: `load helper` at the top of a .bats file. Each test has a home,
 # a configuration and a working folder of its own, and the programs of the build ($B) first in PATH.
-# Traffic stays on loopback (the configuration names no public host); what a test starts with `background` is ended after it, by its number.
+# Traffic stays on loopback (the configuration names no public host); what a test starts is ended
+# after it, by its number.
 
 bats_require_minimum_version 1.5.0
 
@@ -18,16 +19,48 @@ setup() {
 }
 
 teardown() {
-    local pid dir
-    for pid in "${BACKGROUND[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
+    local dir ended=0
     cd /
+    end_all || ended=1
     for dir in "${MOUNTS[@]}"; do umount "$dir" || true; done
+    return $ended
 }
 
-# background COMMAND…: starts it and remembers to end it; its number is in $!. `py` is a function,
+# Programs of this test: the jobs of its shell, and those that they started, behind whatever shell or
+# in the background: all have its folder in their environment.
+still_here() {
+    local file
+    jobs -rp
+    jobs -sp
+    while IFS= read -r file; do
+        file=${file#/proc/}
+        echo "${file%/environ}"
+    done < <(env -u BATS_TEST_TMPDIR grep -lzsFx "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ)
+}
+
+# end_all: ends them, also when the test has failed and they would go on for ever: bats waits for who
+# holds its output. One that does not hear is a failure.
+end_all() {
+    local pid pids until=$((SECONDS + 20))
+    local -A told=()
+    while mapfile -t pids < <(still_here) && [ ${#pids[@]} -gt 0 ]; do
+        if [ $SECONDS -gt $until ]; then
+            echo "not ended by SIGTERM:" >&2
+            ps -o pid,stat,wchan:20,args "${pids[@]}" >&2 || true
+            kill -s KILL "${pids[@]}" 2>/dev/null || true
+            return 1
+        fi
+        for pid in "${pids[@]}"; do
+            [ -z "${told[$pid]:-}" ] || continue
+            told[$pid]=yes
+            kill -s TERM "$pid" 2>/dev/null || true
+            kill -s CONT "$pid" 2>/dev/null || true # one that is stopped would not hear
+        done
+        sleep 0.05
+    done
+}
+
+# background COMMAND…: starts it and remembers its number, which is in $! too. `py` is a function,
 # whose number would be that of a shell around it.
 background() {
     if [ "$1" = py ]; then set -- /usr/bin/python3 "${@:2}"; fi
@@ -101,6 +134,9 @@ silent() {
 
 # python3 of the system, which has libtorrent.
 py() { /usr/bin/python3 "$@"; }
+
+# free_port: for a program that must be told one.
+free_port() { py "$BATS_TEST_DIRNAME/ports.py"; }
 
 # json KEY… : of the object in $output, as Python sees it.
 json() {

@@ -30,9 +30,6 @@ stand_in() {
     chmod +x "$BATS_TEST_TMPDIR/bin/$1"
     PATH="$BATS_TEST_TMPDIR/bin:$PATH"
 }
-free_port() {
-    py -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
 # world PATH…: shared by a seeder of another home; LINK is the last one's, and the file `links` has
 # all. Who fetches finds that peer in the configuration.
 world() {

@@ -169,9 +169,7 @@ time.sleep(60)' "$P2P_HOME/locks/$1.lock" >held
         [ -f f ]
         status 0 p2p-ls
         [ "${#lines[@]}" = 1 ]
-        teardown
-        cd "$BATS_TEST_TMPDIR/work"
-        BACKGROUND=()
+        end_all
     done
     status 0 p2p-rm f
 }

@@ -93,7 +93,7 @@ not() { ! "$@" 2>/dev/null; }
 
 @test "opentracker: knows the seed while it is there, and not after SIGTERM" {
     command -v opentracker >/dev/null || skip "no opentracker"
-    port=$(py -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(free_port)
     shared --format v1 -t "udp://127.0.0.1:$port/announce"
     # It becomes somebody else, who must reach its folder, and tells of the listed hashes only.
     folder=$(mktemp -d)

@@ -199,7 +199,7 @@ while True: print(s.recv(4096).decode(), flush=True)' "$BATS_TEST_TMPDIR/notify"
 @test "systemd-socket-activate: starts it when the first peer comes, and that one is served" {
     command -v systemd-socket-activate >/dev/null || skip "no systemd-socket-activate"
     shared_file
-    port=$(py -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(free_port)
     background systemd-socket-activate -E P2P_HOME -E XDG_CONFIG_HOME -l "127.0.0.1:$port" \
         "$BIN/p2p-seed" --bootstrap none --no-lsd --no-port-mapping >line 2>err
     PID=$!

@@ -5,6 +5,7 @@ afterwards, and with a home folder of its own, so that nobody's settings leak in
 """
 
 import os
+import random
 import select
 import signal
 import socket
@@ -112,15 +113,17 @@ def run(argv, log, cwd, seconds=60, env=None):
 
 
 def free_port(addr):
-    """A port free now for TCP and UDP; the address is the row's own, so it stays free."""
+    """A port free now for TCP and UDP. Below those that the kernel gives to who asks for any, and the
+    network is the row's own: so it stays free."""
     for _ in range(50):
+        port = random.randrange(10000, 32000)
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind((addr, 0))
             try:
-                udp.bind((addr, tcp.getsockname()[1]))
+                tcp.bind((addr, port))
+                udp.bind((addr, port))
             except OSError:
                 continue
-            return tcp.getsockname()[1]
+            return port
     raise Failed(f"no free port at {addr}")
 
 
