@@ -200,7 +200,7 @@ PY
     [[ $output == *'&dht=dht.example:6881'* ]]
     [ "$(torrent t 'd[b"url-list"]')" = "[b'http://web.example/a', b'https://two.example/']" ]
     [ "$(torrent t 'd[b"nodes"]')" = "[[b'dht.example', 6881]]" ]
-    ! grep -q 192.0.2.7 t
+    not grep -q 192.0.2.7 t
     status 0 p2p-add --no-catalogue --private --node dht.example:6881 a
     [[ $output != *dht* ]]
 }
@@ -262,7 +262,7 @@ PY
     grep -q "^0	folder	l	sub/deep$" <<<"$output"
     grep -q "^0	through	l	sub/deep/two$" <<<"$output"
     grep -q "^0	chain	l	to-big$" <<<"$output"
-    ! grep -q "passwd\|dangling\|out$" <<<"$output"
+    not grep -q "passwd\|dangling\|out$" <<<"$output"
     status 0 p2p-add -q --no-catalogue d
     silent
     status 0 p2p-ls --verify d
@@ -375,7 +375,7 @@ PY
     status 0 p2p-add d
     says "d/pipe: left out"
     status 0 p2p-ls d
-    ! grep -q pipe <<<"$output"
+    not grep -q pipe <<<"$output"
 }
 
 @test "a home that may not be written is status 5" {

@@ -89,7 +89,7 @@ has() {
     [ "$(json from) $(json variable)" = "environment P2P_HOME" ]
     output=$(grep '"until-idle"' <<<"$objects")
     [ "$(json from)" = default ]
-    ! json value 2>/dev/null
+    not json value 2>/dev/null
     conf '[p2p-config]' 'json = yes'
     status 0 p2p config rm
     [ "$(json program)" = p2p-rm ]

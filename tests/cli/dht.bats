@@ -94,7 +94,7 @@ finish() {
     open=$(P2P_HOME="$PWD/s" p2p-add --format v1 --print hash open)
     seed s --bootstrap "$FIRST"
     wait_for 30 announced "$open"
-    ! announced "$closed"
+    not announced "$closed"
     P2P_HOME="$PWD/s" p2p-ls --torrent closed.torrent closed
     status 3 get g --bootstrap "$FIRST" --timeout 3s -o got/ closed.torrent
     status 3 get g --bootstrap "$FIRST" --timeout 3s -o got/ "$closed"

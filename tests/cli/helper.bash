@@ -117,6 +117,10 @@ status() {
     fi
 }
 
+# not COMMAND…: fails where it does not. In the shell `! COMMAND` inside a test never ends the test.
+not() { ! "$@"; }
+alive() { kill -0 "$1" 2>/dev/null; }
+
 # says TEXT: $stderr has it. prints TEXT: $output is it.
 says() {
     [[ $stderr == *"$1"* ]] && return

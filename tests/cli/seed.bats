@@ -19,10 +19,9 @@ read_line() {
 
 # ended SECONDS: SEED ends within so long; sets CODE.
 ended() {
-    wait_for "$1" not kill -0 "$SEED"
+    wait_for "$1" not alive "$SEED"
     wait "$SEED" && CODE=0 || CODE=$?
 }
-not() { ! "$@" 2>/dev/null; }
 # told PATTERN: a line of --status is so.
 told() { p2p-seed --status | grep -qE "$1"; }
 
@@ -55,7 +54,7 @@ serves() { rm -rf "$BATS_TEST_TMPDIR/getter" got; P2P_HOME="$BATS_TEST_TMPDIR/ge
     h=$(p2p-ls --link h)
     serves "$g"
     serves "$h"
-    ! serves "$f"
+    not serves "$f"
 }
 
 @test "picks up what other programs add, and drops what they remove" {
@@ -205,7 +204,7 @@ time.sleep(60)' >port
     random_file there/d/big 300000
     printf XX | dd of=there/d/big bs=1 seek=70000 conv=notrunc status=none
     seeding -d there d.torrent
-    ! serves "$link"
+    not serves "$link"
     mkdir nowhere
     status 3 p2p-seed --home third -d nowhere d.torrent
     status 2 p2p-seed -d there
@@ -244,7 +243,7 @@ time.sleep(60)' >port
     g=$(p2p-add g)
     seeding
     rm f
-    ! serves "$f"
+    not serves "$f"
     serves "$g"
     kill -0 $SEED
 }

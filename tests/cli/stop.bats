@@ -27,12 +27,11 @@ stops() {
     sleep 0.3
     kill -"$signal" $PROGRAM
     # Far more than the second that it takes: a machine may be busy.
-    wait_for 5 not kill -0 $PROGRAM
+    wait_for 5 not alive $PROGRAM
     wait $PROGRAM && CODE=0 || CODE=$?
     [ "$CODE" = "$wanted" ]
     grep -q "^stopped	$PORT	" "$TOLD"
 }
-not() { ! "$@" 2>/dev/null; }
 
 @test "p2p-seed: SIGTERM 143, SIGINT 130, and the trackers know; also those that do not answer then" {
     for kind in http udp "http mute" "udp mute"; do

@@ -35,7 +35,7 @@ install_units() { make -s -C "$ROOT" install-units PREFIX="$1" DESTDIR="${2:-}" 
     install_units /opt/p2p "$PWD/dest"
     for unit in $UNITS; do
         [ -f "dest/opt/p2p/lib/systemd/user/$unit" ]
-        ! grep '@' "dest/opt/p2p/lib/systemd/user/$unit"
+        not grep '@' "dest/opt/p2p/lib/systemd/user/$unit"
     done
     grep -qx 'ExecStart=/opt/p2p/bin/p2p-seed' dest/opt/p2p/lib/systemd/user/p2p-seed.service
     make -s -n -C "$ROOT" uninstall PREFIX=/opt/p2p DESTDIR="$PWD/dest" | grep -q p2p-seed-night.timer
@@ -88,7 +88,7 @@ while True: print(s.recv(4096).decode(), flush=True)' "$BATS_TEST_TMPDIR/notify"
     wait_for 10 grep -qx 'STATUS=2 items, 0 peers, 0 B/s up' told
     wait_for 10 eval '[ "$(grep -cx WATCHDOG=1 told)" -ge 3 ]'
     wait_for 10 grep -q started tracker
-    ! grep STOPPING told
+    not grep STOPPING told
     kill $PID
     wait_for 10 grep -qx STOPPING=1 told
     wait $PID || [ $? = 143 ]
@@ -97,7 +97,7 @@ while True: print(s.recv(4096).decode(), flush=True)' "$BATS_TEST_TMPDIR/notify"
     : >told
     NOTIFY_SOCKET="$BATS_TEST_TMPDIR/notify" WATCHDOG_USEC=300000 WATCHDOG_PID=1 \
         status 0 p2p-seed --bind 127.0.0.1 --for 1s
-    ! grep WATCHDOG told
+    not grep WATCHDOG told
     grep -qx READY=1 told
     # The same of p2p-node.
     NOTIFY_SOCKET="$BATS_TEST_TMPDIR/notify" WATCHDOG_USEC=300000 \
@@ -193,7 +193,7 @@ while True: print(s.recv(4096).decode(), flush=True)' "$BATS_TEST_TMPDIR/notify"
     handed udp4 -- p2p node
     [[ $AT = 127.0.0.1:* ]]
     P2P_HOME=asks status 0 p2p-node ping "$AT"
-    ! ss -Hlnpt | grep "pid=$PID,"
+    not grep "pid=$PID," < <(ss -Hlnpt)
 }
 
 @test "systemd-socket-activate: starts it when the first peer comes, and that one is served" {
