@@ -24,6 +24,25 @@ played() {
     done
 }
 
+@test "a program that SIGTERM does not end fails its test, and is ended" {
+    played '@test "x" { bash -c "trap : TERM; touch ready; while :; do sleep 1; done" & wait_for 5 test -e ready; }'
+    grep -q '^not ok 1 x' said
+    grep -q 'not ended by SIGTERM' said
+}
+
+@test "Ctrl-C ends it, what it plays, and who plays it" {
+    nap=77.$$
+    setsid env --default-signal bash -c '"$0" 60 sleep "$1"; touch went-on' "$ROOT/tests/within" $nap 3>&- &
+    pid=$!
+    wait_for 10 eval 'sleeper=$(pgrep -fx "sleep $nap")'
+    kill -s INT -- -$pid
+    got=0
+    wait $pid || got=$?
+    [ "$got" -eq 130 ]
+    [ ! -e went-on ]
+    not alive "$sleeper"
+}
+
 @test "what hangs is ended, and where it stood is told" {
     got=0
     "$ROOT/tests/within" 2 bash -c 'echo begun; p2p-node --bind 127.0.0.1; echo after' >said 2>&1 || got=$?
@@ -32,6 +51,7 @@ played() {
     [ "$(head -1 said)" = begun ]
     grep -q '^\*\*\* not over after 2 s: bash -c' said
     pid=$(sed -n 's/^ *\([0-9]*\) .* p2p-node --bind 127.0.0.1$/\1/p' said)
+    [ -n "$pid" ]
     not alive "$pid"
     got=0
     "$ROOT/tests/within" 60 bash -c 'exit 7' || got=$?

@@ -1,19 +1,20 @@
-#!/usr/bin/env python3
 """Prints a port that is free for TCP and UDP, and stays so until it is used: the kernel gives those
 who ask for any port one of its own range, and this is below it."""
+import errno
 import random
 import socket
 
 
 def is_free(port):
-    for family in socket.AF_INET, socket.AF_INET6:
+    for family, everywhere in (socket.AF_INET, '0.0.0.0'), (socket.AF_INET6, '::'):
         for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
-            with socket.socket(family, kind) as s:
-                if family == socket.AF_INET6:
-                    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)
-                try:
-                    s.bind(('', port))
-                except OSError:
+            try:
+                with socket.socket(family, kind) as s:
+                    if family == socket.AF_INET6:
+                        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)
+                    s.bind((everywhere, port))
+            except OSError as e:
+                if e.errno != errno.EAFNOSUPPORT:  # a machine without IPv6
                     return False
     return True
 
