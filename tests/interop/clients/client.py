@@ -45,7 +45,7 @@ class Client:
 
     def meet(self, *ways, nodes=(), trickle=False):
         """Before it starts: the ways that are switched on, and the nodes (Peer) by which it joins
-        the DHT; trickle: a few kB/s each way at most."""
+        the DHT; trickle: it uploads a few kB/s at most."""
         self.ways, self.nodes, self.trickle = ways, nodes, trickle
         return self
 

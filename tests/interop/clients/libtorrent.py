@@ -20,6 +20,7 @@ class Libtorrent(Client):
     takes_peer = True
     makes = ("v1", "v2", "hybrid")
     meets = ("dht", "pex", "lsd")
+    sparing = None   # the address of one to whom it uploads a few kB/s at most
 
     @staticmethod
     def _argv(what, **job):
@@ -44,12 +45,19 @@ class Libtorrent(Client):
         self.start(self._argv("serve", source=source, folder=folder,
                               addr=self.addr, port=self.port,
                               peers=[[p.addr, p.port] for p in peers],
-                              ways=self.ways, trickle=self.trickle,
+                              ways=self.ways, trickle=self.trickle, sparing=self.sparing,
                               nodes=[[n.addr, n.port] for n in self.nodes]))
 
-    def _done(self):
+    def _said(self, word):
         with open(self.path("log"), encoding="utf-8", errors="replace") as f:
-            return "complete\n" in f.read()
+            return f"{word}\n" in f.read()
+
+    def _done(self):
+        return self._said("complete")
+
+    def wait_served(self):
+        """Until somebody has taken the first bytes from one that is sparing."""
+        self.until(lambda: self._said("served"), "to serve")
 
     def _seed(self, torrent, data):
         self._start(torrent, data, ())

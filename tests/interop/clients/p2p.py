@@ -81,7 +81,7 @@ class P2p(Client):
         """What all of ours are told about the network."""
         words = switches(name, self.env, self.ways)
         words += [w for n in self.nodes for w in ("--bootstrap", f"{n.addr}:{n.port}")]
-        return words + (["--limit-up", "4k", "--limit-down", "4k"] if self.trickle else [])
+        return words + (["--limit-up", "4k"] if self.trickle else [])
 
     def _run(self, argv):
         with open(self.answer, "wb"):

@@ -41,7 +41,6 @@ Session\\PeXEnabled={pex}
 Session\\BTProtocol=TCP
 Session\\Encryption=0
 Session\\MultiConnectionsPerIp=true
-Session\\GlobalDLSpeedLimit={limit}
 Session\\GlobalUPSpeedLimit={limit}
 Session\\QueueingSystemEnabled=false
 Session\\SSRFMitigation=false

@@ -18,6 +18,7 @@ SETTINGS = {
     "torrent_connect_boost": 50, "tick_interval": 100, "stop_tracker_timeout": 1,
     "enable_ip_notifier": False,
 }
+TRICKLE = 4000  # bytes a second
 
 
 def make(job):
@@ -52,13 +53,23 @@ def ways_in(job):
                 "dht_restrict_routing_ips": False, "dht_restrict_search_ips": False,
                 "dht_ignore_dark_internet": False, "dht_prefer_verified_node_ids": False,
                 "dht_enforce_node_id": False, "local_service_announce_interval": 5,
-                "dht_announce_interval": 30, "upload_rate_limit": 4000 if job["trickle"] else 0,
-            "download_rate_limit": 4000 if job["trickle"] else 0}
+                "dht_announce_interval": 30, "upload_rate_limit": TRICKLE if job["trickle"] else 0}
 
 
 def join(session, job):
     for known in job["nodes"]:
         session.add_dht_node(tuple(known))
+
+
+def spare(session, addr):
+    """Whoever is at this address gets but a trickle; all others what they can take. It is called
+    again soon if it was not there yet, not after the minute that libtorrent waits."""
+    session.apply_settings({"min_reconnect_time": 1, "max_failcount": 100})
+    number = session.create_peer_class("trickle")
+    session.set_peer_class(number, {**session.get_peer_class(number), "upload_limit": TRICKLE})
+    only = lt.ip_filter()
+    only.add_rule(addr, addr, 1 << number)
+    session.set_peer_class_filter(only)
 
 
 def node(job):
@@ -73,7 +84,8 @@ def node(job):
 
 
 def serve(job):
-    """Seeds or leeches until it is ended; prints "complete" once all is there."""
+    """Seeds or leeches until it is ended; prints "complete" once all is there, and if it is sparing
+    "served" when somebody has taken the first of it."""
     here = f"{job['addr']}:{job['port']}"
     session = lt.session({**SETTINGS, **ways_in(job), "listen_interfaces": here,
                           "outgoing_interfaces": job["addr"],
@@ -91,9 +103,11 @@ def serve(job):
     params.peers = [tuple(p) for p in job["peers"]] + list(params.peers)
     if "pex" not in job["ways"]:
         params.flags |= lt.torrent_flags.disable_pex
+    if job["sparing"]:
+        spare(session, job["sparing"])
     handle = session.add_torrent(params)
     join(session, job)
-    complete = False
+    complete, served = False, not job["sparing"]
     while True:
         # Not wait_for_alert: what it returns may have moved before Python looks at it (a crash).
         time.sleep(0.02)
@@ -105,6 +119,9 @@ def serve(job):
             time.sleep(0.05)
             complete = True
             print("complete", flush=True)
+        if not served and handle.status().total_payload_upload:
+            served = True
+            print("served", flush=True)
 
 
 if __name__ == "__main__":
