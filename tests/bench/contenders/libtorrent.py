@@ -24,7 +24,7 @@ class Libtorrent(Contender, Driver):
 
     def seed_many(self, torrents, folder):
         self.start(self._argv("many", torrents=torrents, folder=folder, addr=self.addr,
-                              port=self.port, ways=[], trickle=False, nodes=[]))
+                              port=self.port, ways=[], nodes=[]))
 
     def serves_many(self, n):
         return self._done()

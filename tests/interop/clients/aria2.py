@@ -28,7 +28,6 @@ class Aria2(Client):
                 "--enable-dht6=false", f"--bt-enable-lpd={'lsd' in self.ways}".lower(),
                 f"--bt-lpd-interface={self.addr}",
                 f"--enable-peer-exchange={'pex' in self.ways}".lower(),
-                f"--max-upload-limit={'4K' if self.trickle else '0'}",
                 "--disable-ipv6=true", "--file-allocation=none", "--auto-save-interval=0",
                 "--bt-min-crypto-level=plain", "--bt-require-crypto=false",
                 "--bt-hash-check-seed=true", "--allow-overwrite=true", "--summary-interval=0",

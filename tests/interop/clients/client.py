@@ -35,7 +35,7 @@ class Client:
         self.folder, self.addr, self.seconds = folder, addr, seconds
         self.port = port or free_port(addr)
         self.program = None
-        self.ways, self.nodes, self.trickle = (), (), False
+        self.ways, self.nodes = (), ()
         os.makedirs(folder, exist_ok=True)
 
     @staticmethod
@@ -43,10 +43,10 @@ class Client:
         """Writes a .torrent of path to out with the client's own tool; state may go to folder."""
         raise NotImplementedError
 
-    def meet(self, *ways, nodes=(), trickle=False):
+    def meet(self, *ways, nodes=()):
         """Before it starts: the ways that are switched on, and the nodes (Peer) by which it joins
-        the DHT; trickle: it uploads a few kB/s at most."""
-        self.ways, self.nodes, self.trickle = ways, nodes, trickle
+        the DHT."""
+        self.ways, self.nodes = ways, nodes
         return self
 
     def seed(self, torrent, data):

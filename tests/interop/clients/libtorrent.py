@@ -20,7 +20,7 @@ class Libtorrent(Client):
     takes_peer = True
     makes = ("v1", "v2", "hybrid")
     meets = ("dht", "pex", "lsd")
-    sparing = None   # the address of one to whom it uploads a few kB/s at most
+    sparing = None   # the address of one to whom it uploads but a trickle
 
     @staticmethod
     def _argv(what, **job):
@@ -45,7 +45,7 @@ class Libtorrent(Client):
         self.start(self._argv("serve", source=source, folder=folder,
                               addr=self.addr, port=self.port,
                               peers=[[p.addr, p.port] for p in peers],
-                              ways=self.ways, trickle=self.trickle, sparing=self.sparing,
+                              ways=self.ways, sparing=self.sparing,
                               nodes=[[n.addr, n.port] for n in self.nodes]))
 
     def _said(self, word):

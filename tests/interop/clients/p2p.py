@@ -80,8 +80,7 @@ class P2p(Client):
     def _how(self, name):
         """What all of ours are told about the network."""
         words = switches(name, self.env, self.ways)
-        words += [w for n in self.nodes for w in ("--bootstrap", f"{n.addr}:{n.port}")]
-        return words + (["--limit-up", "4k"] if self.trickle else [])
+        return words + [w for n in self.nodes for w in ("--bootstrap", f"{n.addr}:{n.port}")]
 
     def _run(self, argv):
         with open(self.answer, "wb"):

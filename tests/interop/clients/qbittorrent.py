@@ -41,7 +41,6 @@ Session\\PeXEnabled={pex}
 Session\\BTProtocol=TCP
 Session\\Encryption=0
 Session\\MultiConnectionsPerIp=true
-Session\\GlobalUPSpeedLimit={limit}
 Session\\QueueingSystemEnabled=false
 Session\\SSRFMitigation=false
 Session\\ResolvePeerCountries=false
@@ -75,7 +74,6 @@ class Qbittorrent(Client):
         os.makedirs(config, exist_ok=True)
         with open(f"{config}/qBittorrent.conf", "w", encoding="utf-8") as f:
             f.write(CONFIG.format(web=self.web, port=self.port, addr=self.addr, folder=folder,
-                                  limit=4 if self.trickle else 0,
                                   lsd=str("lsd" in self.ways).lower(),
                                   pex=str("pex" in self.ways).lower()))
         self.start(["qbittorrent-nox", f"--profile={self.folder}"])

@@ -35,7 +35,6 @@ class _Transmission(Client):
             "download-dir": download, "incomplete-dir-enabled": False,
             "rename-partial-files": False, "rpc-enabled": bool(rpc), "rpc-port": rpc,
             "rpc-bind-address": "127.0.0.1", "rpc-host-whitelist-enabled": False,
-            "speed-limit-up-enabled": self.trickle, "speed-limit-up": 4,
             "cache-size-mb": 4, "message-level": 2,
         }
         with open(self.path("settings.json"), "w", encoding="utf-8") as f:

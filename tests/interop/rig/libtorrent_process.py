@@ -53,7 +53,7 @@ def ways_in(job):
                 "dht_restrict_routing_ips": False, "dht_restrict_search_ips": False,
                 "dht_ignore_dark_internet": False, "dht_prefer_verified_node_ids": False,
                 "dht_enforce_node_id": False, "local_service_announce_interval": 5,
-                "dht_announce_interval": 30, "upload_rate_limit": TRICKLE if job["trickle"] else 0}
+                "dht_announce_interval": 30}
 
 
 def join(session, job):
@@ -74,7 +74,7 @@ def spare(session, addr):
 
 def node(job):
     """A member of the DHT that has no torrents."""
-    session = lt.session({**SETTINGS, **ways_in({**job, "ways": ["dht"], "trickle": False}),
+    session = lt.session({**SETTINGS, **ways_in({**job, "ways": ["dht"]}),
                           "listen_interfaces": f"{job['addr']}:{job['port']}"})
     join(session, job)
     print("complete", flush=True)

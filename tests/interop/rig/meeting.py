@@ -67,17 +67,17 @@ def lsd(stage, seeder, leecher, fmt):
 
 
 def pex(stage, middle, far, fmt="v1"):
-    """The one in the middle gets and gives a trickle; `far` finishes in time only if it hears of
-    the seed from the middle, which the seed has called.
+    """The seed calls the one in the middle, and gives it a trickle, so that it has no more to give;
+    `far` finishes in time only if it hears of the seed from the middle.
 
-    The seed holds the middle short, not the middle itself: aria2 reads nothing at all while it is
-    above a limit of its own, and so may never get to what a second peer says. And who is handed
-    the middle comes when that knows the seed already: aria2 tells of the last minute's peers once
-    a minute, and of those who came just after it told the last time never.
+    A limit of the middle's own would not do: aria2 reads nothing at all while it is above one, and
+    so may never get to what a second peer says. And who is handed the middle comes when that
+    knows the seed already: aria2 tells of the last minute's peers once a minute, and of those who
+    came just after it told the last time never.
     """
     path = stage.content("file")
     made = publish(stage, LT, path, fmt, None)
-    hub = stage.client(middle, PATIENCE).meet("pex", trickle=True)
+    hub = stage.client(middle, PATIENCE).meet("pex")
     last = stage.client(far, PATIENCE).meet("pex")
     seed = stage.client(LT)   # without PEX itself, or it would hear of `far` and call it
     seed.sparing = hub.addr
